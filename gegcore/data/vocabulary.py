@@ -1,0 +1,94 @@
+"""Words and their ids, in X-modaler's convention: one id 0 for begin, end and padding."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gegcore.errors import DataError
+from gegcore.storage import digest, read_json, write_json
+
+UNKNOWN = "UNK"
+_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+
+
+def tokenize(text: str) -> list[str]:
+    """Lower-case words of a caption, punctuation dropped: `"A dog's ball."` -> `a dog's ball`."""
+    return _WORD.findall(text.lower())
+
+
+class Vocabulary:
+    """Word <-> id table.
+
+    Id 0 is BOS, EOS and PAD at once; `words[i]` has id `i + 1`; the last word is UNK, as in the
+    vocabulary files of X-modaler (line n of the file is id n).
+    """
+
+    end_id = 0
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if not words or words[-1] != UNKNOWN:
+            words = [*words, UNKNOWN]
+        if len(set(words)) != len(words):
+            twice = [word for word, n in Counter(words).items() if n > 1]
+            raise DataError(f"vocabulary lists words twice: {twice[:5]}", "list each word once")
+        self.words = tuple(words)
+        self._ids = {word: index + 1 for index, word in enumerate(self.words)}
+
+    @classmethod
+    def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
+        """Keep words that occur at least `min_count` times, most frequent first.
+
+        Raises:
+            DataError: no caption holds a word that is frequent enough.
+        """
+        counts = Counter(word for caption in captions for word in tokenize(caption))
+        kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
+        if not kept:
+            raise DataError(
+                f"no word occurs {min_count} times in the captions",
+                "give more captions or lower min_count",
+            )
+        return cls(kept)
+
+    def __len__(self) -> int:
+        """Number of ids, 0 included: the V of the models."""
+        return len(self.words) + 1
+
+    @property
+    def unknown_id(self) -> int:
+        return len(self.words)
+
+    @property
+    def digest(self) -> str:
+        return digest(self.words)
+
+    def encode(self, text: str) -> list[int]:
+        """Word ids of a caption, without the end token; unknown words become UNK."""
+        return [self._ids.get(word, self.unknown_id) for word in tokenize(text)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Words joined by blanks, up to the first 0."""
+        words = []
+        for index in ids:
+            if index == self.end_id:
+                break
+            words.append(self.words[index - 1])
+        return " ".join(words)
+
+    def save(self, path: Path | str) -> None:
+        write_json(path, {"words": list(self.words), "digest": self.digest})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Vocabulary:
+        """Read a vocabulary written by `save`.
+
+        Raises:
+            DataError: the file is missing, malformed or does not hold a vocabulary.
+        """
+        stored = read_json(path)
+        if not isinstance(stored, dict) or not isinstance(stored.get("words"), list):
+            raise DataError(f"{path} holds no vocabulary", 'expected {"words": [...]}')
+        return cls(stored["words"])

@@ -1,0 +1,37 @@
+"""Every error that a user of gegcore can cause: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+
+class GegError(Exception):
+    """Base of all errors raised on purpose by gegcore.
+
+    Args:
+        what: one sentence that names the thing at fault (file, field, value).
+        fix: one sentence that says what to do about it.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        self.what = what
+        self.fix = fix
+        super().__init__(f"{what}\n  -> {fix}" if fix else what)
+
+
+class ConfigError(GegError):
+    """An unknown profile, model, objective or field, or a value out of range."""
+
+
+class DataError(GegError):
+    """Captions, images or annotations that cannot be used as they are."""
+
+
+class ChecksumError(GegError):
+    """A file whose content is not what its manifest says."""
+
+
+class MissingDependencyError(GegError):
+    """A package, asset or program that this step needs is not installed."""
+
+
+class TrainingError(GegError):
+    """Training cannot go on: NaN or Inf, collapsed samples, an unreadable checkpoint."""

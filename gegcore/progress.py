@@ -1,0 +1,19 @@
+"""One progress bar for everything that takes longer than two seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield from `iterable` behind a plain-text bar on stderr.
+
+    Plain `tqdm`, not the notebook widget: widget state needs JavaScript from a network. In batch
+    runs set `TQDM_MININTERVAL=60` (seconds) to keep logs short.
+    """
+    yield from tqdm(iterable, desc=description, total=total, leave=False, dynamic_ncols=True)
