@@ -96,18 +96,11 @@ def save_safetensors(
 
 
 def sha256_file(path: Path | str) -> str:
-    """Hex SHA-256 of a file's content, read in blocks."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(
-            hashlib, "file_digest"
-        ) else _sha256_blocks(stream)
-
-
-def _sha256_blocks(stream: IO[bytes]) -> str:
-    """Python 3.10 has no hashlib.file_digest."""
+    """Hex SHA-256 of a file's content, read in blocks of 1 MiB."""
     state = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        state.update(block)
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            state.update(block)
     return state.hexdigest()
 
 
