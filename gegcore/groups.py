@@ -1,0 +1,197 @@
+"""Similar-image groups (Sec. 3.2, Eq. 2): for each image, the K others that its CLIP confuses most."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gegcore.errors import ChecksumError, ConfigError, DataError
+from gegcore.progress import track
+from gegcore.storage import read_json, save_array, sha256_file, write_json
+
+_BLOCK_ELEMENTS = 1 << 26
+"""Similarities held at once (256 MiB of float32)."""
+
+
+@dataclass(frozen=True)
+class GroupSource:
+    """What the groups were computed from: digests that tell whether they are stale."""
+
+    clip: str
+    clip_digest: str
+    captions_digest: str
+
+
+@dataclass(frozen=True)
+class SimilarGroups:
+    """The K most similar images of every image of one split.
+
+    Attributes:
+        index: `(N, K)` int64 positions within the split, most similar first, never the image itself.
+        score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
+        source: digests of the CLIP model and of the captions, None for ad-hoc groups.
+    """
+
+    index: Tensor
+    score: Tensor
+    source: GroupSource | None = None
+
+    @property
+    def k(self) -> int:
+        return self.index.shape[1]
+
+    def save(self, directory: Path | str) -> None:
+        """Write `index.npy`, `score.npy` and, last of all, `manifest.json` with their checksums."""
+        directory = Path(directory)
+        (directory / "manifest.json").unlink(missing_ok=True)
+        save_array(directory / "index.npy", self.index.cpu().numpy())
+        save_array(directory / "score.npy", self.score.cpu().numpy())
+        files = ("index.npy", "score.npy")
+        manifest = {
+            "images": self.index.shape[0],
+            "k": self.k,
+            "source": asdict(self.source) if self.source else None,
+            "sha256": {name: sha256_file(directory / name) for name in files},
+        }
+        write_json(directory / "manifest.json", manifest)
+
+    @classmethod
+    def load(cls, directory: Path | str) -> SimilarGroups:
+        """Read groups written by `save`.
+
+        Raises:
+            DataError: nothing (or something else) is stored there.
+            ChecksumError: an array is not the one that the manifest describes.
+        """
+        directory = Path(directory)
+        manifest = read_json(directory / "manifest.json")
+        try:
+            checksums, source = dict(manifest["sha256"]), manifest["source"]
+            provenance = GroupSource(**source) if source else None
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{directory} holds no similar groups", "compute them again") from error
+        for name in ("index.npy", "score.npy"):
+            path = directory / name
+            if not path.is_file() or sha256_file(path) != checksums.get(name):
+                raise ChecksumError(
+                    f"{path} is missing or not what manifest.json says",
+                    "delete the folder and compute the groups again",
+                )
+        index = torch.from_numpy(np.load(directory / "index.npy", allow_pickle=False))
+        score = torch.from_numpy(np.load(directory / "score.npy", allow_pickle=False))
+        return cls(index, score, provenance)
+
+
+def similar_groups(
+    image_emb: Tensor,
+    caption_emb: Tensor,
+    caption_image: Tensor,
+    k: int,
+    source: GroupSource | None = None,
+) -> SimilarGroups:
+    """Find the K most similar images of every image of one split, exactly, in blocks of rows.
+
+    As in the paper: the N' = N (K + 1) captions nearest to the target image, then the first K
+    distinct images among them, the target left out. N is the largest number of captions of any
+    image, so that N' captions always hold K other images. Equal scores go to the lower index.
+
+    Args:
+        image_emb: `(N_images, E)`, L2-normalised.
+        caption_emb: `(M, E)` of all ground-truth captions of the split, L2-normalised.
+        caption_image: `(M,)` int64, the position of each caption's image.
+        k: group size K.
+        source: digests to carry along.
+
+    Raises:
+        ConfigError: K < 1, or K is not smaller than the number of images.
+        DataError: an image without a caption, or a caption of an image outside the split.
+
+    Source: paper Sec. 3.2, Eq. 2.
+    """
+    images = image_emb.shape[0]
+    captions_per_image = _check(images, caption_emb, caption_image, k)
+    caption_image = caption_image.to(caption_emb.device)
+    nearest = min(captions_per_image * (k + 1), caption_emb.shape[0])
+    rows = max(1, _BLOCK_ELEMENTS // caption_emb.shape[0])
+    blocks = []
+    for start in track(range(0, images, rows), "similar groups"):
+        targets = torch.arange(start, min(start + rows, images), device=caption_emb.device)
+        similarity = image_emb[targets].float() @ caption_emb.float().T  # (b, M)
+        blocks.append(_group_block(similarity, caption_image, targets, images, k, nearest))
+    index = torch.cat([block[0] for block in blocks]).cpu()
+    score = torch.cat([block[1] for block in blocks]).cpu()
+    return SimilarGroups(index, score, source)
+
+
+def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> int:
+    """Refuse what has no groups; return N, the largest number of captions of an image."""
+    if k < 1:
+        raise ConfigError(f"group size K = {k} is not positive", "use K >= 1 (the paper: 5)")
+    if k >= images:
+        raise ConfigError(
+            f"group size K = {k} needs more than {k} images, but the split has {images}",
+            f"use K <= {images - 1} or a larger split",
+        )
+    if caption_image.shape != caption_emb.shape[:1]:
+        raise DataError(
+            f"{caption_emb.shape[0]} captions but {caption_image.shape[0]} image positions",
+            "give one image position for each caption",
+        )
+    if int(caption_image.min()) < 0 or int(caption_image.max()) >= images:
+        raise DataError(
+            "a caption belongs to an image outside the split", "pass captions of this split only"
+        )
+    counts = torch.bincount(caption_image, minlength=images)
+    if int(counts.min()) == 0:
+        raise DataError(
+            f"image at position {int(counts.argmin())} has no caption",
+            "drop images without captions: Eq. 2 is not defined for them",
+        )
+    return int(counts.max())
+
+
+def _group_block(
+    similarity: Tensor,
+    caption_image: Tensor,
+    targets: Tensor,
+    images: int,
+    k: int,
+    nearest: int,
+) -> tuple[Tensor, Tensor]:
+    """Index and score `(b, K)` of a block of targets from their similarities `(b, M)`."""
+    score, caption = similarity.topk(nearest, dim=1)
+    edge = score[:, -1].clone()
+    index, score = _distinct(caption_image[caption], score, targets, k)
+    # Where the K-th score equals the last caption's, captions just outside the N' may tie with it.
+    doubtful = (score[:, -1] <= edge).nonzero().squeeze(1)
+    if nearest < similarity.shape[1] and doubtful.numel():
+        exact = _all_images(similarity[doubtful], caption_image, targets[doubtful], images, k)
+        index[doubtful], score[doubtful] = exact
+    return index, score
+
+
+def _distinct(image: Tensor, score: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """First K distinct images of ranked captions `(b, N')`, ties to the lower index."""
+    # Sorting by image (stable) puts an image's captions side by side, its best one first.
+    image, order = image.sort(dim=1, stable=True)
+    score = score.gather(1, order)
+    seen = torch.zeros_like(image, dtype=torch.bool)
+    seen[:, 1:] = image[:, 1:] == image[:, :-1]
+    score = score.masked_fill(seen | (image == targets[:, None]), -torch.inf)
+    score, order = score.sort(dim=1, descending=True, stable=True)
+    return image.gather(1, order)[:, :k].contiguous(), score[:, :k].contiguous()
+
+
+def _all_images(
+    similarity: Tensor, caption_image: Tensor, targets: Tensor, images: int, k: int
+) -> tuple[Tensor, Tensor]:
+    """The same from Eq. 2 for every image of the split: slower, certain about ties."""
+    score = similarity.new_full((len(targets), images), -torch.inf)
+    score.scatter_reduce_(1, caption_image.expand(len(targets), -1), similarity, "amax")
+    score.scatter_(1, targets[:, None], -torch.inf)
+    score, index = score.sort(dim=1, descending=True, stable=True)
+    return index[:, :k], score[:, :k]

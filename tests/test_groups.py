@@ -1,0 +1,124 @@
+"""Similar groups against brute force, ties and bad input included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gegcore import groups
+from gegcore.errors import ChecksumError, ConfigError, DataError
+from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+
+
+def brute_force(
+    image: torch.Tensor, caption: torch.Tensor, owner: torch.Tensor, k: int
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Eq. 2 by two loops: the best caption of every other image, best images first."""
+    index, score = [], []
+    for target in range(len(image)):
+        best: dict[int, float] = {}
+        for j in range(len(caption)):
+            other = int(owner[j])
+            if other != target:
+                value = float(image[target] @ caption[j])
+                best[other] = max(best.get(other, -torch.inf), value)
+        ranked = sorted(best, key=lambda other: (-best[other], other))[:k]
+        index.append(ranked)
+        score.append([best[other] for other in ranked])
+    return index, score
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """Small integer embeddings: exact arithmetic and many ties; 1 to 4 captions per image."""
+    images = draw(st.integers(2, 9))
+    counts = draw(st.lists(st.integers(1, 4), min_size=images, max_size=images))
+    seed = draw(st.integers(0, 10_000))
+    rng = np.random.default_rng(seed)
+    owner = rng.permutation(np.repeat(np.arange(images), counts))
+    levels = draw(st.sampled_from([1, 2, 50]))
+    image = rng.integers(-levels, levels + 1, (images, 3)).astype(np.float32)
+    caption = rng.integers(-levels, levels + 1, (len(owner), 3)).astype(np.float32)
+    k = draw(st.integers(1, images - 1))
+    return torch.from_numpy(image), torch.from_numpy(caption), torch.from_numpy(owner), k
+
+
+@settings(deadline=None, max_examples=50)
+@given(corpora())
+def test_equals_brute_force(
+    corpus: tuple[torch.Tensor, torch.Tensor, torch.Tensor, int],
+) -> None:
+    image, caption, owner, k = corpus
+    found = similar_groups(image, caption, owner, k)
+    index, score = brute_force(image, caption, owner, k)
+    assert found.index.tolist() == index
+    assert found.score.tolist() == score
+    assert found.index.dtype == torch.int64 and found.score.dtype == torch.float32
+
+
+def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(3)
+    image = torch.randint(-9, 9, (40, 6), generator=generator).float()
+    caption = torch.randint(-9, 9, (200, 6), generator=generator).float()
+    owner = torch.arange(200) % 40
+    whole = similar_groups(image, caption, owner, 5)
+    monkeypatch.setattr(groups, "_BLOCK_ELEMENTS", 7 * 200)
+    blocked = similar_groups(image, caption, owner, 5)
+    assert torch.equal(whole.index, blocked.index)
+    assert torch.equal(whole.score, blocked.score)
+
+
+def test_an_image_with_a_thousand_captions_does_not_crowd_out_the_others() -> None:
+    """The nearest captions all belong to one other image: K distinct images are found all the same."""
+    image = torch.eye(4)
+    caption = torch.cat([torch.eye(4), torch.eye(4)[:1].expand(1000, 4)])
+    owner = torch.cat([torch.arange(4), torch.full((1000,), 1)])
+    found = similar_groups(image, caption, owner, 3)
+    assert found.index[0].tolist() == [1, 2, 3]
+    assert all(row not in found.index[row].tolist() for row in range(4))
+
+
+def test_k_must_be_smaller_than_the_split() -> None:
+    image, owner = torch.eye(3), torch.arange(3)
+    with pytest.raises(ConfigError, match=r"K = 3 .* split has 3") as error:
+        similar_groups(image, image, owner, 3)
+    assert "K <= 2" in error.value.fix
+    with pytest.raises(ConfigError, match="K = 0"):
+        similar_groups(image, image, owner, 0)
+
+
+def test_captions_must_match_the_images() -> None:
+    image = torch.eye(3)
+    with pytest.raises(DataError, match="position 2 has no caption"):
+        similar_groups(image, image, torch.tensor([0, 1, 1]), 1)
+    with pytest.raises(DataError, match="outside the split"):
+        similar_groups(image, image, torch.tensor([0, 1, 3]), 1)
+    with pytest.raises(DataError, match="3 captions but 2"):
+        similar_groups(image, image, torch.tensor([0, 1]), 1)
+
+
+def test_saved_groups_come_back_and_damage_is_noticed(tmp_path: Path) -> None:
+    source = GroupSource("scenes-clip", "aa", "bb")
+    found = similar_groups(torch.eye(4), torch.eye(4), torch.arange(4), 2, source)
+    found.save(tmp_path)
+    again = SimilarGroups.load(tmp_path)
+    assert torch.equal(again.index, found.index) and torch.equal(again.score, found.score)
+    assert again.source == source and again.k == 2
+    content = bytearray((tmp_path / "index.npy").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "index.npy").write_bytes(content)
+    with pytest.raises(ChecksumError, match=r"index\.npy"):
+        SimilarGroups.load(tmp_path)
+
+
+def test_a_half_written_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        SimilarGroups.load(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match="no similar groups"):
+        SimilarGroups.load(tmp_path)
