@@ -1,0 +1,124 @@
+"""Profiles: the size of a reproduction, as data in config/*.yaml."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gegcore.errors import ConfigError
+from gegcore.models import ARCHITECTURES
+from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
+
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScenesData(_Section):
+    """A corpus of the embedded world."""
+
+    kind: Literal["scenes"] = "scenes"
+    seed: int = Field(0, ge=0, description="of the world; every seed is another corpus")
+    train: int = Field(113_287, ge=1, description="images; default: Karpathy split (Sec. 4.1)")
+    val: int = Field(5_000, ge=1)
+    test: int = Field(5_000, ge=1)
+
+    def size(self, split: str) -> int:
+        return int(getattr(self, split))
+
+
+class Experiments(_Section):
+    """The grid of runs that the book is made from."""
+
+    models: tuple[str, ...] = ("transformer",)
+    objectives: tuple[str, ...] = ("mle", "scst", "scst_geg")
+    seeds: tuple[int, ...] = (1,)
+
+
+class Profile(_Section):
+    """Everything that a reproduction of one size depends on, apart from the code."""
+
+    name: str
+    data: ScenesData
+    min_count: int = Field(5, ge=1, description="rarer words become UNK (X-modaler: > 3 or > 4)")
+    max_len: int = Field(20, ge=2, description="decoding steps, end token included (X-modaler)")
+    clip: str = Field("scenes-clip", description="name of the CLIP that rewards and evaluates")
+    clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
+    group_size: int = Field(5, ge=1, description="K, Sec. 4.1")
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    experiments: Experiments = Experiments()
+    resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
+
+    def objective(self, name: str) -> ObjectiveConfig:
+        """The paper's settings of an objective under this profile's overrides."""
+        return objective_config(name, self.objectives.get(name))
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that ship with the project."""
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+
+
+def load_profile(name: str) -> Profile:
+    """Read `config/<name>.yaml`, or a YAML file given by its path, and check every field.
+
+    Raises:
+        ConfigError: no such profile; malformed YAML; an unknown model, objective or field; a
+            value out of range; more group members than images in a split.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = profile_names()
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise ConfigError(
+            f"there is no profile '{name}'", f"{hint}profiles: {', '.join(known)}, or a .yaml path"
+        )
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        profile = Profile.model_validate({"name": path.stem, **(fields or {})})
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"profile '{name}', field '{field}': {first['msg']}", f"mend {path.name}"
+        ) from error
+    _check(profile)
+    return profile
+
+
+def _check(profile: Profile) -> None:
+    grid = profile.experiments
+    for given, known, kind in (
+        ((*profile.models, *grid.models), ARCHITECTURES, "model"),
+        ((*profile.objectives, *grid.objectives), OBJECTIVES, "objective"),
+    ):
+        for name in given:
+            if name not in known:
+                raise ConfigError(
+                    f"profile '{profile.name}' names an unknown {kind} '{name}'",
+                    f"use one of: {', '.join(known)}",
+                )
+    for name in grid.objectives:
+        start = profile.objective(name).start_from
+        if start is not None and start not in grid.objectives:
+            raise ConfigError(
+                f"objective '{name}' starts from '{start}', which the profile does not run",
+                f"add '{start}' to experiments.objectives",
+            )
+    for split in ("train", "val", "test"):
+        if profile.group_size >= profile.data.size(split):
+            raise ConfigError(
+                f"groups of K = {profile.group_size} images need more than the "
+                f"{profile.data.size(split)} images of the {split} split",
+                f"lower group_size or enlarge data.{split}",
+            )

@@ -1,0 +1,1 @@
+"""Training: cross-entropy, self-critical, and the loop that both share."""

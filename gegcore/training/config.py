@@ -1,0 +1,101 @@
+"""What can be set about training one objective; the defaults are the paper's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gegcore.errors import ConfigError
+
+
+class SelectionRule(BaseModel):
+    """The written rule by which the checkpoint of a run is chosen on the validation split."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: Literal["CIDEr-D", "R@1", "GEG-Avg"] = Field(
+        "CIDEr-D", description="validation metric to maximise over epochs"
+    )
+    least_cider_share: float = Field(
+        0.0,
+        ge=0,
+        description="only epochs whose validation CIDEr-D is at least this share of the value "
+        "before training count; 0 = all",
+    )
+
+
+class ObjectiveConfig(BaseModel):
+    """One objective: its loss, where it starts from, and its schedule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loss: Literal["cross_entropy", "self_critical"]
+    start_from: str | None = Field(None, description="objective whose checkpoint training starts from")
+    label: str = Field("", description="name in tables")
+
+    epochs: int = Field(30, ge=1)
+    images_per_step: int = Field(8, ge=1, description="X-modaler: 8 to 16 per GPU")
+    captions_per_image: int = Field(5, ge=1, description="references used per image and epoch")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="X-modaler: 0.1 for Transformers")
+
+    learning_rate: float = Field(5e-5, gt=0, description="GEG stage: Sec. 4.1")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="Adam; Sec. 4.1")
+    eps: float = Field(1e-8, gt=0, description="Adam; Sec. 4.1")
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(0, ge=0, description="linear warm-up from 0")
+    clip_value: float | None = Field(0.1, description="gradient clipping by value (X-modaler)")
+    clip_norm: float | None = Field(None, description="gradient clipping by global norm")
+
+    samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
+    baseline: Literal["greedy", "mean_of_others"] = Field(
+        "greedy", description="self-critical baseline; the paper's is greedy (Eq. 5)"
+    )
+    alpha: float = Field(1.0, ge=0, description="weight of CIDEr-D in Eq. 7 (GEG: 0.1, Sec. 4.1)")
+    beta: float = Field(0.0, ge=0, description="weight of the CLIP term in Eq. 7 (GEG: 10)")
+    clip_term: Literal["geg_avg", "geg_min", "similarity"] | None = Field(
+        None, description="Eq. 3, Eq. 4, or the +ER ablation of Table 3"
+    )
+    count_end: bool = Field(True, description="whether the end token counts in the CIDEr-D reward")
+
+    select: SelectionRule = SelectionRule()
+    checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
+
+
+OBJECTIVES: dict[str, ObjectiveConfig] = {
+    "mle": ObjectiveConfig(
+        loss="cross_entropy", label="MLE", label_smoothing=0.1, learning_rate=5e-4
+    ),
+    "scst": ObjectiveConfig(
+        loss="self_critical", start_from="mle", label="+SCST", learning_rate=1e-5
+    ),
+    "scst_geg": ObjectiveConfig(
+        loss="self_critical",
+        start_from="scst",
+        label="+SCST+GEG",
+        epochs=10,
+        alpha=0.1,
+        beta=10.0,
+        clip_term="geg_avg",
+        select=SelectionRule(metric="R@1", least_cider_share=0.9),
+    ),
+}
+"""Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open)."""
+
+
+def objective_config(name: str, overrides: dict[str, Any] | None = None) -> ObjectiveConfig:
+    """The paper's settings of an objective with some fields overridden.
+
+    Raises:
+        ConfigError: unknown objective or field, or a value out of range.
+    """
+    if name not in OBJECTIVES:
+        raise ConfigError(f"unknown objective '{name}'", f"use one of: {', '.join(OBJECTIVES)}")
+    try:
+        merged = {**OBJECTIVES[name].model_dump(), **(overrides or {})}
+        return ObjectiveConfig.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"objective '{name}', field '{field}': {first['msg']}",
+                          "mend the profile") from error
