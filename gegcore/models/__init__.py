@@ -1,0 +1,51 @@
+"""The captioners, one file an architecture, and the factory that builds them by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from gegcore.errors import ConfigError
+from gegcore.models.captioner import Captioner, Memory, State, shift_right
+from gegcore.models.transformer import Transformer, TransformerConfig
+
+__all__ = [
+    "ARCHITECTURES",
+    "Captioner",
+    "Memory",
+    "State",
+    "Transformer",
+    "TransformerConfig",
+    "build_captioner",
+    "shift_right",
+]
+
+ARCHITECTURES = {"transformer": (Transformer, TransformerConfig)}
+"""Name -> (captioner, its config); a new model adds one line here."""
+
+
+def build_captioner(name: str, vocab_size: int, region_dim: int, **overrides: Any) -> Captioner:
+    """Build an untrained captioner; its config's defaults are the published (paper) size.
+
+    Args:
+        name: a key of ``ARCHITECTURES``.
+        vocab_size: V, id 0 included.
+        region_dim: Dr, width of a region feature.
+        overrides: fields of the model's config, such as ``width=128``.
+
+    Raises:
+        ConfigError: an unknown model, an unknown field, or a value out of range.
+    """
+    if name not in ARCHITECTURES:
+        raise ConfigError(f"unknown model {name!r}", f"choose one of: {', '.join(ARCHITECTURES)}")
+    model, config = ARCHITECTURES[name]
+    try:
+        resolved = config(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        fields = ", ".join(config.model_fields)
+        raise ConfigError(
+            f"bad settings of model {name!r}: {wrong}", f"fields: {fields}"
+        ) from error
+    return model(vocab_size, region_dim, resolved)

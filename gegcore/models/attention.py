@@ -1,0 +1,82 @@
+"""Scaled dot-product attention with several heads, for whole captions and for one word at a time.
+
+Source: Vaswani et al. 2017, Sec. 3.2; biases everywhere and dropout on the attention probabilities
+as in X-modaler's BERT-style blocks. Projections that read the same input are one matrix.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+PADDING_BIAS = -10000.0
+"""Added to the scores of padded regions (X-modaler); exp() of it is exactly zero in every dtype."""
+
+
+def padding_bias(mask: Tensor, like: Tensor) -> Tensor:
+    """Additive attention bias that hides padded regions.
+
+    Shapes: mask (B, N) bool, True = real -> (B, 1, 1, N) in the dtype of ``like``.
+    """
+    return (~mask).to(like.dtype)[:, None, None, :] * PADDING_BIAS
+
+
+class SelfAttention(nn.Module):
+    """Attention of a sequence to itself."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, bias: Tensor | None = None, causal: bool = False) -> Tensor:
+        """Shapes: x (R, T, d), bias broadcastable to (R, H, T, T) -> (R, T, d)."""
+        rows, length, width = x.shape
+        q, k, v = self.qkv(x).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p, is_causal=causal)
+        return self.out(y.transpose(1, 2).reshape(rows, length, width))
+
+    def step(self, x: Tensor, cache: Tensor, position: int) -> Tensor:
+        """Attend from the newest word to all words so far; writes its key and value to the cache.
+
+        Shapes: x (R, d), cache (2, R, H, T, d/H) -> (R, d).
+        """
+        rows, width = x.shape
+        qkv = self.qkv(x).view(rows, 3, self.heads, -1)
+        cache[:, :, :, position] = qkv[:, 1:].transpose(0, 1)
+        k, v = cache[:, :, :, : position + 1]
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(qkv[:, 0].unsqueeze(2), k, v, dropout_p=p)
+        return self.out(y.view(rows, width))
+
+
+class CrossAttention(nn.Module):
+    """Attention of words to the regions of their image; all captions of an image share its keys."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def project(self, regions: Tensor) -> Tensor:
+        """Keys and values of the regions, once per image. Shapes: (B, N, d) -> (B, 2, H, N, d/H)."""
+        images, count, _ = regions.shape
+        return self.key_value(regions).view(images, count, 2, self.heads, -1).permute(0, 2, 3, 1, 4)
+
+    def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """Shapes: x (B, Q, d), key_value (B, 2, H, N, d/H), bias (B, 1, 1, N) -> (B, Q, d).
+
+        Q folds captions and words together: no caption needs its own copy of the regions.
+        """
+        images, queries, width = x.shape
+        q = self.query(x).view(images, queries, self.heads, -1).transpose(1, 2)
+        k, v = key_value.unbind(1)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+        return self.out(y.transpose(1, 2).reshape(images, queries, width))

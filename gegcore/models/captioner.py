@@ -1,0 +1,108 @@
+"""The interface of every captioner: encode an image once, then decode many captions from it.
+
+Notation: B images, S captions per image, R = B * S rows (row ``b * S + s`` is caption s of image b),
+T time steps, V words. Token id 0 is the start, the end and the padding of a caption, as in X-modaler.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from gegcore.data.features import FeatureBatch
+
+END = 0
+"""The id that starts, ends and pads a caption."""
+
+MAX_LENGTH = 20
+"""Steps of a caption, its end token included (X-modaler MAX_SEQ_LEN)."""
+
+
+class Memory(ABC):
+    """What a model knows about B images before the first word; tensors are batch first."""
+
+    @property
+    @abstractmethod
+    def batch_size(self) -> int:
+        """Number of images B."""
+
+
+class State(ABC):
+    """What a model carries from one word to the next, for R rows.
+
+    ``Captioner.step`` may update a state in place: after a step only the returned state is valid.
+    """
+
+    @abstractmethod
+    def reorder(self, index: Tensor) -> State:
+        """Make new row r continue what old row ``index[r]`` has said so far.
+
+        Shapes: index (R,) long. Rows keep their image: ``index[r] // S == r // S`` (beam search moves
+        hypotheses within an image; the encoding of the image is shared and stays where it is).
+        """
+
+    @abstractmethod
+    def keep(self, images: Tensor) -> State:
+        """Drop all images but these, with all their rows.
+
+        Shapes: images (B',) long, positions within the current batch, ascending.
+        """
+
+
+class Captioner(nn.Module, ABC):
+    """A model that describes images; decoding and training know nothing else about it."""
+
+    vocab_size: int
+
+    @abstractmethod
+    def encode(self, features: FeatureBatch) -> Memory:
+        """Compute once per image all that does not depend on the words."""
+
+    @abstractmethod
+    def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> State:
+        """Open ``copies`` captions per image that share its encoding; room for ``max_len`` steps."""
+
+    @abstractmethod
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Feed one word per row.
+
+        Shapes: tokens (R,) long, the previous words (0 at the start) -> logits (R, V), next state.
+        """
+
+    def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
+        """Score given captions of encoded images; differentiable.
+
+        Shapes: tokens (B, S, T) long, the *inputs* (see :func:`shift_right`) -> logits (B, S, T, V).
+        Here by unrolling ``step``; models that see all words at once override it.
+        """
+        images, copies, length = tokens.shape
+        state = self.start(memory, copies, length)
+        rows = tokens.reshape(images * copies, length)
+        logits = []
+        for t in range(length):
+            step_logits, state = self.step(rows[:, t], state)
+            logits.append(step_logits)
+        return torch.stack(logits, dim=1).view(images, copies, length, -1)
+
+    def forward(self, features: FeatureBatch, tokens: Tensor) -> Tensor:
+        """Teacher forcing: the logits of the word that follows each input word.
+
+        Shapes: tokens (B, T) or (B, S, T) long -> logits (B, T, V) or (B, S, T, V). Each image is
+        encoded once, whatever S.
+        """
+        memory = self.encode(features)
+        if tokens.dim() == 2:
+            return self.decode_teacher_forced(memory, tokens.unsqueeze(1)).squeeze(1)
+        return self.decode_teacher_forced(memory, tokens)
+
+
+def shift_right(tokens: Tensor) -> Tensor:
+    """Turn captions into the inputs that predict them: ``[w1, w2, 0] -> [0, w1, w2]``.
+
+    Shapes: (..., T) long -> (..., T) long. Source: X-modaler's teacher forcing.
+    """
+    return torch.cat([torch.full_like(tokens[..., :1], END), tokens[..., :-1]], dim=-1)
