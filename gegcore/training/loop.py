@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -24,9 +23,13 @@ from gegcore.training.schedule import learning_rate
 Validation = Callable[[Captioner], dict[str, float]]
 
 
-def step_generator(seed: int, step: int, stream: int = 0) -> torch.Generator:
-    """The random numbers of one step: a function of (seed, step), so resuming needs no RNG state."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 16 + stream)
+DROPOUT, SAMPLING, ORDER = 1, 2, 3
+"""Independent streams of random numbers."""
+
+
+def stream_seed(seed: int, step: int, stream: int) -> int:
+    """The randomness of a step is a function of (seed, step): resuming needs no RNG state."""
+    return (seed * 1_000_003 + step) * 16 + stream
 
 
 class Trainer:
@@ -60,7 +63,9 @@ class Trainer:
         )
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
-        self.progress, self.best = Progress(), None
+        self.device = next(model.parameters()).device
+        self.progress = Progress()
+        self.best: dict[str, Tensor] | None = None
 
     def fit(self) -> Progress:
         """Train to the end, from the last resume point if there is one; load the best weights.
@@ -98,10 +103,9 @@ class Trainer:
         rate = learning_rate(self.config, step, self.total_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        torch.manual_seed((self.seed * 1_000_003 + step) * 16 + 1)  # dropout
-        loss, metrics = self.objective.step(
-            self.model, self._batch(step), step_generator(self.seed, step, stream=2)
-        )
+        torch.manual_seed(stream_seed(self.seed, step, DROPOUT))
+        generator = torch.Generator(self.device).manual_seed(stream_seed(self.seed, step, SAMPLING))
+        loss, metrics = self.objective.step(self.model, self._batch(step), generator)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip_norm is not None:
@@ -115,7 +119,8 @@ class Trainer:
     def _batch(self, step: int) -> Tensor:
         """Images of a step: every epoch is a fresh permutation, a function of (seed, epoch)."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = torch.randperm(self.num_images, generator=step_generator(self.seed, epoch, 3))
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, ORDER))
+        order = torch.randperm(self.num_images, generator=generator)
         start = position * self.config.images_per_step
         return order[start : start + self.config.images_per_step]
 
@@ -157,7 +162,3 @@ class Trainer:
         if self.state_file.exists():
             self.progress, self.best = load_state(self.state_file, self.model, self.optimiser)
 
-
-def history_frame(progress: Progress) -> list[dict[str, Any]]:
-    """Validation metrics per epoch, for `history.json`."""
-    return progress.history

@@ -53,12 +53,13 @@ class CrossEntropyObjective:
 
     def _draw(self, image_index: Tensor, generator: torch.Generator) -> Tensor:
         """Captions of the images, `captions_per_image` of them without replacement."""
-        captions = self.captions[image_index]
+        captions = self.captions[image_index.to(self.captions.device)]
         wanted, there = self.config.captions_per_image, captions.shape[1]
         if wanted >= there:
             return captions
-        chosen = torch.rand(len(captions), there, generator=generator).argsort(-1)[:, :wanted]
-        return captions.gather(1, chosen.to(captions.device)[..., None].expand(-1, -1, captions.shape[-1]))
+        lots = torch.rand(len(captions), there, generator=generator, device=captions.device)
+        chosen = lots.argsort(-1)[:, :wanted, None].expand(-1, -1, captions.shape[-1])
+        return captions.gather(1, chosen)
 
 
 @dataclass

@@ -1,0 +1,165 @@
+"""Training half of an experiment: from prepared materials to `checkpoint.safetensors`."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gegcore.clip import WordToBpe
+from gegcore.data.vocabulary import Vocabulary
+from gegcore.errors import ConfigError, DataError
+from gegcore.experiment.validation import Validator
+from gegcore.models import ARCHITECTURES, Captioner, build_captioner
+from gegcore.prepare import Materials
+from gegcore.profiles import Profile
+from gegcore.provenance import code_digest, environment
+from gegcore.rewards import CiderD, GroupEmbeddingGapReward, SimilarityReward, WeightedReward
+from gegcore.rewards.group import CaptionEncoder
+from gegcore.rewards.reward import Reward
+from gegcore.runs import RunFolder
+from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
+from gegcore.training.config import ObjectiveConfig
+from gegcore.training.loop import Trainer
+from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective
+from gegcore.training.xe import caption_tensor
+
+
+def train(materials: Materials, model_name: str, objective_name: str, seed: int) -> RunFolder:
+    """Train and store the selected checkpoint; nothing to do if it is there and current.
+
+    Raises:
+        ConfigError: unknown model or objective.
+        DataError: the run to start from is not finished.
+        TrainingError: the loss is not finite, or the stored state is damaged.
+    """
+    profile = materials.profile
+    if model_name not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ConfigError(f"unknown model '{model_name}'", f"use one of: {known}")
+    config = profile.objective(objective_name)
+    run = RunFolder.of(profile.name, model_name, objective_name, seed)
+    start = _start(profile, model_name, config, seed)
+    key = training_key(materials, model_name, config, seed, start)
+    if run.made_from("training.json") == key and run.checkpoint.is_file():
+        return run
+    _clear_stale(run, key)
+    resolved = {
+        "profile": profile.model_dump(mode="json"),
+        "model": model_name,
+        "objective": {"name": objective_name, **config.model_dump(mode="json")},
+        "seed": seed,
+    }
+    write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
+
+    model = new_captioner(materials, model_name, seed)
+    if start is not None:
+        model.load_state_dict(load_file(start.checkpoint))
+    objective = _objective(materials, config)
+    validator = Validator(materials)
+    count = len(materials.data["train"].records)
+    trainer = Trainer(model, objective, config, count, seed, validator, run.path)
+    progress = trainer.fit()
+    save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
+    write_json(run.file("training.json"), {
+        "key": key,
+        "steps": progress.step,
+        "best_epoch": progress.best_epoch,
+        "seconds": round(progress.seconds, 1),
+        "history": progress.history,
+        "environment": environment(),
+    })
+    shutil.rmtree(run.file("state"))
+    return run
+
+
+def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
+    """A captioner of the profile's size with seeded random weights, on the materials' device."""
+    torch.manual_seed(seed)
+    region_dim = materials.features["train"].batch([0]).regions.shape[-1]
+    sizes = materials.profile.models.get(model_name, {})
+    model = build_captioner(model_name, len(materials.vocabulary), region_dim, **sizes)
+    return model.to(materials.device)
+
+
+def reference_ids(materials: Materials, split: str) -> list[list[list[int]]]:
+    """Reference captions of a split as word ids."""
+    encode = materials.vocabulary.encode
+    return [[encode(c) for c in record.captions] for record in materials.data[split].records]
+
+
+def training_key(
+    materials: Materials, model_name: str, config: ObjectiveConfig, seed: int,
+    start: RunFolder | None,
+) -> str:
+    """Digest of all that decides what training makes: when it changes, the run is stale."""
+    profile = materials.profile
+    return digest({
+        "model": [model_name, profile.models.get(model_name, {})],
+        "objective": config.model_dump(mode="json"),
+        "seed": seed,
+        "max_len": profile.max_len,
+        "materials": materials.digest(),
+        "start": sha256_file(start.checkpoint) if start else None,
+        "code": code_digest("gegcore.experiment.train"),
+    })
+
+
+def _start(
+    profile: Profile, model_name: str, config: ObjectiveConfig, seed: int
+) -> RunFolder | None:
+    if config.start_from is None:
+        return None
+    start = RunFolder.of(profile.name, model_name, config.start_from, seed)
+    if not start.checkpoint.is_file():
+        raise DataError(
+            f"{config.label} starts from run {start.name}, which has no checkpoint",
+            f"run objective '{config.start_from}' with seed {seed} first",
+        )
+    return start
+
+
+def _clear_stale(run: RunFolder, key: str) -> None:
+    """Keep the resume state of an interrupted run of this very key; remove everything else."""
+    marker = run.file("state/key.json")
+    if marker.is_file() and read_json(marker)["key"] == key:
+        return
+    shutil.rmtree(run.path, ignore_errors=True)
+    write_json(marker, {"key": key})
+
+
+def _objective(materials: Materials, config: ObjectiveConfig) -> Objective:
+    features, device = materials.features["train"], materials.device
+    references = reference_ids(materials, "train")
+    if config.loss == "cross_entropy":
+        captions = caption_tensor(references, materials.profile.max_len)
+        return CrossEntropyObjective(features, captions.to(device), config)
+    vocabulary = materials.vocabulary
+    terms: dict[str, tuple[float, Reward]] = {}
+    if config.alpha > 0:
+        cider = CiderD(references, len(vocabulary), count_end=config.count_end)
+        terms["cider"] = (config.alpha, cider.to(device))
+    if config.clip_term is not None and config.beta > 0:
+        terms[config.clip_term] = (config.beta, _clip_reward(materials, config, vocabulary))
+    if not terms:
+        raise ConfigError("alpha and beta are both 0: there is nothing to reward",
+                          "set alpha or beta of the objective above 0")
+    return SelfCriticalObjective(
+        features, WeightedReward(terms), config, materials.profile.max_len,
+        (vocabulary.unknown_id,), device,
+    )
+
+
+def _clip_reward(materials: Materials, config: ObjectiveConfig, vocabulary: Vocabulary) -> Any:
+    lookup = WordToBpe(vocabulary.words, materials.clip.tokenizer)
+    encoder = CaptionEncoder(materials.clip, lookup).to(materials.device)
+    images: Tensor = materials.tables["train"].images
+    if config.clip_term == "similarity":
+        return SimilarityReward(encoder, images).to(materials.device)
+    gap = "min" if config.clip_term == "geg_min" else "avg"
+    index = materials.groups["train"].index
+    return GroupEmbeddingGapReward(encoder, images, index, gap).to(materials.device)

@@ -1,0 +1,76 @@
+"""Validation during training: greedy captions of the validation split, scored without Java."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gegcore.clip import WordToBpe
+from gegcore.decoding import decode
+from gegcore.gap import group_embedding_gap
+from gegcore.metrics.retrieval import retrieval_ranks
+from gegcore.models import Captioner
+from gegcore.prepare import Materials
+from gegcore.rewards import CiderD
+from gegcore.rewards.cider import document_frequency
+from gegcore.rewards.group import CaptionEncoder
+
+_IMAGES_PER_BATCH = 128
+
+
+def greedy_captions(materials: Materials, model: Captioner, split: str) -> Tensor:
+    """Greedy captions of a split as word ids `(N, T)`, 0-padded; UNK is never said."""
+    store, profile = materials.features[split], materials.profile
+    training = model.training
+    model.eval()
+    tokens = torch.zeros(len(materials.data[split].records), profile.max_len, dtype=torch.long)
+    for start in range(0, len(tokens), _IMAGES_PER_BATCH):
+        rows = range(start, min(start + _IMAGES_PER_BATCH, len(tokens)))
+        batch = store.batch(list(rows)).to(materials.device)
+        decoded = decode(
+            model, batch, max_len=profile.max_len, forbid=(materials.vocabulary.unknown_id,)
+        )
+        said = decoded.tokens[:, 0].cpu()
+        tokens[rows.start : rows.stop, : said.shape[1]] = said
+    model.train(training)
+    return tokens
+
+
+class Validator:
+    """Scores a model on the validation split: CIDEr-D, R@1, R@5, GEG-Avg, GEG-Min, length.
+
+    CIDEr-D is that of the reward (document frequencies of the training split, the end token
+    counts) times 100. No test image is ever read here.
+    """
+
+    def __init__(self, materials: Materials) -> None:
+        self.materials = materials
+        encode = materials.vocabulary.encode
+        references = {
+            split: [[encode(c) for c in record.captions] for record in dataset.records]
+            for split, dataset in materials.data.items()
+            if split != "test"
+        }
+        size = len(materials.vocabulary)
+        frequency = document_frequency(references["train"], size)
+        self.cider = CiderD(references["val"], size, frequency)
+        self.images = materials.tables["val"].images
+        self.groups = materials.groups["val"].index
+        lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)
+        self.encoder = CaptionEncoder(materials.clip, lookup).to(materials.device)
+
+    @torch.no_grad()
+    def __call__(self, model: Captioner) -> dict[str, float]:
+        tokens = greedy_captions(self.materials, model, "val")
+        index = torch.arange(len(tokens))
+        text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
+        ranks = retrieval_ranks(text, self.images, index)
+        gap = group_embedding_gap(text, self.images, self.images[self.groups])
+        return {
+            "CIDEr-D": 100 * self.cider(tokens[:, None], index).mean().item(),
+            "R@1": 100 * (ranks < 1).float().mean().item(),
+            "R@5": 100 * (ranks < 5).float().mean().item(),
+            "GEG-Avg": gap.average.mean().item(),
+            "GEG-Min": gap.minimum.mean().item(),
+            "length": (tokens > 0).sum(-1).float().mean().item(),
+        }
