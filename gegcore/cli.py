@@ -1,0 +1,82 @@
+"""The `gegcore` command: prepare what runs need, run an experiment, list profiles."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gegcore import __version__
+from gegcore.errors import GegError
+from gegcore.profiles import load_profile, profile_names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; exit status 0, 1 for an error the user can mend, 2 for usage."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.function(parsed)
+    except GegError as error:
+        print(f"gegcore: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gegcore", description="Distinctive image captioning, reproduced."
+    )
+    parser.add_argument("--version", action="version", version=f"gegcore {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    prepare = commands.add_parser(
+        "prepare", help="make data, features, CLIP tables and similar-image groups of a profile"
+    )
+    _profile(prepare)
+    prepare.add_argument(
+        "--stage", choices=("data", "features", "clip", "groups"),
+        help="make one stage and what it needs (default: all)",
+    )
+    prepare.set_defaults(function=_prepare)
+
+    run = commands.add_parser("run", help="train and evaluate one experiment")
+    _profile(run)
+    run.add_argument("--model", default="transformer")
+    run.add_argument("--objective", required=True, help="mle, scst or scst_geg")
+    run.add_argument("--seed", type=int, default=1)
+    run.set_defaults(function=_run)
+
+    listing = commands.add_parser("profiles", help="list the profiles")
+    listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
+    return parser
+
+
+def _profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", default="quick", help="name in config/ or a .yaml path (default: quick)"
+    )
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    profile = load_profile(arguments.profile)
+    # Imported late: these load torch and CLIP, which `--help` need not wait for.
+    from gegcore.prepare import STAGES, Materials
+
+    materials = Materials.of(profile)
+    for stage in STAGES if arguments.stage is None else (arguments.stage,):
+        materials.make(stage)
+    print(f"{profile.name}: {arguments.stage or 'all stages'} ready in {materials.folder}")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    profile = load_profile(arguments.profile)
+    from gegcore.experiment import run_experiment
+
+    run = run_experiment(profile, arguments.model, arguments.objective, arguments.seed)
+    for name, metric in run.metrics().items():
+        low, high = metric["ci95"]
+        print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
