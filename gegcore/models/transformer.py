@@ -7,7 +7,6 @@ two embeddings; words are ``LN(E[w] + PE[t])`` without sqrt(d); the output layer
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from gegcore.models.attention import CrossAttention, SelfAttention, padding_bias
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 
 if TYPE_CHECKING:
     from gegcore.data.features import FeatureBatch
@@ -96,55 +96,9 @@ class TransformerState(State):
             self.memory.bias[images],
             tuple(kv[images] for kv in self.memory.keys_values),
         )
-        cache = self.cache.index_select(2, rows)
+        cache = self.cache.new_empty(*self.cache.shape[:2], len(rows), *self.cache.shape[3:])
+        cache[..., : self.position, :] = self.cache[..., : self.position, :][:, :, rows]
         return TransformerState(memory, self.copies, cache, self.position)
-
-
-def sinusoid_table(positions: int, width: int) -> Tensor:
-    """``PE[t, 2k] = sin(t / 10000^(2k/d))``, ``PE[t, 2k+1] = cos(same)``.
-
-    Shapes: -> (positions, width) float32. Source: Vaswani et al. 2017, Sec. 3.5.
-    """
-    frequency = torch.exp(torch.arange(0, width, 2).float() * -(math.log(10000.0) / width))
-    angle = torch.arange(positions).float().unsqueeze(1) * frequency
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
-
-
-class WordEmbedding(nn.Module):
-    """``dropout(LN(E[w] + PE[t]))``."""
-
-    positions: Tensor
-
-    def __init__(self, vocab_size: int, config: TransformerConfig) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, config.width)
-        self.norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.word_dropout)
-        table = sinusoid_table(config.max_positions, config.width)
-        self.register_buffer("positions", table, persistent=False)
-
-    def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """Shapes: tokens (..., T) long, the first at position ``start`` -> (..., T, d)."""
-        positions = self.positions[start : start + tokens.shape[-1]]
-        return self.dropout(self.norm(self.embedding(tokens) + positions))
-
-
-class RegionEmbedding(nn.Module):
-    """``dropout(LN(relu(W x + b) [+ W_box box + b_box]))``."""
-
-    def __init__(self, region_dim: int, config: TransformerConfig) -> None:
-        super().__init__()
-        self.linear = nn.Linear(region_dim, config.width)
-        self.box = nn.Linear(4, config.width) if config.box_embedding else None
-        self.norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.region_dropout)
-
-    def forward(self, regions: Tensor, boxes: Tensor | None) -> Tensor:
-        """Shapes: regions (B, N, Dr), boxes (B, N, 4) in [0, 1] xyxy -> (B, N, d)."""
-        x = self.linear(regions).relu()
-        if self.box is not None:
-            x = x + self.box(boxes)
-        return self.dropout(self.norm(x))
 
 
 class FeedForward(nn.Module):
@@ -226,8 +180,12 @@ class Transformer(Captioner):
         super().__init__()
         self.vocab_size = vocab_size
         self.config = config
-        self.words = WordEmbedding(vocab_size, config)
-        self.regions = RegionEmbedding(region_dim, config)
+        self.words = WordEmbedding(
+            vocab_size, config.width, config.word_dropout, config.max_positions
+        )
+        self.regions = RegionEmbedding(
+            region_dim, config.width, config.region_dropout, config.box_embedding
+        )
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.output_dropout = nn.Dropout(config.output_dropout)

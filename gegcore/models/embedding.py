@@ -1,0 +1,69 @@
+"""How words and regions enter the attention models (Transformer, Meshed-Memory).
+
+Source: X-modaler's TokenBaseEmbedding with SinusoidEncoding, and VisualBaseEmbedding; LayerNorm eps 1e-5.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gegcore.errors import ConfigError
+
+
+def sinusoid_table(positions: int, width: int) -> Tensor:
+    """``PE[t, 2k] = sin(t / 10000^(2k/d))``, ``PE[t, 2k+1] = cos(same)``.
+
+    Shapes: -> (positions, width) float32. Source: Vaswani et al. 2017, Sec. 3.5.
+    """
+    frequency = torch.exp(torch.arange(0, width, 2).float() * -(math.log(10000.0) / width))
+    angle = torch.arange(positions).float().unsqueeze(1) * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
+
+
+class WordEmbedding(nn.Module):
+    """``dropout(LN(E[w] + PE[t]))``, without the factor sqrt(d) of Vaswani et al."""
+
+    positions: Tensor
+
+    def __init__(self, vocab_size: int, width: int, dropout: float, max_positions: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        table = sinusoid_table(max_positions, width)
+        self.register_buffer("positions", table, persistent=False)
+
+    def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
+        """Shapes: tokens (..., T) long, the first at position ``start`` -> (..., T, d).
+
+        Raises:
+            ConfigError: a caption longer than the table of positions.
+        """
+        end = start + tokens.shape[-1]
+        if end > len(self.positions):
+            raise ConfigError(
+                f"a caption of {end} steps exceeds max_positions={len(self.positions)}",
+                "build the model with a larger max_positions, or decode with a smaller max_len",
+            )
+        return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))
+
+
+class RegionEmbedding(nn.Module):
+    """``dropout(LN(relu(W x + b)))``, optionally ``+ W_box box + b_box`` before the norm."""
+
+    def __init__(self, region_dim: int, width: int, dropout: float, boxes: bool = False) -> None:
+        super().__init__()
+        self.linear = nn.Linear(region_dim, width)
+        self.box = nn.Linear(4, width) if boxes else None
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, regions: Tensor, boxes: Tensor) -> Tensor:
+        """Shapes: regions (B, N, Dr), boxes (B, N, 4) in [0, 1] xyxy -> (B, N, d)."""
+        x = self.linear(regions).relu()
+        if self.box is not None:
+            x = x + self.box(boxes)
+        return self.dropout(self.norm(x))
