@@ -1,0 +1,156 @@
+"""Draws scenes: what is in a picture, where it stands, and what is true of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from gegcore.data.scenes.catalogue import COLOURS, SETTINGS, Entity
+from gegcore.data.scenes.entities import ENTITIES
+from gegcore.data.scenes.graph import Relation, SceneGraph, Thing
+from gegcore.data.scenes.layout import Placed, place
+from gegcore.errors import ConfigError
+
+FAMILY_SIZE = 5
+"""Consecutive pictures that share the main entity and the setting."""
+
+OFFSETS = {"train": 0, "val": 1_000_000, "test": 2_000_000, "web": 3_000_000}
+"""First image id of every split. "web" trains CLIP and the detector, never a captioner."""
+
+_TIMES = (("day", 0.62), ("sunset", 0.2), ("night", 0.18))
+_WEATHERS = (("clear", 0.55), ("cloudy", 0.2), ("rainy", 0.15), ("snowy", 0.1))
+_COUNTS = ((1, 0.74), (2, 0.17), (3, 0.09))
+_EXTRAS = ((1, 0.3), (2, 0.45), (3, 0.25))
+_SIZES = (("small", 0.2), ("medium", 0.55), ("large", 0.25))
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What the pictures of a family share."""
+
+    entity: Entity
+    setting: str
+    shared: str
+    """One more attribute that they share: "colour", "time", "weather", "count" or "extra"."""
+    seed: np.random.SeedSequence
+
+
+def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
+    """Scene `index` of a split: a pure function of its arguments, whatever the corpus size.
+
+    Raises:
+        ConfigError: unknown split.
+    """
+    if split not in OFFSETS:
+        raise ConfigError(f"unknown split '{split}'", f"use one of: {', '.join(OFFSETS)}")
+    family_id = OFFSETS[split] // FAMILY_SIZE + index // FAMILY_SIZE
+    family = _sample_family(seed, family_id)
+    member = np.random.SeedSequence([seed, family_id, 1 + index % FAMILY_SIZE])
+    rng, shared = np.random.default_rng(member), np.random.default_rng(family.seed)
+    common, own = _attributes(shared, family), _attributes(rng, family)
+    chosen = {**own, family.shared: common[family.shared]}
+    if family.shared == "extra":
+        chosen["extras"] = [common["extras"][0], *own["extras"][1:]]
+    placed = place(rng, family.setting, family.entity, chosen["size"], chosen["count"],
+                   [entity for entity, _ in chosen["extras"]])
+    return _graph(OFFSETS[split] + index, family_id, family, chosen, placed)
+
+
+def _sample_family(seed: int, family_id: int) -> _Family:
+    sequence = np.random.SeedSequence([seed, family_id, 0])
+    rng = np.random.default_rng(sequence)
+    mains = _mains()
+    entity = mains[int(rng.integers(len(mains)))]
+    places = list(entity.settings)
+    weights = np.array(list(entity.settings.values()))
+    setting = places[int(rng.choice(len(places), p=weights / weights.sum()))]
+    shared = ("colour", "time", "weather", "count", "extra")[int(rng.integers(5))]
+    return _Family(entity, setting, shared, sequence.spawn(1)[0])
+
+
+@cache
+def _mains() -> tuple[Entity, ...]:
+    return tuple(e for e in ENTITIES.values() if "main" in e.roles)
+
+
+@cache
+def _secondaries(setting: str) -> tuple[tuple[Entity, ...], np.ndarray]:
+    there = tuple(
+        e for e in ENTITIES.values() if "secondary" in e.roles and setting in e.settings
+    )
+    weights = np.array([e.settings[setting] for e in there])
+    return there, weights / weights.sum()
+
+
+def _pick(rng: np.random.Generator, options: tuple[tuple, ...]):  # type: ignore[type-arg,no-untyped-def]
+    values, weights = zip(*options, strict=True)
+    return values[int(rng.choice(len(values), p=np.array(weights)))]
+
+
+def _attributes(rng: np.random.Generator, family: _Family) -> dict:  # type: ignore[type-arg]
+    """One full draw of everything that may differ within a family."""
+    setting = SETTINGS[family.setting]
+    weather = _pick(rng, _WEATHERS)
+    if setting.indoors or family.setting == "desert":
+        weather = "clear"
+    elif weather == "snowy" and family.setting in ("beach", "sea", "lake"):
+        weather = "rainy"
+    elif family.setting == "snow" and weather == "rainy":
+        weather = "snowy"
+    return {
+        "colour": _colour(rng, family.entity),
+        "time": _pick(rng, _TIMES),
+        "weather": weather,
+        "count": _pick(rng, _COUNTS),
+        "size": _pick(rng, _SIZES),
+        "extras": _extras(rng, family),
+    }
+
+
+def _extras(rng: np.random.Generator, family: _Family) -> list[tuple[Entity, str | None]]:
+    """Distinct secondary entities with their colours, none of them the main one."""
+    there, weights = _secondaries(family.setting)
+    usable = np.array([e.key != family.entity.key for e in there])
+    weights = weights * usable / (weights * usable).sum()
+    number = min(_pick(rng, _EXTRAS), int(usable.sum()))
+    chosen = rng.choice(len(there), size=number, replace=False, p=weights)
+    return [(there[int(i)], _colour(rng, there[int(i)])) for i in chosen]
+
+
+def _colour(rng: np.random.Generator, entity: Entity) -> str | None:
+    if entity.recolour is None:
+        return None
+    return list(COLOURS)[int(rng.integers(len(COLOURS)))]
+
+
+def _graph(
+    image_id: int, family_id: int, family: _Family, chosen: dict, placed: Placed  # type: ignore[type-arg]
+) -> SceneGraph:
+    main = Thing(family.entity.key, chosen["colour"], chosen["size"], placed.mains[0])
+    things = [replace(main, box=box) for box in placed.mains]
+    relations = []
+    for (entity, colour), box in zip(chosen["extras"], placed.extras, strict=True):
+        if box is None:
+            continue
+        relations.append(Relation(len(things), _predicate(box, placed.mains), 0))
+        things.append(Thing(entity.key, colour, "small", box))
+    return SceneGraph(
+        image_id, family_id, family.setting, chosen["time"], chosen["weather"],
+        len(placed.mains), tuple(things), tuple(relations),
+    )
+
+
+def _predicate(box: tuple[float, ...], mains: tuple[tuple[float, ...], ...]) -> str:
+    """Where a box is, seen from the main things: read off the boxes, so it is always true."""
+    top = min(m[1] for m in mains)
+    centre = (box[0] + box[2]) / 2
+    if (box[1] + box[3]) / 2 < top:
+        return "above"
+    left, right = min(m[0] for m in mains), max(m[2] for m in mains)
+    if centre < left:
+        return "left of"
+    if centre > right:
+        return "right of"
+    return "in front of" if box[3] > max(m[3] for m in mains) else "behind"
