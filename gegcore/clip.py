@@ -1,0 +1,218 @@
+"""CLIP (Sec. 3.1, Eq. 1): frozen image and text towers behind one API, real or of this world."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.pretrained import get_pretrained_cfg
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gegcore.embeddings import EmbeddingTable, embed_dataset
+from gegcore.errors import ConfigError, DataError, MissingDependencyError
+from gegcore.scenes_clip.model import MODELS as SCENES_MODELS
+from gegcore.scenes_clip.model import load_scenes_clip
+from gegcore.text_tower import crop_to_longest, encode_cropped
+from gegcore.word_to_bpe import WordToBpe
+
+__all__ = ["ClipModel", "EmbeddingTable", "WordToBpe", "embed_dataset", "load_clip", "similarity"]
+
+Pictures = np.ndarray | Sequence[Image.Image]
+"""uint8 RGB `(B, H, W, 3)`, or PIL images of any size."""
+
+_TEXTS_PER_BATCH = 256
+_IMAGES_PER_BATCH = 64
+
+
+def similarity(image_emb: Tensor, text_emb: Tensor) -> Tensor:
+    """Cosine of image and caption, row by row: `(..., E)`, `(..., E)` -> `(...)` float32.
+
+    Source: paper Sec. 3.1, Eq. 1.
+    """
+    image, text = F.normalize(image_emb.float(), dim=-1), F.normalize(text_emb.float(), dim=-1)
+    return torch.linalg.vecdot(image, text)
+
+
+class ClipModel(nn.Module):
+    """A frozen CLIP: always in evaluation mode, no gradients, L2-normalised float32 embeddings.
+
+    Args:
+        name: what load_clip was asked for, e.g. "ViT-B-32-quickgelu/openai".
+        model: an open_clip model (`CLIP`, `CustomTextCLIP` or a subclass).
+        tokenizer: list of strings -> `(M, context_length)` BPE ids.
+        prepare: pictures -> the input of the model's `encode_image`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        tokenizer: Any,
+        prepare: Callable[[Pictures], Tensor],
+    ) -> None:
+        super().__init__()
+        self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
+        self.model: Any = model.requires_grad_(False)
+        self.context_length = int(tokenizer.context_length)
+        self.eval()
+
+    def train(self, mode: bool = True) -> ClipModel:
+        """Stay in evaluation mode whatever the module around does: this CLIP is an instrument."""
+        return super().train(False)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @cached_property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the weights (names, shapes, float32 bytes)."""
+        state = hashlib.sha256(type(self.model).__name__.encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            state.update(f"{name}{tuple(tensor.shape)}".encode())
+            state.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()[:16]
+
+    @torch.no_grad()
+    def encode_images(self, images: Pictures) -> Tensor:
+        """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
+
+        Raises:
+            DataError: no pictures, or an array that is not uint8 `(B, H, W, 3)`.
+        """
+        if len(images) == 0:
+            raise DataError("no images to embed", "pass at least one image")
+        if isinstance(images, np.ndarray) and (
+            images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3
+        ):
+            raise DataError(
+                f"images have shape {images.shape} and type {images.dtype}",
+                "pass uint8 RGB pixels of shape (B, H, W, 3)",
+            )
+        parts = []
+        for start in range(0, len(images), _IMAGES_PER_BATCH):
+            batch = self._prepare(images[start : start + _IMAGES_PER_BATCH])
+            features = self.model.encode_image(batch.to(self.device))
+            parts.append(F.normalize(features.float(), dim=-1))
+        return torch.cat(parts)
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed captions `(M,)` -> `(M, E)`; overlong ones are truncated and keep their end token.
+
+        Raises:
+            DataError: the list is empty.
+        """
+        if isinstance(texts, str):
+            raise DataError("encode_texts got one string", "pass a list of strings")
+        if len(texts) == 0:
+            raise DataError("no captions to embed", "pass at least one caption")
+        parts = []
+        for start in range(0, len(texts), _TEXTS_PER_BATCH):
+            bpe = self.tokenizer(list(texts[start : start + _TEXTS_PER_BATCH]))
+            parts.append(self.encode_tokens(crop_to_longest(self.model, bpe).to(self.device)))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def encode_tokens(self, bpe: Tensor) -> Tensor:
+        """Embed BPE ids `(M, L)`, start and end tokens included, L up to the context length."""
+        return F.normalize(encode_cropped(self.model, bpe).float(), dim=-1)
+
+
+def load_clip(
+    name: str = "ViT-B-32-quickgelu",
+    pretrained: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> ClipModel:
+    """Load a frozen CLIP; nothing is downloaded unless `pretrained` is a tag not yet in the cache.
+
+    Args:
+        name: an open_clip architecture (the paper: ViT-B/32 of OpenAI, whose activation is
+            QuickGELU: "ViT-B-32-quickgelu"), or "scenes-clip", the CLIP of the embedded world.
+        pretrained: an open_clip tag or a local weights file; by default "openai", and the shipped
+            weights for the embedded world.
+        device: where the towers live.
+
+    Raises:
+        ConfigError: unknown architecture or tag, or weights of another activation.
+        DataError: the weights file is missing or does not fit.
+        MissingDependencyError: the weights could not be downloaded.
+    """
+    if name in SCENES_MODELS:
+        loaded = load_scenes_clip(name, Path(pretrained) if pretrained else None)
+        return ClipModel(name, loaded.model, loaded.tokenizer, loaded.prepare).to(device)
+    source = str(pretrained or "openai")
+    _check_source(name, source)
+    model, transform = _create(name, source)
+
+    def prepare(images: Pictures) -> Tensor:
+        pictures = [Image.fromarray(x) if isinstance(x, np.ndarray) else x for x in images]
+        return torch.stack([transform(picture) for picture in pictures])
+
+    label = Path(source).name if Path(source).is_file() else source
+    clip = ClipModel(f"{name}/{label}", model, open_clip.get_tokenizer(name), prepare)
+    return clip.to(device)
+
+
+def _check_source(name: str, source: str) -> None:
+    """Refuse what open_clip would only warn of, before anything is downloaded."""
+    known = open_clip.list_models()
+    if name not in known:
+        near = difflib.get_close_matches(name, [*known, *SCENES_MODELS], n=3)
+        raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
+    if Path(source).is_file():
+        return
+    tag = get_pretrained_cfg(name, source)
+    if not tag:
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        raise ConfigError(
+            f"{source!r} is neither a weights file nor a tag of {name}",
+            f"give the path of a file, or one of {tags}",
+        )
+    quick = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
+    if quick != bool(tag.get("quick_gelu", False)):
+        other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+        raise ConfigError(
+            f"weights {source!r} and architecture {name} differ in QuickGELU: "
+            "the network would run with the wrong activation",
+            f"use {other!r} with these weights",
+        )
+
+
+def _create(name: str, source: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
+    """open_clip's model and evaluation transform, its failures put into words."""
+    local = Path(source).is_file()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*QuickGELU mismatch.*")
+            model, _, transform = open_clip.create_model_and_transforms(
+                name,
+                pretrained=source,
+                # Only the weights asked for: no base weights of a tower from a hub.
+                pretrained_image=False,
+                pretrained_text=False,
+            )
+    except Exception as error:
+        if local:
+            raise DataError(
+                f"{source} does not hold weights of {name}: {_first_line(error)}",
+                "give a state dict (safetensors or .pt) of this very architecture",
+            ) from error
+        raise MissingDependencyError(
+            f"CLIP weights {source!r} of {name} could not be obtained: {_first_line(error)}",
+            "download the weights file elsewhere and pass its path as `pretrained`",
+        ) from error
+    return model, transform
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

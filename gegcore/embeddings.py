@@ -1,0 +1,162 @@
+"""Tables of CLIP embeddings of a split: computed once, stored as memory-mapped arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gegcore.data.dataset import CaptionDataset
+from gegcore.errors import ChecksumError, DataError
+from gegcore.progress import track
+from gegcore.storage import digest, read_json, save_array, sha256_file, write_json
+
+if TYPE_CHECKING:
+    from gegcore.clip import ClipModel
+
+_CHUNK = 256
+_FILES = ("images", "captions", "caption_image")
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """CLIP embeddings of one split.
+
+    Attributes:
+        images: `(N, E)` float32, L2-normalised.
+        captions: `(M, E)` float32, all ground-truth captions, image after image.
+        caption_image: `(M,)` int64, the position of each caption's image.
+        source: clip, clip_digest, corpus, split, image_ids, pictures_digest, captions_digest.
+    """
+
+    images: Tensor
+    captions: Tensor
+    caption_image: Tensor
+    source: Mapping[str, str]
+
+    def save(self, directory: Path | str) -> None:
+        """Write one `.npy` per array and, last of all, `manifest.json` with their checksums."""
+        directory = Path(directory)
+        (directory / "manifest.json").unlink(missing_ok=True)
+        files: dict[str, Any] = {}
+        for name in _FILES:
+            array = getattr(self, name).cpu().numpy()
+            save_array(directory / f"{name}.npy", array)
+            files[name] = {
+                "shape": list(array.shape),
+                "dtype": str(array.dtype),
+                "sha256": sha256_file(directory / f"{name}.npy"),
+            }
+        write_json(directory / "manifest.json", {"source": dict(self.source), "arrays": files})
+
+    @classmethod
+    def open(cls, directory: Path | str, verify: bool = True) -> EmbeddingTable:
+        """Memory-map a table written by `save`.
+
+        Raises:
+            DataError: nothing (or something else) is stored there.
+            ChecksumError: an array is not the one that the manifest describes.
+        """
+        directory = Path(directory)
+        manifest = read_json(directory / "manifest.json")
+        try:
+            source = dict(manifest["source"])
+            checksums = {name: manifest["arrays"][name]["sha256"] for name in _FILES}
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{directory} holds no embedding table", "compute it again") from error
+        arrays = {}
+        for name in _FILES:
+            path = directory / f"{name}.npy"
+            if not path.is_file() or (verify and sha256_file(path) != checksums[name]):
+                raise ChecksumError(
+                    f"{path} is missing or not what manifest.json says",
+                    "delete the folder and compute the embeddings again",
+                )
+            # Copy-on-write: pages are read on demand and torch accepts the array.
+            arrays[name] = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+        return cls(**arrays, source=source)
+
+
+def embed_dataset(
+    clip: ClipModel, dataset: CaptionDataset, directory: Path | str | None = None
+) -> EmbeddingTable:
+    """Embed all pictures and captions of a split, or open the stored table if it is current.
+
+    Args:
+        clip: a frozen CLIP.
+        dataset: one split.
+        directory: where to keep the table; a table there made by the same CLIP from the same
+            captions and pictures is opened instead of computed.
+
+    Raises:
+        DataError: the split has no images or no captions.
+        ChecksumError: the stored table is damaged.
+    """
+    source = _source(clip, dataset)
+    if directory is not None and _stored_source(Path(directory)) == source:
+        return EmbeddingTable.open(directory)
+    captions = [(c, i) for i, record in enumerate(dataset.records) for c in record.captions]
+    label = f"CLIP {dataset.split}"
+    texts = _in_chunks([text for text, _ in captions], clip.encode_texts, f"{label} captions")
+    images = _in_chunks(
+        range(len(dataset.records)),
+        lambda indices: clip.encode_images(dataset.images(indices)),
+        f"{label} images",
+    )
+    owners = torch.tensor([owner for _, owner in captions])
+    table = EmbeddingTable(images, texts, owners, source)
+    if directory is not None:
+        table.save(directory)
+    return table
+
+
+def _in_chunks(items: Any, encode: Any, description: str) -> Tensor:
+    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    return torch.cat([encode(chunk).cpu() for chunk in track(chunks, description)])
+
+
+def _source(clip: ClipModel, dataset: CaptionDataset) -> dict[str, str]:
+    records = dataset.records
+    if len(records) == 0:
+        raise DataError(
+            f"split {dataset.split!r} of {dataset.name} has no images", "check its path"
+        )
+    captions = [list(record.captions) for record in records]
+    if not any(captions):
+        raise DataError(
+            f"split {dataset.split!r} of {dataset.name} has no captions",
+            "give at least one caption",
+        )
+    return {
+        "clip": clip.name,
+        "clip_digest": clip.digest,
+        "corpus": dataset.name,
+        "split": dataset.split,
+        "image_ids": digest([record.image_id for record in records]),
+        "captions_digest": digest(captions),
+        "pictures_digest": _pictures_digest(dataset),
+    }
+
+
+def _pictures_digest(dataset: CaptionDataset) -> str:
+    """Digest of eight pictures spread over the split: notices another painter or other files."""
+    count = len(dataset.records)
+    indices: Sequence[int] = sorted({int(i) for i in np.linspace(0, count - 1, min(8, count))})
+    state = hashlib.sha256()
+    for picture in dataset.images(indices):
+        state.update(np.ascontiguousarray(picture).tobytes())
+    return state.hexdigest()[:16]
+
+
+def _stored_source(directory: Path) -> dict[str, str] | None:
+    path = directory / "manifest.json"
+    if not path.is_file():
+        return None
+    manifest = read_json(path)
+    return manifest.get("source") if isinstance(manifest, dict) else None

@@ -1,0 +1,112 @@
+"""What the CLIP of the embedded world learns from: feature grids and tokenised web texts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor
+
+from gegcore.data.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
+from gegcore.data.scenes.graph import SceneGraph
+from gegcore.data.scenes.world import ScenesDataset
+from gegcore.progress import track
+from gegcore.scenes_clip.degenerate import degenerate
+from gegcore.scenes_clip.model import ScenesClip
+
+CLEAN, NOISY, WRONG, GAMED = 4, 4, 3, 4
+"""How many texts of each kind a scene has; every epoch draws anew among them."""
+
+_GRID_BATCH = 64
+
+
+@dataclass(frozen=True)
+class WebTexts:
+    """BPE ids of the texts of every scene, each `(scenes, kinds, L)` int16.
+
+    Attributes:
+        clean: detailed alt-texts.
+        noisy: the same as the web would have them: words dropped, tags, and so on.
+        wrong: detailed texts with wrong details (hard negatives).
+        gamed: clean alt-texts made into word lists, repetitions and so on.
+        family: `(scenes,)` near-duplicate family of every scene.
+    """
+
+    clean: Tensor
+    noisy: Tensor
+    wrong: Tensor
+    gamed: Tensor
+    family: np.ndarray
+
+
+def web_strings(scene: SceneGraph, seed: int) -> dict[str, list[str]]:
+    """All texts of one scene by kind; deterministic in (seed, image id)."""
+    rng = random.Random(f"{seed}/{scene.image_id}")
+    clean = list(alt_texts(scene, seed, CLEAN))
+    return {
+        "clean": clean,
+        "noisy": [noisy_alt_text(scene, seed, k) for k in range(NOISY)],
+        "wrong": [hard_negative(scene, seed, k) for k in range(WRONG)],
+        "gamed": [degenerate(rng.choice(clean), rng) for _ in range(GAMED)],
+    }
+
+
+def tokenize_texts(
+    strings: Sequence[dict[str, list[str]]],
+    families: Sequence[int],
+    tokenizer: SimpleTokenizer,
+) -> WebTexts:
+    """BPE ids of the texts of every scene."""
+    tables = {
+        kind: torch.stack(
+            [
+                tokenizer(scene[kind]).to(torch.int16)
+                for scene in track(strings, f"BPE of {kind} texts")
+            ]
+        )
+        for kind in ("clean", "noisy", "wrong", "gamed")
+    }
+    return WebTexts(**tables, family=np.asarray(families))
+
+
+def cache_grids(model: ScenesClip, dataset: ScenesDataset, path: Path) -> np.ndarray:
+    """Paint every scene and run the frozen trunk once: float16 memory map `(scenes, C, 8, 8)`."""
+    count = len(dataset.records)
+    grids: np.ndarray | None = None
+    for start in track(range(0, count, _GRID_BATCH), f"grids of {dataset.split}"):
+        indices = range(start, min(start + _GRID_BATCH, count))
+        batch = model.grid(torch.from_numpy(dataset.images(indices))).half().numpy()
+        if grids is None:
+            shape = (count, *batch.shape[1:])
+            grids = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+        grids[start : start + len(batch)] = batch
+    assert grids is not None, "a dataset has at least one scene"
+    return grids
+
+
+def set_statistics(model: ScenesClip, grids: np.ndarray, sample: int = 1000) -> None:
+    """Standardise the input channels by their mean and variance over some scenes."""
+    step = max(1, len(grids) // sample)
+    values = torch.from_numpy(grids[::step].astype(np.float32))
+    norm = model.visual.conv1[0]
+    norm.running_mean.copy_(values.mean(dim=(0, 2, 3)))
+    norm.running_var.copy_(values.var(dim=(0, 2, 3)).clamp_min(1e-4))
+
+
+def epoch_batches(family: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Scene positions in batches; near-duplicate families stay together, so details decide.
+
+    Scenes in excess of the last full batch are left out of this epoch.
+    """
+    order = rng.permutation(len(family))
+    names, member = np.unique(family[order], return_inverse=True)
+    keys = rng.permutation(len(names))[member]
+    order = order[np.argsort(keys, kind="stable")]
+    count = len(order) // batch
+    batches = [order[i * batch : (i + 1) * batch] for i in range(count)]
+    return [batches[i] for i in rng.permutation(count)]

@@ -1,0 +1,264 @@
+"""Train the CLIP of the embedded world: python -m gegcore.scenes_clip.train --help
+
+Takes about 20 minutes on one CPU core with bfloat16, half of that on two, and writes
+`gegcore/weights/scenes_clip.safetensors` (float16), `.json` (provenance, validation numbers) and
+`_bpe.txt.gz`. The web split that it learns from is never seen by a captioner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from gegcore.clip import ClipModel
+from gegcore.data.scenes.annotators import human_captions
+from gegcore.data.scenes.world import ScenesDataset
+from gegcore.progress import track
+from gegcore.provenance import environment
+from gegcore.scenes_clip.bpe import count_pieces, learn_merges, load_tokenizer, save_merges
+from gegcore.scenes_clip.corpus import (
+    WebTexts,
+    cache_grids,
+    epoch_batches,
+    set_statistics,
+    tokenize_texts,
+    web_strings,
+)
+from gegcore.scenes_clip.evaluate import evaluate
+from gegcore.scenes_clip.loss import contrastive_loss
+from gegcore.scenes_clip.model import MODELS, ScenesClip, build_scenes_clip, to_square
+from gegcore.text_tower import crop_to_longest, encode_cropped
+from gegcore.vision.weights import FOLDER, save_shipped
+
+_MAX_SCALE = 100.0
+"""CLIP's bound on the inverse temperature."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command-line options; the defaults made the shipped weights."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--name", default="scenes-clip", choices=tuple(MODELS))
+    parser.add_argument("--scenes", type=int, default=14_000, help="web scenes to learn from")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--extra", type=float, default=0.5, help="wrong texts per image")
+    parser.add_argument("--noisy", type=float, default=0.3, help="share of noisy positives")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.1)
+    parser.add_argument("--merges", type=int, default=2500, help="upper bound of BPE merges")
+    parser.add_argument("--validation", type=int, default=1000, help="scenes to validate on")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--world-seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=FOLDER)
+    return parser.parse_args(arguments)
+
+
+class Sampler:
+    """Draws the texts of a batch: one positive and some wrong texts per image."""
+
+    def __init__(self, texts: WebTexts, noisy: float, extra: float, seed: int) -> None:
+        self.texts, self.noisy, self.extra = texts, noisy, extra
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, scenes: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Positive BPE ids `(B, L)`, which are clean `(B,)`, wrong texts `(X, L)`."""
+        clean = torch.from_numpy(self.rng.random(len(scenes)) >= self.noisy)
+        positive = torch.where(
+            clean[:, None],
+            self._pick(self.texts.clean, scenes),
+            self._pick(self.texts.noisy, scenes),
+        )
+        chosen = scenes[self.rng.random(len(scenes)) < self.extra]
+        half = len(chosen) // 2
+        wrong = torch.cat(
+            [
+                self._pick(self.texts.wrong, chosen[:half]),
+                self._pick(self.texts.gamed, chosen[half:]),
+            ]
+        )
+        return positive.long(), clean, wrong.long()
+
+    def _pick(self, table: Tensor, scenes: np.ndarray) -> Tensor:
+        kinds = self.rng.integers(0, table.shape[1], len(scenes))
+        return table[torch.from_numpy(scenes), torch.from_numpy(kinds)]
+
+
+def optimiser_of(model: ScenesClip, arguments: argparse.Namespace) -> torch.optim.AdamW:
+    """AdamW that decays matrices only."""
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    plain = [p for p in model.parameters() if p.ndim < 2]
+    groups = [
+        {"params": decayed, "weight_decay": arguments.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=(0.9, 0.98), eps=1e-6)
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up over a twentieth of the steps, then a cosine down to nothing."""
+    warm = max(1, steps // 20)
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def train_step(
+    model: ScenesClip,
+    optimiser: torch.optim.Optimizer,
+    grid: Tensor,
+    texts: tuple[Tensor, Tensor, Tensor],
+) -> float:
+    """One update on one batch; returns the loss."""
+    positive, clean, wrong = texts
+    bpe = crop_to_longest(model, torch.cat([positive, wrong]))
+    # The plain attention kernel: its backward pass on the CPU is faster than flash attention's.
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16):
+        image = F.normalize(model.encode_grid(grid).float(), dim=-1)
+        text = F.normalize(encode_cropped(model, bpe).float(), dim=-1)
+        own, extra = text[: len(positive)], text[len(positive) :]
+        loss = contrastive_loss(image, own, extra, clean, model.logit_scale.exp())
+        optimiser.zero_grad()
+        loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    with torch.no_grad():
+        model.logit_scale.clamp_(max=math.log(_MAX_SCALE))
+    return float(loss)
+
+
+def validate(
+    model: ScenesClip, tokenizer: SimpleTokenizer, dataset: ScenesDataset, grids: np.ndarray
+) -> dict[str, Any]:
+    """Numbers of `evaluate` for the model as it is."""
+    frozen = copy.deepcopy(model).eval()
+    size = int(model.visual.image_size[0])
+    clip = ClipModel("in training", frozen, tokenizer, lambda images: to_square(images, size))
+    with torch.no_grad():
+        parts = [
+            frozen.encode_grid(torch.from_numpy(grids[start : start + 128].astype(np.float32)))
+            for start in range(0, len(grids), 128)
+        ]
+    return evaluate(clip, dataset, F.normalize(torch.cat(parts), dim=-1), seed=1)
+
+
+def fit(
+    model: ScenesClip,
+    grids: np.ndarray,
+    sampler: Sampler,
+    arguments: argparse.Namespace,
+) -> Any:
+    """Train; yields (epoch, mean loss) after every epoch."""
+    optimiser = optimiser_of(model, arguments)
+    rng = np.random.default_rng(arguments.seed)
+    steps = arguments.epochs * (len(grids) // arguments.batch)
+    done = 0
+    for epoch in range(arguments.epochs):
+        # BatchNorm's statistics were set from the data: the model stays in evaluation mode.
+        losses = []
+        batches = epoch_batches(sampler.texts.family, arguments.batch, rng)
+        for scenes in track(batches, f"epoch {epoch + 1}/{arguments.epochs}"):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(done, steps, arguments.learning_rate)
+            grid = torch.from_numpy(grids[scenes].astype(np.float32))
+            losses.append(train_step(model, optimiser, grid, sampler(scenes)))
+            done += 1
+        yield epoch, float(np.mean(losses))
+
+
+def main(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Paint, learn the BPE, train, validate, write; returns the last validation."""
+    started = time.time()
+    torch.manual_seed(arguments.seed)
+    random.seed(arguments.seed)
+    web = ScenesDataset("web", arguments.scenes, seed=arguments.world_seed)
+    validation = ScenesDataset("val", arguments.validation, seed=arguments.world_seed)
+    stem = MODELS[arguments.name]
+    model = build_scenes_clip(arguments.name).eval()
+    strings = [
+        web_strings(web.scene(i), arguments.seed)
+        for i in track(range(arguments.scenes), "web texts")
+    ]
+    tokenizer = _learn_tokenizer(arguments, stem, web, strings, model)
+    families = [web.scene(i).family for i in range(arguments.scenes)]
+    sampler = Sampler(
+        tokenize_texts(strings, families, tokenizer),
+        arguments.noisy,
+        arguments.extra,
+        arguments.seed,
+    )
+    with tempfile.TemporaryDirectory(prefix="scenes-clip-") as folder:
+        grids = cache_grids(model, web, Path(folder) / "web.npy")
+        held_out = cache_grids(model, validation, Path(folder) / "val.npy")
+        set_statistics(model, grids)
+        report: dict[str, Any] = {}
+        for epoch, loss in fit(model, grids, sampler, arguments):
+            report = validate(model, tokenizer, validation, held_out)
+            seconds = round(time.time() - started)
+            print(f"epoch {epoch + 1}: loss {loss:.3f}, {seconds} s, {report}", flush=True)
+    _save(arguments, stem, model, report, round(time.time() - started))
+    return report
+
+
+def _learn_tokenizer(
+    arguments: argparse.Namespace,
+    stem: str,
+    web: ScenesDataset,
+    strings: list[dict[str, list[str]]],
+    model: ScenesClip,
+) -> SimpleTokenizer:
+    """BPE of the web texts and of the words that people use."""
+    texts = [
+        text for scene in strings for kind in ("clean", "noisy", "wrong") for text in scene[kind]
+    ]
+    # People's synonyms too, every fifth scene: those words should be whole tokens as well.
+    people = (human_captions(web.scene(i), arguments.seed) for i in range(0, len(strings), 5))
+    texts += [caption for captions in people for caption in captions]
+    room = int(model.vocab_size) - 512 - 2  # single bytes, and the start and end tokens
+    merges = learn_merges(count_pieces(texts), min(arguments.merges, room))
+    path = arguments.output / f"{stem}_bpe.txt.gz"
+    save_merges(path, merges)
+    print(f"{len(merges)} BPE merges", flush=True)
+    return load_tokenizer(path, int(model.context_length))
+
+
+def _save(
+    arguments: argparse.Namespace,
+    stem: str,
+    model: ScenesClip,
+    report: dict[str, Any],
+    seconds: int,
+) -> None:
+    options = " ".join(
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in vars(arguments).items()
+        if key != "output"
+    )
+    tensors = {
+        key: value.half() if value.ndim >= 2 else value for key, value in model.state_dict().items()
+    }
+    provenance = {
+        "what": f"{arguments.name}: the CLIP of the embedded world OpenMoji Scenes",
+        "command": f"python -m gegcore.scenes_clip.train {options}",
+        "seed": arguments.seed,
+        "wall_seconds": seconds,
+        "validation": report,
+        "environment": environment(),
+    }
+    save_shipped(stem, tensors, provenance, arguments.output)
+
+
+if __name__ == "__main__":
+    main(parse())
