@@ -172,6 +172,7 @@ def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
         load_clip("RN50", weights)
 
 
+TOKENIZER = open_clip.SimpleTokenizer(context_length=16)
 WORDS = Vocabulary(
     [
         "a",
@@ -196,8 +197,7 @@ WORDS = Vocabulary(
     )
 )
 def test_words_become_the_bpe_of_the_detokenised_string(rows: list[list[int]]) -> None:
-    tokenizer = open_clip.SimpleTokenizer(context_length=16)
-    lookup = WordToBpe(WORDS.words, tokenizer)
+    tokenizer, lookup = TOKENIZER, WordToBpe(WORDS.words, TOKENIZER)
     width = max(map(len, rows))
     tokens = torch.tensor([row + [0] * (width - len(row)) for row in rows])
     found = lookup(tokens)
@@ -208,8 +208,7 @@ def test_words_become_the_bpe_of_the_detokenised_string(rows: list[list[int]]) -
 
 
 def test_every_word_of_the_vocabulary_alone() -> None:
-    tokenizer = open_clip.SimpleTokenizer(context_length=16)
-    lookup = WordToBpe(WORDS.words, tokenizer)
+    tokenizer, lookup = TOKENIZER, WordToBpe(WORDS.words, TOKENIZER)
     tokens = torch.arange(1, len(WORDS))[:, None]
     expected = tokenizer([WORDS.decode([i]) for i in range(1, len(WORDS))])
     found = lookup(tokens)
@@ -217,7 +216,7 @@ def test_every_word_of_the_vocabulary_alone() -> None:
 
 
 def test_a_fixed_length_truncates_but_keeps_the_end() -> None:
-    tokenizer = open_clip.SimpleTokenizer(context_length=16)
+    tokenizer = TOKENIZER
     found = WordToBpe(WORDS.words, tokenizer)(torch.tensor([[1, 2, 3, 4, 5], [1, 0, 3, 0, 0]]), 5)
     assert found.shape == (2, 5)
     assert found[0].tolist() == tokenizer(["a dog dogs"], context_length=5)[0].tolist()
