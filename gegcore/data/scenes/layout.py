@@ -85,8 +85,9 @@ def _draw(
         bottom = horizon + 0.04 + depth * (1 - MARGIN - horizon - 0.04)
         height *= 0.86 + 0.2 * depth
     width = height * aspect(entity.codepoint)
-    if width > 0.9:
-        height, width = height * 0.9 / width, 0.9
+    widest = min(0.9, 1.9 * entity.height)
+    if width > widest:
+        height, width = height * widest / width, widest
     bottom = max(bottom, height + MARGIN)
     reach = np.clip(rng.uniform(centre - spread, centre + spread), MARGIN + width / 2,
                     1 - MARGIN - width / 2)

@@ -33,7 +33,7 @@ class _Family:
     entity: Entity
     setting: str
     shared: str
-    """One more attribute that they share: "colour", "time", "weather", "count" or "extra"."""
+    """One more attribute that they share: "colour", "time", "weather", "count" or "extras"."""
     seed: np.random.SeedSequence
 
 
@@ -50,9 +50,13 @@ def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
     member = np.random.SeedSequence([seed, family_id, 1 + index % FAMILY_SIZE])
     rng, shared = np.random.default_rng(member), np.random.default_rng(family.seed)
     common, own = _attributes(shared, family), _attributes(rng, family)
-    chosen = {**own, family.shared: common[family.shared]}
-    if family.shared == "extra":
-        chosen["extras"] = [common["extras"][0], *own["extras"][1:]]
+    chosen = dict(own)
+    if family.shared == "extras":
+        first = common["extras"][0]
+        others = [extra for extra in own["extras"] if extra[0] != first[0]]
+        chosen["extras"] = [first, *others][: max(1, len(own["extras"]))]
+    else:
+        chosen[family.shared] = common[family.shared]
     placed = place(rng, family.setting, family.entity, chosen["size"], chosen["count"],
                    [entity for entity, _ in chosen["extras"]])
     return _graph(OFFSETS[split] + index, family_id, family, chosen, placed)
@@ -66,7 +70,7 @@ def _sample_family(seed: int, family_id: int) -> _Family:
     places = list(entity.settings)
     weights = np.array(list(entity.settings.values()))
     setting = places[int(rng.choice(len(places), p=weights / weights.sum()))]
-    shared = ("colour", "time", "weather", "count", "extra")[int(rng.integers(5))]
+    shared = ("colour", "time", "weather", "count", "extras")[int(rng.integers(5))]
     return _Family(entity, setting, shared, sequence.spawn(1)[0])
 
 
