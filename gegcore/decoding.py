@@ -1,7 +1,7 @@
-"""From a captioner to captions: greedy, multinomial and beam search, many captions per image at once.
+"""From a captioner to captions: greedy, multinomial and beam search, all images at once.
 
-Knows captioners only by their interface (``gegcore.models.captioner``). Every image is encoded once, all
-its captions grow in one batch by one ``step`` per word, and images that are done leave the batch.
+Knows captioners only by their interface (``gegcore.models.captioner``). Every image is encoded
+once, all captions grow in one batch by one ``step`` per word, and images that are done leave it.
 Notation: B images, S captions per image, T words, V vocabulary.
 """
 
@@ -95,7 +95,8 @@ def beam_search(
     """The ``size`` captions per image (S = size) that beam search finds, best first.
 
     The score is the plain sum of log-probabilities. A finished caption stays in the beam with its
-    score frozen until ``size`` better ones push it out.
+    score frozen until ``size`` better ones push it out. Where fewer than ``size`` captions exist,
+    the last ones have a score of -inf.
 
     Raises:
         ConfigError: an argument out of range.
@@ -110,9 +111,9 @@ def beam_search(
         frozen = captions.finished.unsqueeze(-1)
         log_p = log_p.masked_fill(frozen, float("-inf"))
         log_p[..., END] = log_p[..., END].masked_fill(captions.finished, 0.0)
-        scores = captions.log_probs.sum(-1, keepdim=True) + log_p
         if t == 0:  # all beams are the same empty caption: extend the first only
-            scores[:, 1:] = float("-inf")
+            log_p[:, 1:] = float("-inf")
+        scores = captions.log_probs.sum(-1, keepdim=True) + log_p
         best = scores.flatten(1).topk(size).indices
         parent, words = best // logits.shape[-1], best % logits.shape[-1]
         said = log_p.flatten(1).gather(1, best)
@@ -223,8 +224,8 @@ def _run(
     """The loop over words that all searches share.
 
     Args:
-        say: given logits (B, S, V) of step t, appends one word to every caption; returns the parents
-            (B, S) if captions changed places within their image.
+        say: given logits (B, S, V) of step t, appends one word to every caption; returns the
+            parents (B, S) if captions changed places within their image.
     """
     if max_len < 1:
         raise ConfigError(f"max_len={max_len} leaves no room for a word", "use max_len >= 1")
@@ -266,8 +267,8 @@ def _choose(log_p: Tensor, greedy: int, generator: torch.Generator | None) -> Te
 def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     """One multinomial draw per row. Shapes: weights (R, V) >= 0 -> (R,) long.
 
-    On a CPU by inverting the distribution function, ten times as fast as torch.multinomial. In float64
-    the point stays strictly below the total, so that a word of probability 0 is never drawn.
+    On a CPU by inverting the distribution function, ten times as fast as torch.multinomial. In
+    float64 the point stays strictly below the total: a word of probability 0 is never drawn.
     """
     if weights.device.type != "cpu":  # cumsum is not deterministic on CUDA
         return torch.multinomial(weights, 1, generator=generator).squeeze(1)

@@ -65,7 +65,7 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def project(self, regions: Tensor) -> Tensor:
-        """Keys and values of the regions, once per image. Shapes: (B, N, d) -> (B, 2, H, N, d/H)."""
+        """Keys and values, once per image. Shapes: regions (B, N, d) -> (B, 2, H, N, d/H)."""
         images, count, _ = regions.shape
         return self.key_value(regions).view(images, count, 2, self.heads, -1).permute(0, 2, 3, 1, 4)
 

@@ -1,7 +1,7 @@
 """The interface of every captioner: encode an image once, then decode many captions from it.
 
-Notation: B images, S captions per image, R = B * S rows (row ``b * S + s`` is caption s of image b),
-T time steps, V words. Token id 0 is the start, the end and the padding of a caption, as in X-modaler.
+Notation: B images, S captions per image, R = B * S rows (row ``b * S + s`` is caption s of image
+b), T time steps, V words. Token id 0 starts, ends and pads a caption, as in X-modaler.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class State(ABC):
     def reorder(self, index: Tensor) -> State:
         """Make new row r continue what old row ``index[r]`` has said so far.
 
-        Shapes: index (R,) long. Rows keep their image: ``index[r] // S == r // S`` (beam search moves
-        hypotheses within an image; the encoding of the image is shared and stays where it is).
+        Shapes: index (R,) long. Rows keep their image: ``index[r] // S == r // S`` (beam search
+        moves captions within an image; the encoding of the image is shared and stays in place).
         """
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Captioner(nn.Module, ABC):
 
     @abstractmethod
     def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> State:
-        """Open ``copies`` captions per image that share its encoding; room for ``max_len`` steps."""
+        """Open ``copies`` captions per image that share its encoding, ``max_len`` steps at most."""
 
     @abstractmethod
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -76,7 +76,7 @@ class Captioner(nn.Module, ABC):
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         """Score given captions of encoded images; differentiable.
 
-        Shapes: tokens (B, S, T) long, the *inputs* (see :func:`shift_right`) -> logits (B, S, T, V).
+        Shapes: tokens (B, S, T) long, the *inputs* (:func:`shift_right`) -> logits (B, S, T, V).
         Here by unrolling ``step``; models that see all words at once override it.
         """
         images, copies, length = tokens.shape

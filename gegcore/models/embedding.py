@@ -1,6 +1,7 @@
 """How words and regions enter the attention models (Transformer, Meshed-Memory).
 
-Source: X-modaler's TokenBaseEmbedding with SinusoidEncoding, and VisualBaseEmbedding; LayerNorm eps 1e-5.
+Source: X-modaler's TokenBaseEmbedding with SinusoidEncoding, and VisualBaseEmbedding; LayerNorm eps
+is 1e-5 in both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Transformer captioner, as X-modaler builds it: post-norm, BERT-style blocks.
 
 Source: Vaswani et al. 2017; Sharma et al. 2018 (captioning); layer order, norms, dropouts and
-defaults of X-modaler's ``transformer.yaml``. LayerNorm eps is 1e-12 inside the blocks and 1e-5 in the
-two embeddings; words are ``LN(E[w] + PE[t])`` without sqrt(d); the output layer is not tied to E.
+defaults of X-modaler's ``transformer.yaml``. LayerNorm eps is 1e-12 inside the blocks and 1e-5 in
+the two embeddings; the output layer is not tied to the word embedding.
 """
 
 from __future__ import annotations
@@ -30,28 +30,45 @@ class TransformerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: int = Field(512, gt=0, description="d; X-modaler BERT.HIDDEN_SIZE")
-    heads: int = Field(8, gt=0, description="attention heads; X-modaler NUM_ATTENTION_HEADS")
-    encoder_layers: int = Field(6, ge=0, description="X-modaler NUM_HIDDEN_LAYERS")
-    decoder_layers: int = Field(6, gt=0, description="X-modaler NUM_GENERATION_LAYERS")
-    ffn_width: int = Field(2048, gt=0, description="middle of the FFN; X-modaler INTERMEDIATE_SIZE")
-    word_dropout: float = Field(0.1, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT")
-    region_dropout: float = Field(0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT")
-    output_dropout: float = Field(0.5, ge=0, lt=1, description="before the logits; PRED_DROPOUT")
+    width: int = Field(default=512, gt=0, description="d; X-modaler BERT.HIDDEN_SIZE")
+    heads: int = Field(
+        default=8, gt=0, description="attention heads; X-modaler NUM_ATTENTION_HEADS"
+    )
+    encoder_layers: int = Field(default=6, ge=0, description="X-modaler NUM_HIDDEN_LAYERS")
+    decoder_layers: int = Field(default=6, gt=0, description="X-modaler NUM_GENERATION_LAYERS")
+    ffn_width: int = Field(
+        default=2048, gt=0, description="middle of the FFN; X-modaler INTERMEDIATE_SIZE"
+    )
+    word_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT"
+    )
+    region_dropout: float = Field(
+        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
+    )
+    output_dropout: float = Field(
+        default=0.5, ge=0, lt=1, description="before the logits; PRED_DROPOUT"
+    )
     attention_dropout: float = Field(
-        0.1, ge=0, lt=1, description="on probabilities; X-modaler ATTENTION_PROBS_DROPOUT_PROB"
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="on probabilities; X-modaler ATTENTION_PROBS_DROPOUT_PROB",
     )
     hidden_dropout: float = Field(
-        0.1, ge=0, lt=1, description="sublayer outputs; X-modaler HIDDEN_ and FFN_DROPOUT_PROB"
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="sublayer outputs; X-modaler HIDDEN_ and FFN_DROPOUT_PROB",
     )
     ffn_dropout: float = Field(
-        0.1, ge=0, lt=1, description="FFN middle; X-modaler INTERMEDIATE_DROP"
+        default=0.1, ge=0, lt=1, description="FFN middle; X-modaler INTERMEDIATE_DROP"
     )
     box_embedding: bool = Field(
-        False, description="add a linear map of the box corners to each region; not in X-modaler"
+        default=False,
+        description="add a linear map of the box corners to each region; not in X-modaler",
     )
     max_positions: int = Field(
-        512, gt=0, description="rows of the sinusoid table; X-modaler has 5000"
+        default=512, gt=0, description="rows of the sinusoid table; X-modaler has 5000"
     )
 
     @model_validator(mode="after")
@@ -145,7 +162,7 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
-        """Shapes: x (B, S, T, d), key_value (B, 2, H, N, d/H), bias (B, 1, 1, N) -> (B, S, T, d)."""
+        """Whole captions. Shapes: x (B, S, T, d), key_value (B, 2, H, N, d/H) -> (B, S, T, d)."""
         said = self.self_attention(x.flatten(0, 1), causal=True).view_as(x)
         return self._look_and_think(
             self.self_attention_norm(x + self.dropout(said)), key_value, bias
@@ -229,7 +246,7 @@ class Transformer(Captioner):
 def xmodaler_keys(config: TransformerConfig) -> dict[str, tuple[str, ...]]:
     """Where each of our tensors is in an X-modaler state_dict.
 
-    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order. X-modaler's
+    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order. Their
     sinusoid buffer ``token_embed.embeddings_pos.pe`` is left out: it is computed, not learned.
     """
     modules: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,220 @@
+"""What every captioner must satisfy; a new architecture joins by its name in SMALL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gegcore.data.features import FeatureBatch
+from gegcore.errors import ConfigError
+from gegcore.models import ARCHITECTURES, Captioner, build_captioner, shift_right
+
+VOCAB, REGION_DIM = 23, 10
+SMALL: dict[str, dict[str, Any]] = {
+    "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
+}
+models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+
+
+def small(name: str, **overrides: Any) -> Captioner:
+    torch.manual_seed(3)
+    return build_captioner(name, VOCAB, REGION_DIM, **(SMALL[name] | overrides)).double().eval()
+
+
+def features(
+    images: int, regions: int, real: list[int] | None = None, seed: int = 0
+) -> FeatureBatch:
+    """Random features in float64; image b has ``real[b]`` regions, the others are zero."""
+    g = torch.Generator().manual_seed(seed)
+    counts = torch.tensor(real if real is not None else [regions] * images)
+    mask = torch.arange(regions) < counts[:, None]
+    x = torch.randn(images, regions, REGION_DIM, generator=g, dtype=torch.float64)
+    boxes = torch.rand(images, regions, 4, generator=g, dtype=torch.float64)
+    pooled = torch.randn(images, 6, generator=g, dtype=torch.float64)
+    x, boxes = x * mask[..., None], boxes * mask[..., None]
+    return FeatureBatch(pooled, None, x, boxes, None, mask)
+
+
+def captions(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randint(0, VOCAB, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@st.composite
+def situations(draw: Callable[..., Any]) -> tuple[FeatureBatch, Tensor]:
+    images, copies = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    regions, length = draw(st.integers(1, 6)), draw(st.integers(1, 9))
+    real = [draw(st.integers(1, regions)) for _ in range(images)]
+    seed = draw(st.integers(0, 999))
+    return features(images, regions, real, seed), captions(images, copies, length, seed=seed)
+
+
+@models
+@given(situations())
+@settings(deadline=None, max_examples=25)
+def test_steps_agree_with_forward(name: str, situation: tuple[FeatureBatch, Tensor]) -> None:
+    batch, tokens = situation
+    images, copies, length = tokens.shape
+    model = small(name)
+    with torch.no_grad():
+        expected = model(batch, tokens)
+        state = model.start(model.encode(batch), copies, length)
+        for t in range(length):
+            logits, state = model.step(tokens[..., t].flatten(), state)
+            torch.testing.assert_close(
+                logits.view(images, copies, VOCAB), expected[:, :, t], rtol=0, atol=1e-10
+            )
+
+
+@models
+@given(situations())
+@settings(deadline=None, max_examples=25)
+def test_padded_regions_change_nothing(name: str, situation: tuple[FeatureBatch, Tensor]) -> None:
+    batch, tokens = situation
+    model = small(name)
+    with torch.no_grad():
+        expected = model(batch, tokens)
+        noise = 100 * torch.randn_like(batch.regions)
+        dirty = batch.regions + noise * ~batch.mask[..., None]
+        again = model(
+            FeatureBatch(batch.pooled, None, dirty, batch.boxes + 9 * ~batch.mask[..., None],
+                         None, batch.mask),
+            tokens,
+        )  # fmt: skip
+        torch.testing.assert_close(again, expected, rtol=0, atol=1e-12)
+        for b in range(len(batch)):  # and each image alone, cut to its own regions
+            alone = batch.select([b])
+            n = int(alone.mask.sum())
+            cut = FeatureBatch(
+                alone.pooled,
+                None,
+                alone.regions[:, :n],
+                alone.boxes[:, :n],
+                None,
+                alone.mask[:, :n],
+            )
+            torch.testing.assert_close(
+                model(cut, tokens[b : b + 1]), expected[b : b + 1], rtol=0, atol=1e-10
+            )
+
+
+@models
+def test_later_words_do_not_change_earlier_logits(name: str) -> None:
+    model, batch, tokens = small(name), features(2, 4), captions(2, 7)
+    changed = tokens.clone()
+    changed[:, 4:] = (changed[:, 4:] + 1) % VOCAB
+    before, after = model(batch, tokens), model(batch, changed)
+    torch.testing.assert_close(after[:, :4], before[:, :4], rtol=0, atol=1e-12)
+    assert not torch.allclose(after[:, 4], before[:, 4])
+
+
+@models
+def test_captions_of_an_image_equal_captions_of_copies_of_it(name: str) -> None:
+    model, batch, tokens = small(name), features(3, 5, [5, 2, 3]), captions(3, 4, 6)
+    copied = batch.select(torch.arange(3).repeat_interleave(4))
+    expected = model(copied, tokens.flatten(0, 1)).view(3, 4, 6, VOCAB)
+    torch.testing.assert_close(model(batch, tokens), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(model(batch, tokens[:, 1]), expected[:, 1], rtol=0, atol=1e-10)
+
+
+@models
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    model = small(name).train()
+    logits = model(features(3, 5), captions(3, 2, 8))
+    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).double()
+    (logits.log_softmax(-1) * weights).sum().backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+@models
+def test_every_region_matters(name: str) -> None:
+    model, batch, tokens = small(name), features(1, 4), captions(1, 5)
+    expected = model(batch, tokens)
+    for i in range(4):
+        regions = batch.regions.clone()
+        regions[:, i] += 1
+        moved = FeatureBatch(batch.pooled, None, regions, batch.boxes, None, batch.mask)
+        assert not torch.allclose(model(moved, tokens), expected)
+
+
+@models
+def test_unrolling_steps_is_the_default_teacher_forcing(name: str) -> None:
+    model, tokens = small(name), captions(2, 3, 5)
+    with torch.no_grad():
+        memory = model.encode(features(2, 4))
+        unrolled = Captioner.decode_teacher_forced(model, memory, tokens)
+        direct = model.decode_teacher_forced(memory, tokens)
+    torch.testing.assert_close(unrolled, direct, rtol=0, atol=1e-10)
+
+
+@models
+def test_reordered_rows_go_on_as_the_rows_they_continue(name: str) -> None:
+    model, batch = small(name), features(2, 4)
+    tokens = captions(2, 3, 6)
+    parent = torch.tensor([[2, 0, 0], [1, 1, 2]])
+    with torch.no_grad():
+        state = model.start(model.encode(batch), 3, 6)
+        for t in range(3):
+            _, state = model.step(tokens[..., t].flatten(), state)
+        state = state.reorder((parent + torch.tensor([[0], [3]])).flatten())
+        tokens = tokens.gather(1, parent[..., None].expand(2, 3, 6)).clone()
+        tokens[..., 3:] = captions(2, 3, 3, seed=8)
+        for t in range(3, 6):
+            logits, state = model.step(tokens[..., t].flatten(), state)
+            torch.testing.assert_close(
+                logits.view(2, 3, VOCAB), model(batch, tokens)[:, :, t], rtol=0, atol=1e-10
+            )
+
+
+@models
+def test_kept_images_go_on_as_if_alone(name: str) -> None:
+    model, batch, tokens = small(name), features(4, 5, [5, 3, 1, 4]), captions(4, 2, 6)
+    left = torch.tensor([0, 2])
+    with torch.no_grad():
+        expected = model(batch, tokens)[left]
+        state = model.start(model.encode(batch), 2, 6)
+        for t in range(2):
+            _, state = model.step(tokens[..., t].flatten(), state)
+        state = state.keep(left)
+        for t in range(2, 6):
+            logits, state = model.step(tokens[left, :, t].flatten(), state)
+            torch.testing.assert_close(
+                logits.view(2, 2, VOCAB), expected[:, :, t], rtol=0, atol=1e-10
+            )
+
+
+@models
+def test_dropout_acts_in_training_only(name: str) -> None:
+    model, batch, tokens = small(name), features(2, 4), captions(2, 5)
+    assert torch.equal(model(batch, tokens), model(batch, tokens))
+    model.train()
+    assert not torch.allclose(model(batch, tokens), model(batch, tokens))
+
+
+def test_shift_right() -> None:
+    tokens = torch.tensor([[[5, 6, 0, 0], [7, 0, 0, 0]]])
+    assert shift_right(tokens).tolist() == [[[0, 5, 6, 0], [0, 7, 0, 0]]]
+
+
+def test_unknown_model_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="(?s)'resnet'.*transformer"):
+        build_captioner("resnet", VOCAB, REGION_DIM)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        ({"widht": 8}, "widht"),
+        ({"width": 30, "heads": 4}, "heads 4"),
+        ({"word_dropout": 1.5}, "word_d"),
+    ],
+)
+def test_bad_settings_are_named(overrides: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){named}.*fields: width"):
+        build_captioner("transformer", VOCAB, REGION_DIM, **overrides)
