@@ -140,7 +140,7 @@ def sequence_log_probs(logits: Tensor, tokens: Tensor, forbid: Collection[int] =
     Shapes: logits (..., T, V) of teacher forcing, tokens (..., T) long -> (..., T). The policy is
     renormalised without the ``forbid`` ids.
     """
-    log_p = log_policy(hide(logits, forbid))
+    log_p = log_policy(hide(logits, forbidden_ids(forbid, logits)))
     picked = log_p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
     return picked.masked_fill(~said_mask(tokens), 0.0)
 
@@ -156,20 +156,22 @@ def log_policy(logits: Tensor) -> Tensor:
     return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
-def hide(logits: Tensor, forbid: Collection[int]) -> Tensor:
-    """Set the logits of forbidden ids to -inf. Shapes: (..., V) -> (..., V).
+def forbidden_ids(forbid: Collection[int], logits: Tensor) -> Tensor:
+    """Ids that are never said, (F,) long beside the logits (..., V).
 
     Raises:
         ConfigError: an id outside the vocabulary, or the end token (captions could never end).
     """
-    if not forbid:
-        return logits
     vocab_size = logits.shape[-1]
     if wrong := [i for i in forbid if not END < i < vocab_size]:
         fix = f"give ids from 1 to {vocab_size - 1}; {END} ends captions"
         raise ConfigError(f"cannot forbid token ids {wrong}", fix)
-    index = torch.tensor(sorted(forbid), device=logits.device)
-    return logits.index_fill(-1, index, float("-inf"))
+    return torch.tensor(sorted(forbid), dtype=torch.long, device=logits.device)
+
+
+def hide(logits: Tensor, forbidden: Tensor) -> Tensor:
+    """Set the logits (..., V) of the forbidden ids (F,) to -inf, out of place."""
+    return logits.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else logits
 
 
 @dataclass
@@ -236,11 +238,13 @@ def _run(
     tokens, log_probs = captions.tokens.clone(), captions.log_probs.clone()
     for t in range(max_len):
         logits, state = model.step(captions.last(t), state)
-        parent = say(captions, hide(logits, forbid).view(-1, copies, logits.shape[-1]), t)
+        if t == 0:
+            forbidden = forbidden_ids(forbid, logits)
+        parent = say(captions, hide(logits, forbidden).view(-1, copies, logits.shape[-1]), t)
         if parent is not None:
             first = torch.arange(len(parent), device=parent.device).unsqueeze(1) * copies
             state = state.reorder((first + parent).flatten())
-        if t < max_len - 1 and like.device.type != "cpu" and t % _CHECK_EVERY:
+        if t < max_len - 1 and like.device.type != "cpu" and (t + 1) % _CHECK_EVERY:
             continue
         left = (~captions.finished.all(1)).nonzero().squeeze(1)
         done = len(left) == 0 or t == max_len - 1
