@@ -12,7 +12,7 @@ from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import DataError
+from gegcore.errors import ChecksumError, DataError
 from gegcore.groups import GroupSource, SimilarGroups, similar_groups
 from gegcore.profiles import Profile
 from gegcore.runs import project_root
@@ -101,7 +101,7 @@ class Materials:
                 stored = ScenesDataset.load(path)
                 if stored.digest == fresh.digest:
                     return stored
-            except DataError:
+            except (DataError, ChecksumError):
                 pass  # damaged or foreign: write it again
         fresh.save(path)
         return fresh

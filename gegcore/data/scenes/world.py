@@ -1,0 +1,100 @@
+"""A split of the embedded world as a data set: annotations stored, pictures painted on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from gegcore.data.dataset import ImageRecord
+from gegcore.data.scenes.annotators import human_captions
+from gegcore.data.scenes.graph import SceneGraph
+from gegcore.data.scenes.painter import paint
+from gegcore.data.scenes.sampler import OFFSETS, sample_scene
+from gegcore.errors import ChecksumError, ConfigError, DataError
+from gegcore.progress import track
+from gegcore.storage import digest, read_json, write_json
+
+
+class ScenesDataset:
+    """Scenes `0 .. size - 1` of one split of the world of one seed (a `CaptionDataset`).
+
+    Args:
+        split: "train", "val", "test", or "web" (trains CLIP and the detector only).
+        size: number of images.
+        seed: of the world.
+        image_px: side of the pictures.
+
+    Raises:
+        ConfigError: unknown split, or a size below 1.
+    """
+
+    def __init__(self, split: str, size: int, seed: int = 0, image_px: int = 128) -> None:
+        if split not in OFFSETS:
+            raise ConfigError(f"unknown split '{split}'", f"use one of: {', '.join(OFFSETS)}")
+        if size < 1:
+            raise ConfigError(f"split '{split}' has {size} images", "give a size of at least 1")
+        self.split, self.size, self.seed, self.image_px = split, size, seed, image_px
+        self.name = f"scenes-{seed}"
+
+    @cached_property
+    def records(self) -> Sequence[ImageRecord]:
+        """Captions and scene graph of every image; sampled at first use."""
+        return tuple(
+            self._sample(index) for index in track(range(self.size), f"scenes {self.split}")
+        )
+
+    def _sample(self, index: int) -> ImageRecord:
+        scene = sample_scene(self.seed, self.split, index)
+        captions = human_captions(scene, self.seed)
+        return ImageRecord(scene.image_id, captions, scene=scene.to_dict())
+
+    def scene(self, index: int) -> SceneGraph:
+        """Scene graph of the image at a position."""
+        stored = self.records[index].scene
+        assert stored is not None, "every record of this world has a scene"
+        return SceneGraph.from_dict(stored)
+
+    def images(self, indices: Sequence[int]) -> np.ndarray:
+        """Paint images: uint8 RGB `(B, image_px, image_px, 3)`."""
+        return np.stack([paint(self.scene(index), self.image_px) for index in indices])
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the annotations: image ids, captions, scene graphs."""
+        return digest([[r.image_id, list(r.captions), r.scene] for r in self.records])
+
+    def save(self, path: Path | str) -> None:
+        """Write annotations in the manner of COCO, with their digest."""
+        info = {"seed": self.seed, "split": self.split, "size": self.size,
+                "image_px": self.image_px, "digest": self.digest}
+        images = [{"id": r.image_id, "captions": list(r.captions), "scene": r.scene}
+                  for r in self.records]
+        write_json(path, {"info": info, "images": images})
+
+    @classmethod
+    def load(cls, path: Path | str) -> ScenesDataset:
+        """Read annotations written by `save`.
+
+        Raises:
+            DataError: the file is missing, malformed, or no annotation file of this world.
+            ChecksumError: its content is not what its digest says.
+        """
+        stored = read_json(path)
+        try:
+            info = stored["info"]
+            dataset = cls(info["split"], info["size"], info["seed"], info["image_px"])
+            records = tuple(
+                ImageRecord(i["id"], tuple(i["captions"]), scene=i["scene"])
+                for i in stored["images"]
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{path} holds no annotations of scenes", "make them again with "
+                            "`gegcore prepare --stage data`") from error
+        dataset.__dict__["records"] = records
+        if dataset.digest != info.get("digest"):
+            raise ChecksumError(f"{path} was changed after it was written",
+                                "delete it and run `gegcore prepare --stage data`")
+        return dataset
