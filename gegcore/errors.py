@@ -35,3 +35,7 @@ class MissingDependencyError(GegError):
 
 class TrainingError(GegError):
     """Training cannot go on: NaN or Inf, collapsed samples, an unreadable checkpoint."""
+
+
+class ToolError(GegError):
+    """A supervised program (Java) failed or gave no answer in time."""
