@@ -81,7 +81,7 @@ class RegionHead(nn.Module):
 
     def __init__(self, labels: Labels) -> None:
         super().__init__()
-        self.pool = MultiScaleRoIAlign(["map"], output_size=POOL, sampling_ratio=2)
+        self.pool = MultiScaleRoIAlign(["map"], output_size=POOL, sampling_ratio=1)
         self.body = TwoMLPHead(NECK * POOL * POOL, REGION)
         self.classes = nn.Linear(REGION, 1 + len(labels.entities))
         self.shifts = nn.Linear(REGION, 4)
