@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gegcore.data.features import FeatureStore
-from gegcore.decoding import decode, sequence_log_probs
+from gegcore.decoding import decode, said_mask, score
 from gegcore.models.captioner import Captioner
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
@@ -89,9 +89,10 @@ class SelfCriticalObjective:
         self, model: Captioner, image_index: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         model.eval()
-        batch = self.features.batch(image_index.tolist()).to(self.device)
+        # One encoding, with gradient, serves greedy decoding, sampling and scoring.
+        memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
         decoded = decode(
-            model, batch, samples=self.config.samples, greedy=True, max_len=self.max_len,
+            model, memory, samples=self.config.samples, greedy=True, max_len=self.max_len,
             generator=generator, forbid=self.forbid,
         )
         parts = self.reward.parts(decoded.tokens, image_index.to(self.device))
@@ -99,9 +100,7 @@ class SelfCriticalObjective:
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
         samples = decoded.tokens[:, 1:]
-        inputs, targets = teacher_forcing(samples)
-        log_probs = sequence_log_probs(model(batch, inputs), samples, forbid=self.forbid)
-        mask = targets >= 0
+        log_probs, mask = score(model, memory, samples, forbid=self.forbid), said_mask(samples)
         loss = self_critical_loss(log_probs, advantage, mask)
         return loss, self._health(parts, total, advantage, log_probs.detach(), mask, samples)
 

@@ -1,0 +1,42 @@
+"""Shared by all tests: one thread, and a prepared tiny world built once per session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("TQDM_MININTERVAL", "60")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def smoke_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`artifacts/` of the smoke profile, made by the real code. Copy it; do not write into it."""
+    from gegcore.prepare import STAGES, Materials
+    from gegcore.profiles import load_profile
+
+    home = tmp_path_factory.mktemp("smoke")
+    before = os.environ.get("GEGCORE_HOME")
+    os.environ["GEGCORE_HOME"] = str(home)
+    try:
+        materials = Materials.of(load_profile("smoke"))
+        for stage in STAGES:
+            materials.make(stage)
+    finally:
+        os.environ.pop("GEGCORE_HOME") if before is None else os.environ.update(GEGCORE_HOME=before)
+    return home / "artifacts"
+
+
+@pytest.fixture
+def smoke_home(
+    smoke_artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A fresh project folder with the prepared smoke artifacts and no runs."""
+    shutil.copytree(smoke_artifacts, tmp_path / "artifacts")
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    yield tmp_path
