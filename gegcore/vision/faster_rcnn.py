@@ -38,8 +38,8 @@ class Thresholds:
     """
 
     regions: int = 12
-    score: float = 0.15
-    overlap: float = 0.5
+    score: float = 0.1
+    overlap: float = 0.4
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,9 @@ class Recipe:
         image_px: side of the pictures.
     """
 
-    scenes: int = 4000
+    scenes: int = 6000
     held_out: int = 300
-    epochs: int = 6
+    epochs: int = 5
     batch: int = 16
     rate: float = 2e-3
     decay: float = 1e-4
