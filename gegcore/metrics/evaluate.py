@@ -1,129 +1,165 @@
-"""All metrics of one captions file in one call, with intervals and per-caption values."""
+"""Every metric of Table 2 for one captions file, with intervals, per-caption values, signature."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from gegcore.clip import ClipModel
+from gegcore.clip import ClipModel, similarity
 from gegcore.errors import DataError
-from gegcore.gap import group_embedding_gap
+from gegcore.gap import GroupGap
 from gegcore.groups import SimilarGroups
-from gegcore.metrics.language import LanguageScores, bleu_of, meteor_of, score_language
-from gegcore.metrics.retrieval import retrieval_ranks
-from gegcore.metrics.uncertainty import percentile_interval, resample_counts
+from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.metrics.language import (
+    LanguageScores,
+    check_captions,
+    language_signature,
+    score_language,
+)
+from gegcore.metrics.meteor import shared_meteor
+from gegcore.metrics.retrieval import TIE_RULE, retrieval_ranks
+from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Statistic, bootstrap
+
+RECALL_AT = (1, 5, 10)
+_LANGUAGE = ("CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything measured of one captions file.
+    """What is stored of a captions file.
 
     Attributes:
-        metrics: name -> {"value", "ci95", "n"}; language metrics and R@K times 100, as in the
-            paper's tables, GEG as it is.
-        per_caption: one row an image.
-        signature: what a number depends on besides the captions.
+        metrics: name -> {"value", "ci95": [low, high], "n"}. Language metrics and R@K are times
+            100 as in the paper's tables, GEG is raw.
+        per_caption: one row a caption: image_id, caption, CIDEr, METEOR, ROUGE-L (times 100),
+            rank (0 = own image retrieved first), GEG-Avg, GEG-Min, similarity (Eq. 1).
+        signature: versions, tokenizer, CLIP and its digest, numbers of images and captions, K.
+        statistics: name -> `Statistic`, for paired differences to another evaluation of the same
+            images (`uncertainty.paired_difference`).
     """
 
     metrics: dict[str, dict[str, Any]]
     per_caption: pd.DataFrame
     signature: dict[str, Any]
+    statistics: dict[str, Statistic]
 
 
 def evaluate_captions(
     captions: Mapping[int, str],
     references: Mapping[int, Sequence[str]],
-    clip: ClipModel,
+    clip_model: ClipModel,
     image_embeddings: Tensor,
     image_ids: Sequence[int],
     groups: SimilarGroups,
-    resamples: int = 2_000,
     seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Evaluation:
-    """Score one caption per image of a split.
+    """Score one caption per image with every metric of the paper (SPICE apart).
 
     Args:
         captions: image id -> caption.
-        references: image id -> reference captions.
-        clip: scores similarity (Eq. 1).
-        image_embeddings: `(N, E)` of the whole split, in the order of `image_ids`.
-        image_ids: `(N,)`.
-        groups: similar images of the split (Sec. 3.2).
-        resamples: bootstrap resamples over images for the 95 % intervals.
+        references: image id -> reference captions; the same ids.
+        clip_model: the CLIP that retrieves; it made `image_embeddings` and `groups` too.
+        image_embeddings: `(N, E)`, L2-normalised, all images that compete (the whole split).
+        image_ids: N ids, in the order of the embeddings; every captioned image is among them.
+        groups: the K similar images of each of the N images.
         seed: of the bootstrap.
+        resamples: of the bootstrap.
 
     Raises:
-        DataError: captions, references and images that do not fit together.
-        ToolError: Java failed.
+        DataError: captions that cannot be scored (`score_language`), ids that are not among
+            `image_ids`, ids listed twice, or embeddings that do not fit.
+        ConfigError: fewer than one resample.
+        MissingDependencyError: no Java.
+        JavaError: a Java program failed.
+
+    Source: paper Sec. 3.3 and Table 2.
     """
-    position = {image: at for at, image in enumerate(image_ids)}
+    check_captions(captions, references)
+    index = _positions(captions, image_ids, image_embeddings)
+    shared_meteor().start()  # It loads while CLIP encodes.
+    text = clip_model.encode_texts(list(captions.values())).cpu()
+    if not bool(torch.isfinite(text).all()):
+        raise DataError("CLIP embeddings of captions are NaN or infinite", "check its weights")
+    images = image_embeddings.cpu()
+    ranks = retrieval_ranks(text, images, index)
+    gaps = caption_gaps(text, images, index, groups)
+    language = score_language(captions, references)
+    statistics = _statistics(language, ranks, gaps)
+    metrics = {
+        name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
+        for name, found in bootstrap(statistics, seed, resamples).items()
+    }
+    table = pd.DataFrame({
+        "image_id": list(captions),
+        "caption": list(captions.values()),
+        "CIDEr": 100 * language.cider,
+        "METEOR": 100 * language.meteor,
+        "ROUGE-L": 100 * language.rouge_l,
+        "rank": ranks.numpy(),
+        "GEG-Avg": gaps.average.numpy(),
+        "GEG-Min": gaps.minimum.numpy(),
+        "similarity": similarity(images[index], text).numpy(),
+    })
+    signature = _signature(clip_model, groups, len(captions), len(images), seed, resamples)
+    return Evaluation(metrics, table, signature, statistics)
+
+
+def _positions(captions: Mapping[int, str], image_ids: Sequence[int], images: Tensor) -> Tensor:
+    """Position `(M,)` of each captioned image among the embeddings."""
+    position = {image: index for index, image in enumerate(image_ids)}
+    if len(image_ids) != len(images):
+        raise DataError(
+            f"{len(image_ids)} image ids but {len(images)} image embeddings",
+            "give one id for each embedding",
+        )
+    if len(position) != len(image_ids):
+        raise DataError("image ids are listed twice", "give each image one id")
     unknown = [image for image in captions if image not in position]
     if unknown:
-        raise DataError(f"caption of image {unknown[0]}, which is not in the split",
-                        "evaluate captions of the split's own images")
-    language = score_language(captions, references)
-    own = torch.tensor([position[image] for image in language.ids])
-    text = clip.encode_texts([captions[image] for image in language.ids]).cpu()
-    images = image_embeddings.cpu()
-    ranks = retrieval_ranks(text, images, own)
-    gap = group_embedding_gap(text, images[own], images[groups.index[own]])
-    table = pd.DataFrame({
-        "image_id": language.ids,
-        "caption": [captions[image] for image in language.ids],
-        "CIDEr": language.cider,
-        "METEOR": language.meteor,
-        "ROUGE-L": language.rouge,
-        "rank": ranks.numpy(),
-        "GEG-Avg": gap.average.double().numpy(),
-        "GEG-Min": gap.minimum.double().numpy(),
-        "similarity": (text * images[own]).sum(-1).double().numpy(),
-    })
-    counts = resample_counts(len(table), resamples, seed)
-    return Evaluation(_metrics(table, language, counts), table, _signature(clip, images, groups))
+        raise DataError(
+            f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}",
+            "embed every image of the split with this CLIP",
+        )
+    return torch.tensor([position[image] for image in captions])
 
 
-def _metrics(
-    table: pd.DataFrame, language: LanguageScores, counts: np.ndarray
-) -> dict[str, dict[str, Any]]:
-    n = len(table)
-    means = {
-        "CIDEr": 100 * table["CIDEr"].to_numpy(),
-        "ROUGE-L": 100 * table["ROUGE-L"].to_numpy(),
-        **{f"R@{k}": 100.0 * (table["rank"] < k).to_numpy() for k in (1, 5, 10)},
-        "GEG-Avg": table["GEG-Avg"].to_numpy(),
-        "GEG-Min": table["GEG-Min"].to_numpy(),
-    }
-    drawn = {name: counts @ values / n for name, values in means.items()}
-    value = {name: float(values.mean()) for name, values in means.items()}
-    # Corpus metrics are no means: resample the sums that they are computed from.
-    bleu = 100 * bleu_of(language.bleu_statistics.sum(0))
-    bleu_drawn = 100 * bleu_of(counts @ language.bleu_statistics)
-    for order in range(4):
-        value[f"BLEU-{order + 1}"] = float(bleu[order])
-        drawn[f"BLEU-{order + 1}"] = bleu_drawn[:, order]
-    value["METEOR"] = 100 * language.meteor_corpus
-    drawn["METEOR"] = 100 * meteor_of(counts @ language.meteor_statistics)
-    order_of_table = ("CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L",
-                      "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min")
+def _statistics(
+    language: LanguageScores, ranks: Tensor, gaps: GroupGap
+) -> dict[str, Statistic]:
+    """All metrics on the scale of the paper's tables."""
+    scored = language.statistics
     return {
-        name: {"value": value[name], "ci95": percentile_interval(drawn[name]), "n": n}
-        for name in order_of_table
+        **{name: scored[name].scaled(100) for name in _LANGUAGE},
+        **{f"R@{k}": Statistic.mean(100.0 * (ranks.numpy() < k)) for k in RECALL_AT},
+        "GEG-Avg": Statistic.mean(gaps.average.numpy()),
+        "GEG-Min": Statistic.mean(gaps.minimum.numpy()),
     }
 
 
-def _signature(clip: ClipModel, images: Tensor, groups: SimilarGroups) -> dict[str, Any]:
+def _signature(
+    clip_model: ClipModel,
+    groups: SimilarGroups,
+    captions: int,
+    images: int,
+    seed: int,
+    resamples: int,
+) -> dict[str, Any]:
     return {
-        "language": f"pycocoevalcap {importlib.metadata.version('pycocoevalcap')}, PTB tokenizer",
-        "clip": clip.name,
-        "clip_digest": clip.digest,
-        "images": len(images),
+        **language_signature(),
+        "clip": clip_model.name,
+        "clip_digest": clip_model.digest,
+        "retrieval": TIE_RULE,
+        "captions": captions,
+        "images": images,
         "K": groups.k,
-        "ties": "count against the caption",
+        "groups": asdict(groups.source) if groups.source else None,
+        "interval": f"{LEVEL:.0%} percentile bootstrap over images",
+        "resamples": resamples,
+        "seed": seed,
     }

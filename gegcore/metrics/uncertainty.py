@@ -1,53 +1,168 @@
-"""Bootstrap intervals over images, for means and for corpus metrics."""
+"""Bootstrap intervals and paired differences of corpus metrics, from sufficient statistics."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from gegcore.errors import ConfigError, DataError
 
-def resample_counts(n: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each of `n` images is drawn in each bootstrap resample: `(resamples, n)`."""
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+RESAMPLES = 2000
+LEVEL = 0.95
 
-
-def percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    """The central 95 % of bootstrap values `(resamples,)`."""
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+_BLOCK_ELEMENTS = 1 << 22
+"""Counts held at once (32 MiB)."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Difference of two systems on the same images.
+class Statistic:
+    """A corpus metric as a function of sums over images, so that resampling is a matrix product.
 
     Attributes:
-        value: mean of a minus mean of b.
-        ci95: paired bootstrap interval.
-        p: two-sided bootstrap p-value of no difference, at least 1 / resamples.
+        parts: `(N, P)` float64, what each image contributes.
+        finish: sums `(..., P)` -> metric `(...)`.
+    """
+
+    parts: np.ndarray
+    finish: Callable[[np.ndarray], np.ndarray]
+
+    @classmethod
+    def mean(cls, values: ArrayLike) -> Statistic:
+        """The mean of one value per image `(N,)`."""
+        column = np.asarray(values, dtype=np.float64).reshape(-1, 1)
+        return cls(np.hstack([column, np.ones_like(column)]), _quotient)
+
+    def scaled(self, factor: float) -> Statistic:
+        """The same metric times `factor` (100 in the paper's tables)."""
+        return Statistic(self.parts, partial(_scaled, self.finish, factor))
+
+    def value(self) -> float:
+        """The metric of the corpus itself."""
+        return float(self.finish(self.parts.sum(axis=0)))
+
+
+def _quotient(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]
+
+
+def _scaled(
+    finish: Callable[[np.ndarray], np.ndarray], factor: float, sums: np.ndarray
+) -> np.ndarray:
+    return factor * finish(sums)
+
+
+class Interval(NamedTuple):
+    """A metric with its 95 % percentile bootstrap interval over `n` images."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Difference(NamedTuple):
+    """Metric of `a` minus metric of `b` on the same images.
+
+    Attributes:
+        value: the difference.
+        low, high: its 95 % percentile bootstrap interval.
+        p_value: two-sided, by inversion of that interval: below 0.05 when it excludes 0.
         n: images.
     """
 
     value: float
-    ci95: tuple[float, float]
-    p: float
+    low: float
+    high: float
+    p_value: float
     n: int
 
 
-def paired_difference(
-    a: np.ndarray, b: np.ndarray, resamples: int = 10_000, seed: int = 0
-) -> Difference:
-    """Paired bootstrap of the mean difference of per-image values `(n,)` of two systems.
+def bootstrap(
+    statistics: Mapping[str, Statistic], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Interval]:
+    """95 % percentile intervals of several metrics of the same images.
+
+    Images are drawn with replacement, the same draws for every metric. What was estimated from
+    the whole corpus, as CIDEr's document frequencies, is held fixed.
 
     Raises:
-        ValueError: the arrays differ in length.
+        ConfigError: fewer than one resample.
+        DataError: no image, or metrics of different numbers of images.
+
+    Source: efron1993introduction, Ch. 13; koehn2004statistical for corpus BLEU.
     """
-    if a.shape != b.shape:
-        raise ValueError(f"paired values must match: {a.shape} and {b.shape}")
-    difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    drawn = resample_counts(len(difference), resamples, seed) @ difference / len(difference)
-    tail = min((drawn <= 0).mean(), (drawn >= 0).mean())
-    p = float(min(1.0, max(2 * tail, 1 / resamples)))
-    return Difference(float(difference.mean()), percentile_interval(drawn), p, len(difference))
+    drawn = _resample(statistics, seed, resamples)
+    intervals = {}
+    for name, statistic in statistics.items():
+        low, high = _percentiles(drawn[name])
+        intervals[name] = Interval(statistic.value(), low, high, len(statistic.parts))
+    return intervals
+
+
+def paired_difference(
+    a: Statistic | ArrayLike,
+    b: Statistic | ArrayLike,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Difference:
+    """Is metric `a` different from metric `b`, both of the same images in the same order?
+
+    Args:
+        a, b: statistics, or one value per image `(N,)` where the metric is their mean.
+
+    Raises:
+        ConfigError: fewer than one resample.
+        DataError: no image, or different numbers of images.
+    """
+    pair = {
+        name: side if isinstance(side, Statistic) else Statistic.mean(side)
+        for name, side in (("a", a), ("b", b))
+    }
+    drawn = _resample(pair, seed, resamples)
+    differences = drawn["a"] - drawn["b"]
+    low, high = _percentiles(differences)
+    # The smaller tail, the observed corpus counted as one of the resamples: never exactly 0.
+    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    p_value = min(1.0, 2 * (tail + 1) / (resamples + 1))
+    value = pair["a"].value() - pair["b"].value()
+    return Difference(value, low, high, p_value, len(pair["a"].parts))
+
+
+def _resample(
+    statistics: Mapping[str, Statistic], seed: int, resamples: int
+) -> dict[str, np.ndarray]:
+    """Each metric of each resample, `(R,)`."""
+    if resamples < 1:
+        raise ConfigError(f"{resamples} resamples are not enough", "use 1,000 or more")
+    sizes = {len(statistic.parts) for statistic in statistics.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise DataError(
+            f"metrics of {sorted(sizes)} images cannot be resampled together",
+            "score the same, non-empty set of images for each",
+        )
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in statistics}
+    for counts in _counts(sizes.pop(), seed, resamples):
+        for name, statistic in statistics.items():
+            drawn[name].append(statistic.finish(counts @ statistic.parts))
+    return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
+
+
+def _counts(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """How often each image is drawn in each resample, in blocks `(b, N)` float64."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, _BLOCK_ELEMENTS // images)
+    for start in range(0, resamples, rows):
+        block = min(rows, resamples - start)
+        draws = generator.integers(images, size=(block, images))
+        draws += images * np.arange(block)[:, None]
+        yield np.bincount(draws.ravel(), minlength=block * images).reshape(block, images) * 1.0
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,143 @@
+"""METEOR 1.5: alignments by pycocoevalcap's jar, the score from its sufficient statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pycocoevalcap.meteor import meteor as upstream
+
+from gegcore.metrics.java import JavaError, LineProcess, java_command
+from gegcore.progress import track
+
+_JAR = Path(upstream.__file__).with_name(upstream.METEOR_JAR)
+
+SIGNATURE = "METEOR 1.5, -l en -norm"
+
+STATISTICS = 23
+"""Numbers per caption: 4 lengths, 4 kinds of match x 4 modules, chunks, 2 numbers of matches."""
+
+# Parameters of English, task "rank" (the jar's default): Denkowski and Lavie 2014, Table 1.
+_ALPHA, _BETA, _GAMMA, _DELTA = 0.85, 0.2, 0.6, 0.75
+_MODULE_WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])  # exact, stem, synonym, paraphrase
+
+
+def meteor_score(statistics: np.ndarray) -> np.ndarray:
+    """METEOR of summed statistics `(..., 23)` -> `(...)` in [0, 1].
+
+    Of one row it is the score of a caption; of the sum over a corpus it is the corpus score that
+    pycocoevalcap reports, which is not the mean of the captions' scores.
+
+    Source: denkowski2014meteor, equations of Sec. 2.
+    """
+    lengths, chunks = statistics[..., :4], statistics[..., 20]
+    matches = statistics[..., 4:20].reshape(*statistics.shape[:-1], 4, 4)
+    # (..., 4): content words of hypothesis and reference, then function words of the same.
+    weighted = np.einsum("...mk,m->...k", matches, _MODULE_WEIGHTS)
+    precision = _weighted_share(weighted[..., 0::2], lengths[..., 0::2])
+    recall = _weighted_share(weighted[..., 1::2], lengths[..., 1::2])
+    f_mean = _divide(precision * recall, _ALPHA * precision + (1 - _ALPHA) * recall)
+    fragmentation = _divide(chunks, (statistics[..., 21] + statistics[..., 22]) / 2)
+    return f_mean * (1 - _GAMMA * fragmentation**_BETA)
+
+
+def _weighted_share(matched: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Matched part of a text, content words counting delta and function words 1 - delta.
+
+    Args:
+        matched: weighted matches of content and of function words `(..., 2)`.
+        lengths: number of all words and of function words `(..., 2)`.
+    """
+    content = lengths[..., 0] - lengths[..., 1]
+    total = _DELTA * content + (1 - _DELTA) * lengths[..., 1]
+    return _divide(_DELTA * matched[..., 0] + (1 - _DELTA) * matched[..., 1], total)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, 0 where the denominator is 0."""
+    safe = np.where(denominator == 0, 1.0, denominator)
+    return np.where(denominator == 0, 0.0, numerator / safe)
+
+
+class Meteor:
+    """METEOR's jar as a process that stays alive between calls: loading it takes seconds.
+
+    Args:
+        timeout: seconds without an answer after which the process counts as hung.
+    """
+
+    def __init__(self, timeout: float = 120.0) -> None:
+        self._timeout = timeout
+        self._worker: LineProcess | None = None
+
+    def start(self) -> LineProcess:
+        """Start loading, if that is not done, and return at once.
+
+        Raises:
+            MissingDependencyError: no Java.
+            JavaError: the process cannot be started.
+        """
+        if self._worker is None or not self._worker.alive():
+            arguments = ["-jar", str(_JAR), "-", "-", "-stdio", "-l", "en", "-norm"]
+            command = java_command(arguments, options=("-Xmx2G",))
+            self._worker = LineProcess("METEOR", command, self._timeout)
+        return self._worker
+
+    def statistics(
+        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+    ) -> np.ndarray:
+        """Statistics of each tokenised caption against its best reference, `(M, 23)` float64.
+
+        Args:
+            hypotheses: M tokenised captions; an empty one scores 0.
+            references: for each its tokenised references, at least one.
+
+        Raises:
+            MissingDependencyError: no Java.
+            JavaError: METEOR ended, hung or did not understand; the next call starts it anew.
+        """
+        lines = [
+            " ||| ".join(["SCORE", *map(_plain, captions), _plain(hypothesis)])
+            for hypothesis, captions in zip(hypotheses, references, strict=True)
+        ]
+        worker = self.start()
+        rows: list[list[float]] = []
+        for answer in track(worker.ask(lines), "METEOR", total=len(lines)):
+            try:
+                row = [float(number) for number in answer.split()]
+            except ValueError:
+                row = []
+            if len(row) != STATISTICS:
+                worker.close()
+                raise JavaError(
+                    f"METEOR did not understand caption {len(rows) + 1}: {answer[:100]!r}",
+                    f"look at this caption: {hypotheses[len(rows)][:100]!r}",
+                )
+            rows.append(row)
+        parts = np.array(rows, dtype=np.float64).reshape(len(lines), STATISTICS)
+        return _without_whole_matches(parts)
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._worker is not None:
+            self._worker.close()
+
+
+@cache
+def shared_meteor() -> Meteor:
+    """The one METEOR of this session; its process starts when first needed and ends at exit."""
+    return Meteor()
+
+
+def _without_whole_matches(parts: np.ndarray) -> np.ndarray:
+    """A caption that equals its reference is not fragmented: METEOR counts no chunk for it."""
+    whole = (parts[:, 21] == parts[:, 0]) & (parts[:, 22] == parts[:, 1]) & (parts[:, 20] == 1)
+    parts[whole, 20] = 0.0
+    return parts
+
+
+def _plain(tokens: str) -> str:
+    """One line without METEOR's separator."""
+    return " ".join(tokens.replace("|||", " ").split())
