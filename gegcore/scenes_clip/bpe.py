@@ -18,7 +18,7 @@ Symbols = tuple[str, ...]
 
 
 def count_pieces(texts: Iterable[str]) -> Counter[Symbols]:
-    """Counts of the pre-tokens (words, digits, punctuation) of open_clip's tokenizer, as symbols."""
+    """Counts of what open_clip's tokenizer splits first (words, digits, punctuation), as symbols."""
     tokenizer = SimpleTokenizer()
     counts: Counter[str] = Counter()
     for text in texts:

@@ -13,46 +13,52 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
 from gegcore.data.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
+from gegcore.data.scenes.annotators import human_captions
 from gegcore.data.scenes.graph import SceneGraph
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.progress import track
 from gegcore.scenes_clip.degenerate import degenerate
 from gegcore.scenes_clip.model import ScenesClip
 
-CLEAN, NOISY, WRONG, GAMED = 4, 4, 3, 4
+DETAILED, SHORT, NOISY, WRONG = 4, 3, 4, 3
 """How many texts of each kind a scene has; every epoch draws anew among them."""
+
+GAMED = 2
+"""Gamed versions of every detailed or short text."""
 
 _GRID_BATCH = 64
 
 
 @dataclass(frozen=True)
 class WebTexts:
-    """BPE ids of the texts of every scene, each `(scenes, kinds, L)` int16.
+    """BPE ids of the texts of every scene, int16.
 
     Attributes:
-        clean: detailed alt-texts.
-        noisy: the same as the web would have them: words dropped, tags, and so on.
-        wrong: detailed texts with wrong details (hard negatives).
-        gamed: clean alt-texts made into word lists, repetitions and so on.
+        fluent: `(scenes, DETAILED + SHORT, L)`: detailed alt-texts, then short ones as people
+            write them.
+        gamed: `(scenes, DETAILED + SHORT, GAMED, L)`: each of those made into word lists,
+            repetitions and so on.
+        noisy: `(scenes, NOISY, L)`: words dropped, cut, tags, as the web has it.
+        wrong: `(scenes, WRONG, L)`: detailed texts with wrong details (hard negatives).
         family: `(scenes,)` near-duplicate family of every scene.
     """
 
-    clean: Tensor
+    fluent: Tensor
+    gamed: Tensor
     noisy: Tensor
     wrong: Tensor
-    gamed: Tensor
     family: np.ndarray
 
 
 def web_strings(scene: SceneGraph, seed: int) -> dict[str, list[str]]:
     """All texts of one scene by kind; deterministic in (seed, image id)."""
     rng = random.Random(f"{seed}/{scene.image_id}")
-    clean = list(alt_texts(scene, seed, CLEAN))
+    fluent = [*alt_texts(scene, seed, DETAILED), *human_captions(scene, seed, SHORT)]
     return {
-        "clean": clean,
+        "fluent": fluent,
+        "gamed": [degenerate(text, rng) for text in fluent for _ in range(GAMED)],
         "noisy": [noisy_alt_text(scene, seed, k) for k in range(NOISY)],
         "wrong": [hard_negative(scene, seed, k) for k in range(WRONG)],
-        "gamed": [degenerate(rng.choice(clean), rng) for _ in range(GAMED)],
     }
 
 
@@ -62,16 +68,14 @@ def tokenize_texts(
     tokenizer: SimpleTokenizer,
 ) -> WebTexts:
     """BPE ids of the texts of every scene."""
-    tables = {
-        kind: torch.stack(
-            [
-                tokenizer(scene[kind]).to(torch.int16)
-                for scene in track(strings, f"BPE of {kind} texts")
-            ]
-        )
-        for kind in ("clean", "noisy", "wrong", "gamed")
-    }
-    return WebTexts(**tables, family=np.asarray(families))
+
+    def table(kind: str) -> Tensor:
+        scenes = track(strings, f"BPE of {kind} texts")
+        return torch.stack([tokenizer(scene[kind]).to(torch.int16) for scene in scenes])
+
+    gamed = table("gamed").unflatten(1, (DETAILED + SHORT, GAMED))
+    family = np.asarray(families)
+    return WebTexts(table("fluent"), gamed, table("noisy"), table("wrong"), family)
 
 
 def cache_grids(model: ScenesClip, dataset: ScenesDataset, path: Path) -> np.ndarray:

@@ -116,7 +116,7 @@ def load_scenes_clip(name: str = "scenes-clip", weights: Path | None = None) -> 
 
 
 def to_square(images: np.ndarray | Sequence[Image.Image], size: int) -> Tensor:
-    """Pictures as uint8 `(B, size, size, 3)`, resized (bicubic) only where they have another size."""
+    """Pictures as uint8 `(B, size, size, 3)`, resized (bicubic) where they differ."""
     pictures = [x if isinstance(x, np.ndarray) else np.asarray(x.convert("RGB")) for x in images]
     ready = [
         x if x.shape[:2] == (size, size) else np.asarray(Image.fromarray(x).resize((size, size)))

@@ -24,12 +24,16 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gegcore.clip import ClipModel
-from gegcore.data.scenes.annotators import human_captions
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.progress import track
 from gegcore.provenance import environment
 from gegcore.scenes_clip.bpe import count_pieces, learn_merges, load_tokenizer, save_merges
 from gegcore.scenes_clip.corpus import (
+    DETAILED,
+    GAMED,
+    NOISY,
+    SHORT,
+    WRONG,
     WebTexts,
     cache_grids,
     epoch_batches,
@@ -56,6 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--extra", type=float, default=0.5, help="wrong texts per image")
     parser.add_argument("--noisy", type=float, default=0.3, help="share of noisy positives")
+    parser.add_argument("--short", type=float, default=0.3, help="share of short positives")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--merges", type=int, default=2500, help="upper bound of BPE merges")
@@ -67,33 +72,38 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 class Sampler:
-    """Draws the texts of a batch: one positive and some wrong texts per image."""
+    """Draws the texts of a batch: one positive per image and some wrong texts.
 
-    def __init__(self, texts: WebTexts, noisy: float, extra: float, seed: int) -> None:
-        self.texts, self.noisy, self.extra = texts, noisy, extra
+    Args:
+        texts: all texts of all scenes.
+        noisy: share of images whose positive is a noisy text.
+        short: share of short texts among the other positives.
+        extra: wrong texts per image, half of them gamed versions of the image's own positive.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self, texts: WebTexts, noisy: float, short: float, extra: float, seed: int
+    ) -> None:
+        self.texts, self.noisy, self.short, self.extra = texts, noisy, short, extra
         self.rng = np.random.default_rng(seed)
 
     def __call__(self, scenes: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Positive BPE ids `(B, L)`, which are clean `(B,)`, wrong texts `(X, L)`."""
-        clean = torch.from_numpy(self.rng.random(len(scenes)) >= self.noisy)
-        positive = torch.where(
-            clean[:, None],
-            self._pick(self.texts.clean, scenes),
-            self._pick(self.texts.noisy, scenes),
-        )
-        chosen = scenes[self.rng.random(len(scenes)) < self.extra]
-        half = len(chosen) // 2
-        wrong = torch.cat(
-            [
-                self._pick(self.texts.wrong, chosen[:half]),
-                self._pick(self.texts.gamed, chosen[half:]),
-            ]
-        )
-        return positive.long(), clean, wrong.long()
-
-    def _pick(self, table: Tensor, scenes: np.ndarray) -> Tensor:
-        kinds = self.rng.integers(0, table.shape[1], len(scenes))
-        return table[torch.from_numpy(scenes), torch.from_numpy(kinds)]
+        count, rng = len(scenes), self.rng
+        detailed = rng.integers(0, DETAILED, count)
+        brief = rng.integers(DETAILED, DETAILED + SHORT, count)
+        kind = np.where(rng.random(count) < self.short, brief, detailed)
+        clean = rng.random(count) >= self.noisy
+        fluent = self.texts.fluent[scenes, kind]
+        noisy = self.texts.noisy[scenes, rng.integers(0, NOISY, count)]
+        positive = torch.where(torch.from_numpy(clean)[:, None], fluent, noisy)
+        chosen = rng.permutation(count)[: round(self.extra * count)]
+        own, other = np.array_split(chosen, 2)
+        gamed = self.texts.gamed[scenes[own], kind[own], rng.integers(0, GAMED, len(own))]
+        wrong = self.texts.wrong[scenes[other], rng.integers(0, WRONG, len(other))]
+        extra = torch.cat([gamed, wrong])
+        return positive.long(), torch.from_numpy(clean), extra.long()
 
 
 def optimiser_of(model: ScenesClip, arguments: argparse.Namespace) -> torch.optim.AdamW:
@@ -123,11 +133,10 @@ def train_step(
 ) -> float:
     """One update on one batch; returns the loss."""
     positive, clean, wrong = texts
-    bpe = crop_to_longest(model, torch.cat([positive, wrong]))
     # The plain attention kernel: its backward pass on the CPU is faster than flash attention's.
     with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16):
         image = F.normalize(model.encode_grid(grid).float(), dim=-1)
-        text = F.normalize(encode_cropped(model, bpe).float(), dim=-1)
+        text = F.normalize(_encode_by_length(model, torch.cat([positive, wrong])), dim=-1)
         own, extra = text[: len(positive)], text[len(positive) :]
         loss = contrastive_loss(image, own, extra, clean, model.logit_scale.exp())
         optimiser.zero_grad()
@@ -137,6 +146,14 @@ def train_step(
     with torch.no_grad():
         model.logit_scale.clamp_(max=math.log(_MAX_SCALE))
     return float(loss)
+
+
+def _encode_by_length(model: ScenesClip, bpe: Tensor, parts: int = 4) -> Tensor:
+    """Text features of captions, short and long ones apart, so that little padding is encoded."""
+    order = (bpe != 0).sum(dim=1).argsort()
+    chunks = [crop_to_longest(model, bpe[rows]) for rows in order.chunk(parts)]
+    features = torch.cat([encode_cropped(model, chunk).float() for chunk in chunks])
+    return features[order.argsort()]
 
 
 def validate(
@@ -191,11 +208,12 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
         web_strings(web.scene(i), arguments.seed)
         for i in track(range(arguments.scenes), "web texts")
     ]
-    tokenizer = _learn_tokenizer(arguments, stem, web, strings, model)
+    tokenizer = _learn_tokenizer(arguments, stem, strings, model)
     families = [web.scene(i).family for i in range(arguments.scenes)]
     sampler = Sampler(
         tokenize_texts(strings, families, tokenizer),
         arguments.noisy,
+        arguments.short,
         arguments.extra,
         arguments.seed,
     )
@@ -215,17 +233,13 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
 def _learn_tokenizer(
     arguments: argparse.Namespace,
     stem: str,
-    web: ScenesDataset,
     strings: list[dict[str, list[str]]],
     model: ScenesClip,
 ) -> SimpleTokenizer:
-    """BPE of the web texts and of the words that people use."""
+    """BPE of the web texts, in which every word that people use occurs."""
     texts = [
-        text for scene in strings for kind in ("clean", "noisy", "wrong") for text in scene[kind]
+        text for scene in strings for kind in ("fluent", "noisy", "wrong") for text in scene[kind]
     ]
-    # People's synonyms too, every fifth scene: those words should be whole tokens as well.
-    people = (human_captions(web.scene(i), arguments.seed) for i in range(0, len(strings), 5))
-    texts += [caption for captions in people for caption in captions]
     room = int(model.vocab_size) - 512 - 2  # single bytes, and the start and end tokens
     merges = learn_merges(count_pieces(texts), min(arguments.merges, room))
     path = arguments.output / f"{stem}_bpe.txt.gz"
