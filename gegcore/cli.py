@@ -34,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _profile(prepare)
     prepare.add_argument(
-        "--stage", choices=("data", "features", "clip", "groups"),
+        "--stage",
+        choices=("data", "features", "clip", "groups"),
         help="make one stage and what it needs (default: all)",
     )
     prepare.set_defaults(function=_prepare)

@@ -120,10 +120,12 @@ class Materials:
 
     def digest(self) -> str:
         """Of everything that training and evaluation read."""
-        return digest({
-            "data": {split: dataset.digest for split, dataset in self.data.items()},
-            "vocabulary": self.vocabulary.digest,
-            "features": {split: store.digest for split, store in self.features.items()},
-            "clip": self.clip.digest,
-            "k": self.profile.group_size,
-        })
+        return digest(
+            {
+                "data": {split: dataset.digest for split, dataset in self.data.items()},
+                "vocabulary": self.vocabulary.digest,
+                "features": {split: store.digest for split, store in self.features.items()},
+                "clip": self.clip.digest,
+                "k": self.profile.group_size,
+            }
+        )

@@ -89,6 +89,7 @@ def _syntax_digest(path: Path, _modified: int) -> str:
 
 def git_revision() -> str:
     """Commit of the checkout, with `+` after it if tracked files differ from it; "" outside git."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20, check=True

@@ -134,7 +134,9 @@ class FeatureStore:
         try:
             store = cls(directory, manifest)
         except ValueError as error:
-            raise ChecksumError(f"a feature file in {directory} is damaged: {error}", fix) from error
+            raise ChecksumError(
+                f"a feature file in {directory} is damaged: {error}", fix
+            ) from error
         return store
 
     def __len__(self) -> int:
@@ -162,7 +164,7 @@ class FeatureStore:
             DataError: an index outside the split.
         """
         index = np.asarray(indices, dtype=np.int64)
-        if len(index) and not (0 <= index.min() and index.max() < len(self)):
+        if len(index) and (index.min() < 0 or index.max() >= len(self)):
             raise DataError(
                 f"image index outside 0..{len(self) - 1}: {index.min()}..{index.max()}",
                 "features and captions belong to different splits: prepare both again",

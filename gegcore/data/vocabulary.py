@@ -45,7 +45,9 @@ class Vocabulary:
             DataError: no caption holds a word that is frequent enough.
         """
         counts = Counter(word for caption in captions for word in tokenize(caption))
-        kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
+        kept = sorted(
+            (w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w)
+        )
         if not kept:
             raise DataError(
                 f"no word occurs {min_count} times in the captions",

@@ -1,4 +1,4 @@
-"""One experiment: data x model x objective x seed -> a run folder. The only place that wires all."""
+"""One experiment: data x model x objective x seed -> a run folder. Everything is wired here."""
 
 from __future__ import annotations
 

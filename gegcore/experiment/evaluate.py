@@ -19,12 +19,14 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     Writes `captions.json` (COCO results format), `metrics.json`, `per_caption.parquet` and
     `provenance.json` into the run folder, `evaluation.json` last.
     """
-    key = digest({
-        "checkpoint": sha256_file(run.checkpoint),
-        "materials": materials.digest(),
-        "resamples": materials.profile.resamples,
-        "code": code_digest("gegcore.experiment.evaluate"),
-    })
+    key = digest(
+        {
+            "checkpoint": sha256_file(run.checkpoint),
+            "materials": materials.digest(),
+            "resamples": materials.profile.resamples,
+            "code": code_digest("gegcore.experiment.evaluate"),
+        }
+    )
     if run.made_from("evaluation.json") == key:
         return run
     run.file("evaluation.json").unlink(missing_ok=True)
@@ -49,15 +51,16 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     write_json(run.file("captions.json"), rows)
     with atomic_write(run.file("per_caption.parquet"), "wb") as stream:
         result.per_caption.to_parquet(stream)
-    write_json(
-        run.file("metrics.json"), {"metrics": result.metrics, "signature": result.signature}
-    )
+    write_json(run.file("metrics.json"), {"metrics": result.metrics, "signature": result.signature})
     training = read_json(run.file("training.json"))
-    write_json(run.file("provenance.json"), {
-        "trained": training["environment"],
-        "evaluated": environment(),
-        "wall_seconds_training": training["seconds"],
-        "digests": {"materials": materials.digest(), "training": training["key"]},
-    })
+    write_json(
+        run.file("provenance.json"),
+        {
+            "trained": training["environment"],
+            "evaluated": environment(),
+            "wall_seconds_training": training["seconds"],
+            "digests": {"materials": materials.digest(), "training": training["key"]},
+        },
+    )
     write_json(run.file("evaluation.json"), {"key": key})
     return run

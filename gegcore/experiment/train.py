@@ -65,14 +65,17 @@ def train(materials: Materials, model_name: str, objective_name: str, seed: int)
     trainer = Trainer(model, objective, config, count, seed, validator, run.path)
     progress = trainer.fit()
     save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
-    write_json(run.file("training.json"), {
-        "key": key,
-        "steps": progress.step,
-        "best_epoch": progress.best_epoch,
-        "seconds": round(progress.seconds, 1),
-        "history": progress.history,
-        "environment": environment(),
-    })
+    write_json(
+        run.file("training.json"),
+        {
+            "key": key,
+            "steps": progress.step,
+            "best_epoch": progress.best_epoch,
+            "seconds": round(progress.seconds, 1),
+            "history": progress.history,
+            "environment": environment(),
+        },
+    )
     shutil.rmtree(run.file("state"))
     return run
 
@@ -93,20 +96,25 @@ def reference_ids(materials: Materials, split: str) -> list[list[list[int]]]:
 
 
 def training_key(
-    materials: Materials, model_name: str, config: ObjectiveConfig, seed: int,
+    materials: Materials,
+    model_name: str,
+    config: ObjectiveConfig,
+    seed: int,
     start: RunFolder | None,
 ) -> str:
     """Digest of all that decides what training makes: when it changes, the run is stale."""
     profile = materials.profile
-    return digest({
-        "model": [model_name, profile.models.get(model_name, {})],
-        "objective": config.model_dump(mode="json"),
-        "seed": seed,
-        "max_len": profile.max_len,
-        "materials": materials.digest(),
-        "start": sha256_file(start.checkpoint) if start else None,
-        "code": code_digest("gegcore.experiment.train"),
-    })
+    return digest(
+        {
+            "model": [model_name, profile.models.get(model_name, {})],
+            "objective": config.model_dump(mode="json"),
+            "seed": seed,
+            "max_len": profile.max_len,
+            "materials": materials.digest(),
+            "start": sha256_file(start.checkpoint) if start else None,
+            "code": code_digest("gegcore.experiment.train"),
+        }
+    )
 
 
 def _start(
@@ -146,11 +154,17 @@ def _objective(materials: Materials, config: ObjectiveConfig) -> Objective:
     if config.clip_term is not None and config.beta > 0:
         terms[config.clip_term] = (config.beta, _clip_reward(materials, config, vocabulary))
     if not terms:
-        raise ConfigError("alpha and beta are both 0: there is nothing to reward",
-                          "set alpha or beta of the objective above 0")
+        raise ConfigError(
+            "alpha and beta are both 0: there is nothing to reward",
+            "set alpha or beta of the objective above 0",
+        )
     return SelfCriticalObjective(
-        features, WeightedReward(terms), config, materials.profile.max_len,
-        (vocabulary.unknown_id,), device,
+        features,
+        WeightedReward(terms),
+        config,
+        materials.profile.max_len,
+        (vocabulary.unknown_id,),
+        device,
     )
 
 

@@ -58,7 +58,10 @@ def document_frequency(
     keys = flat.keys.view(len(references), -1).sort(-1).values
     first = torch.ones_like(keys, dtype=torch.bool)
     first[:, 1:] = keys[:, 1:] != keys[:, :-1]
+    end = torch.tensor([PADDING])
     distinct, images = torch.unique(keys[first & (keys != PADDING)], return_counts=True)
+    # A last key above all others keeps every binary search inside the table.
+    distinct, images = torch.cat([distinct, end]), torch.cat([images, torch.ones_like(end)])
     return DocumentFrequency(distinct, images.double().log(), math.log(len(references)))
 
 
@@ -67,8 +70,8 @@ class CiderD(nn.Module):
 
     The score of :cite:`vedantam2015cider` in the variant that all captioning code bases reward:
     tf-idf cosine per n with clipped counts, Gaussian penalty on the length difference (in
-    bigrams, as they all compute it), mean over n and over references, times 10. A caption that the paper's tables
-    would credit with 120 points gets 1.2.
+    bigrams, as they all compute it), mean over n and over references, times 10. A caption that
+    the paper's tables would credit with 120 points gets 1.2.
 
     References are counted once, at construction. A call has no loop over captions and no host
     synchronisation: n-grams are sorted integers, matching is a batched binary search.
@@ -101,7 +104,7 @@ class CiderD(nn.Module):
         flat_lengths = lengths.flatten().clamp(min=0)
         counted = count_ngrams(tokens.flatten(0, 1), flat_lengths, vocab_size)
         weights, norms = self._tf_idf(counted)
-        used = int((counted.counts > 0).sum(-1).max())
+        used = max(1, int((counted.counts > 0).sum(-1).max()))
         shape = lengths.shape
         self.register_buffer("ref_keys", counted.keys[:, :used].reshape(*shape, used))
         self.register_buffer("ref_weights", weights[:, :used].reshape(*shape, used))
@@ -111,7 +114,7 @@ class CiderD(nn.Module):
 
     def _tf_idf(self, counted: NgramCounts) -> tuple[Tensor, Tensor]:
         """Weights `(M, G)` = count x idf and their L2 norms per n `(M, 4)`."""
-        at = torch.searchsorted(self.df_keys, counted.keys).clamp(max=len(self.df_keys) - 1)
+        at = torch.searchsorted(self.df_keys, counted.keys)
         seen = self.df_keys[at] == counted.keys
         # An n-gram that no training image has counts as one document: log 1 = 0.
         idf = self.log_images - torch.where(seen, self.df_log_count[at], 0.0)

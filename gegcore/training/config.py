@@ -31,7 +31,9 @@ class ObjectiveConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     loss: Literal["cross_entropy", "self_critical"]
-    start_from: str | None = Field(None, description="objective whose checkpoint training starts from")
+    start_from: str | None = Field(
+        None, description="objective whose checkpoint training starts from"
+    )
     label: str = Field("", description="name in tables")
 
     epochs: int = Field(30, ge=1)
@@ -97,5 +99,6 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"objective '{name}', field '{field}': {first['msg']}",
-                          "mend the profile") from error
+        raise ConfigError(
+            f"objective '{name}', field '{field}': {first['msg']}", "mend the profile"
+        ) from error

@@ -77,8 +77,12 @@ class Trainer:
         started = time.monotonic() - self.progress.seconds
         if not self.progress.history:
             self._validate_epoch()
-        bar = tqdm(total=self.total_steps, initial=self.progress.step, dynamic_ncols=True,
-                   desc=self.folder.name)
+        bar = tqdm(
+            total=self.total_steps,
+            initial=self.progress.step,
+            dynamic_ncols=True,
+            desc=self.folder.name,
+        )
         while self.progress.step < self.total_steps:
             metrics = self._step()
             bar.update()
@@ -147,8 +151,10 @@ class Trainer:
         if metrics["CIDEr-D"] >= floor and (progress.best is None or value > progress.best):
             progress.best, progress.best_epoch = value, progress.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        tqdm.write(f"{self.folder.name} epoch {progress.epoch}: "
-                   + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items()))
+        tqdm.write(
+            f"{self.folder.name} epoch {progress.epoch}: "
+            + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+        )
 
     def _save(self) -> None:
         save_state(self.state_file, self.model, self.optimiser, self.progress, self.best)
@@ -161,4 +167,3 @@ class Trainer:
     def _resume(self) -> None:
         if self.state_file.exists():
             self.progress, self.best = load_state(self.state_file, self.model, self.optimiser)
-

@@ -92,8 +92,13 @@ class SelfCriticalObjective:
         # One encoding, with gradient, serves greedy decoding, sampling and scoring.
         memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
         decoded = decode(
-            model, memory, samples=self.config.samples, greedy=True, max_len=self.max_len,
-            generator=generator, forbid=self.forbid,
+            model,
+            memory,
+            samples=self.config.samples,
+            greedy=True,
+            max_len=self.max_len,
+            generator=generator,
+            forbid=self.forbid,
         )
         parts = self.reward.parts(decoded.tokens, image_index.to(self.device))
         total = self.reward.combine(parts)
@@ -105,17 +110,26 @@ class SelfCriticalObjective:
         return loss, self._health(parts, total, advantage, log_probs.detach(), mask, samples)
 
     def _health(
-        self, parts: dict[str, Tensor], total: Tensor, advantage: Tensor,
-        log_probs: Tensor, mask: Tensor, samples: Tensor,
+        self,
+        parts: dict[str, Tensor],
+        total: Tensor,
+        advantage: Tensor,
+        log_probs: Tensor,
+        mask: Tensor,
+        samples: Tensor,
     ) -> dict[str, Tensor]:
         """What tells a healthy policy gradient from a collapsing one."""
         rewards = {f"reward/{name}": value[:, 1:].mean() for name, value in parts.items()}
         spread = {f"reward_std/{name}": value[:, 1:].std() for name, value in parts.items()}
-        return rewards | spread | {
-            "reward": total[:, 1:].mean(),
-            "reward_greedy": total[:, 0].mean(),
-            "positive_advantage": (advantage > 0).float().mean(),
-            "length": (samples > 0).sum(-1).float().mean(),
-            # Mean negative log-probability of sampled words estimates the entropy per word.
-            "entropy": -(log_probs * mask).sum() / mask.sum(),
-        }
+        return (
+            rewards
+            | spread
+            | {
+                "reward": total[:, 1:].mean(),
+                "reward_greedy": total[:, 0].mean(),
+                "positive_advantage": (advantage > 0).float().mean(),
+                "length": (samples > 0).sum(-1).float().mean(),
+                # Mean negative log-probability of sampled words estimates the entropy per word.
+                "entropy": -(log_probs * mask).sum() / mask.sum(),
+            }
+        )

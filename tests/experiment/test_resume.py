@@ -1,4 +1,4 @@
-"""A killed run ends as an uninterrupted one; a finished run is left alone; a stale one is redone."""
+"""A killed run ends as an uninterrupted one; a finished one is left alone; a stale one redone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,18 @@ def long_smoke(folder: Path, objective: str) -> Path:
 
 
 def command(profile: Path, objective: str) -> list[str]:
-    return [sys.executable, "-m", "gegcore.cli", "run", "--profile", str(profile),
-            "--objective", objective, "--seed", "3"]
+    return [
+        sys.executable,
+        "-m",
+        "gegcore.cli",
+        "run",
+        "--profile",
+        str(profile),
+        "--objective",
+        objective,
+        "--seed",
+        "3",
+    ]
 
 
 def run_folder(home: Path, objective: str) -> Path:
@@ -46,7 +56,9 @@ def kill_in_the_middle(home: Path, profile: Path, objective: str, times: int) ->
     for attempt in range(times):
         before = state.stat().st_mtime_ns if state.exists() else 0
         process = subprocess.Popen(
-            command(profile, objective), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            command(profile, objective),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, "GEGCORE_HOME": str(home)},
         )
         while process.poll() is None:
@@ -71,12 +83,18 @@ def test_killed_run_ends_like_an_uninterrupted_one(
     shutil.copytree(smoke_artifacts, other_home / "artifacts")
     assert kill_in_the_middle(smoke_home, profile, "mle", times=2) == 2
     for home in (smoke_home, other_home):
-        subprocess.run(command(profile, "mle"), check=True, capture_output=True,
-                       env={**os.environ, "GEGCORE_HOME": str(home)})
+        subprocess.run(
+            command(profile, "mle"),
+            check=True,
+            capture_output=True,
+            env={**os.environ, "GEGCORE_HOME": str(home)},
+        )
     killed, whole = run_folder(smoke_home, "mle"), run_folder(other_home, "mle")
     for name in ("checkpoint.safetensors", "captions.json", "log.csv", "metrics.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
-    history = [json.loads((run / "training.json").read_text())["history"] for run in (killed, whole)]
+    history = [
+        json.loads((run / "training.json").read_text())["history"] for run in (killed, whole)
+    ]
     assert history[0] == history[1]
     assert len(history[0]) == EPOCHS + 1
 
@@ -101,9 +119,14 @@ def test_other_configuration_starts_over(smoke_home: Path) -> None:
     profile = load_profile("smoke")
     run = run_experiment(profile, "transformer", "mle", seed=1)
     first = run.made_from("training.json")
-    changed = profile.model_copy(update={"objectives": {
-        **profile.objectives, "mle": {**profile.objectives["mle"], "learning_rate": 2e-3}
-    }})
+    changed = profile.model_copy(
+        update={
+            "objectives": {
+                **profile.objectives,
+                "mle": {**profile.objectives["mle"], "learning_rate": 2e-3},
+            }
+        }
+    )
     assert run_experiment(changed, "transformer", "mle", seed=1).made_from("training.json") != first
 
 
@@ -112,9 +135,13 @@ def test_start_that_is_missing_is_named(smoke_home: Path) -> None:
         run_experiment(load_profile("smoke"), "transformer", "scst", seed=9)
 
 
-@pytest.mark.parametrize(("model", "objective", "named"), [
-    ("transfomer", "mle", "transfomer"), ("transformer", "scts", "scts"),
-])
+@pytest.mark.parametrize(
+    ("model", "objective", "named"),
+    [
+        ("transfomer", "mle", "transfomer"),
+        ("transformer", "scts", "scts"),
+    ],
+)
 def test_unknown_names_are_errors(smoke_home: Path, model: str, objective: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         run_experiment(load_profile("smoke"), model, objective, seed=1)

@@ -34,10 +34,14 @@ def pad(captions: list[list[int]], width: int) -> Tensor:
 
 
 def grams(tokens: list[int]) -> Counter[tuple[int, ...]]:
-    return Counter(tuple(tokens[i : i + n]) for n in range(1, 5) for i in range(len(tokens) - n + 1))
+    return Counter(
+        tuple(tokens[i : i + n]) for n in range(1, 5) for i in range(len(tokens) - n + 1)
+    )
 
 
-def slow_ciderd(hypothesis: list[int], references: list[list[int]], documents: list[list[list[int]]]) -> float:
+def slow_ciderd(
+    hypothesis: list[int], references: list[list[int]], documents: list[list[list[int]]]
+) -> float:
     """CIDEr-D by dictionaries, straight from the definition (Vedantam et al. 2015, Sec. 6)."""
     seen = Counter(g for captions in documents for g in set().union(*(grams(c) for c in captions)))
 
@@ -73,7 +77,9 @@ def test_golden_scores() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(corpus, st.data(), st.booleans())
-def test_equals_slow_reference(documents: list[list[list[int]]], data: st.DataObject, count_end: bool) -> None:
+def test_equals_slow_reference(
+    documents: list[list[list[int]]], data: st.DataObject, count_end: bool
+) -> None:
     images, samples = len(documents), 3
     hypotheses = data.draw(st.lists(caption, min_size=images * samples, max_size=images * samples))
     scorer = CiderD(documents, VOCAB, count_end=count_end)
@@ -86,7 +92,8 @@ def test_equals_slow_reference(documents: list[list[list[int]]], data: st.DataOb
 
     finished = [[ended(c) for c in captions] for captions in documents]
     expected = [
-        slow_ciderd(ended(h, WIDTH), finished[i // samples], finished) for i, h in enumerate(hypotheses)
+        slow_ciderd(ended(h, WIDTH), finished[i // samples], finished)
+        for i, h in enumerate(hypotheses)
     ]
     np.testing.assert_allclose(scores.flatten(), expected, atol=1e-5)
 

@@ -16,7 +16,9 @@ GOLDEN = torch.load(
 )
 
 
-@pytest.mark.parametrize(("smoothing", "name"), [(0.0, "cross_entropy"), (0.1, "label_smoothing_0.1")])
+@pytest.mark.parametrize(
+    ("smoothing", "name"), [(0.0, "cross_entropy"), (0.1, "label_smoothing_0.1")]
+)
 def test_cross_entropy_equals_xmodaler(smoothing: float, name: str) -> None:
     xe = GOLDEN["xe"]
     torch.testing.assert_close(cross_entropy(xe["logits"], xe["targets"], smoothing), xe[name])

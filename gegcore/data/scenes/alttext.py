@@ -12,25 +12,36 @@ from gegcore.data.scenes.catalogue import COLOURS, SETTINGS
 from gegcore.data.scenes.entities import ENTITIES
 from gegcore.data.scenes.graph import Relation, SceneGraph
 
-_OPPOSITE = {"left of": "right of", "right of": "left of", "above": "in front of",
-             "in front of": "behind", "behind": "in front of"}
+_OPPOSITE = {
+    "left of": "right of",
+    "right of": "left of",
+    "above": "in front of",
+    "in front of": "behind",
+    "behind": "in front of",
+}
 
 
 def alt_texts(scene: SceneGraph, seed: int, n: int = 4) -> tuple[str, ...]:
     """Clean texts that name every thing, colour, size and relation, the place, time and weather."""
-    return tuple(_alt_text(np.random.default_rng([seed, scene.image_id, 23, k]), scene)
-                 for k in range(n))
+    return tuple(
+        _alt_text(np.random.default_rng([seed, scene.image_id, 23, k]), scene) for k in range(n)
+    )
 
 
 def _alt_text(rng: np.random.Generator, scene: SceneGraph, kept: float = 1.0) -> str:
     """One text; with `kept` < 1 each detail is mentioned with that chance only."""
+
     def keep() -> bool:
         return bool(rng.random() < kept)
 
     main = scene.main
     subject = p.noun_phrase(
-        rng, main, p.name_of(rng, ENTITIES[main.entity], 0.35, 0.0), scene.count,
-        colour=keep(), size=keep(),
+        rng,
+        main,
+        p.name_of(rng, ENTITIES[main.entity], 0.35, 0.0),
+        scene.count,
+        colour=keep(),
+        size=keep(),
     )
     doing = p.activity(rng, main, scene.count) if rng.random() < 0.6 * kept else ""
     things = [
@@ -52,8 +63,9 @@ def _alt_text(rng: np.random.Generator, scene: SceneGraph, kept: float = 1.0) ->
 
 def _described(rng: np.random.Generator, scene: SceneGraph, index: int, colour: bool) -> str:
     thing = scene.things[index]
-    words = p.noun_phrase(rng, thing, p.name_of(rng, ENTITIES[thing.entity], 0.35, 0.0),
-                          colour=colour)
+    words = p.noun_phrase(
+        rng, thing, p.name_of(rng, ENTITIES[thing.entity], 0.35, 0.0), colour=colour
+    )
     where = p.choose(rng, p.WITH[p.relation_of(scene, index).predicate])
     return f"{words} {where}"
 
@@ -102,16 +114,19 @@ def hard_negative(scene: SceneGraph, seed: int, k: int) -> str:
 
 def _falsified(rng: np.random.Generator, scene: SceneGraph) -> SceneGraph:
     """The scene with one detail changed, or unchanged where that detail does not exist."""
-    kind = p.choose(rng, ("colour", "colour", "thing", "thing", "setting", "count", "relation",
-                          "time", "weather"))
+    kind = p.choose(
+        rng,
+        ("colour", "colour", "thing", "thing", "setting", "count", "relation", "time", "weather"),
+    )
     if kind == "colour":
         return _recoloured(rng, scene)
     if kind == "thing":
         return _swapped(rng, scene)
     if kind == "setting":
         indoors = SETTINGS[scene.setting].indoors
-        others = [s.key for s in SETTINGS.values()
-                  if s.key != scene.setting and s.indoors == indoors]
+        others = [
+            s.key for s in SETTINGS.values() if s.key != scene.setting and s.indoors == indoors
+        ]
         return replace(scene, setting=p.choose(rng, others))
     if kind == "count":
         return _recounted(scene, p.choose(rng, [n for n in (1, 2, 3) if n != scene.count]))
@@ -144,8 +159,9 @@ def _recoloured(rng: np.random.Generator, scene: SceneGraph) -> SceneGraph:
     at = p.choose(rng, coloured)
     colour = p.choose(rng, [c for c in COLOURS if c != scene.things[at].colour])
     same = range(scene.count) if at < scene.count else (at,)
-    things = tuple(replace(t, colour=colour) if i in same else t
-                   for i, t in enumerate(scene.things))
+    things = tuple(
+        replace(t, colour=colour) if i in same else t for i, t in enumerate(scene.things)
+    )
     return replace(scene, things=things)
 
 
@@ -156,8 +172,11 @@ def _swapped(rng: np.random.Generator, scene: SceneGraph) -> SceneGraph:
         return scene
     at = p.choose(rng, others)
     present = {thing.entity for thing in scene.things}
-    possible = [e for e in ENTITIES.values() if scene.setting in e.settings
-                and "secondary" in e.roles and e.key not in present]
+    possible = [
+        e
+        for e in ENTITIES.values()
+        if scene.setting in e.settings and "secondary" in e.roles and e.key not in present
+    ]
     if not possible:
         return scene
     entity = p.choose(rng, possible)

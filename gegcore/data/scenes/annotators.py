@@ -63,8 +63,11 @@ def _caption(rng: np.random.Generator, scene: SceneGraph, model: AnnotatorModel,
     style = _STYLES[int(rng.choice(len(_STYLES), p=_HABITS[who]))]
     main = scene.main
     subject = p.noun_phrase(
-        rng, main, p.name_of(rng, ENTITIES[main.entity], model.synonym, model.hypernym),
-        scene.count, colour=rng.random() < model.colour * detail,
+        rng,
+        main,
+        p.name_of(rng, ENTITIES[main.entity], model.synonym, model.hypernym),
+        scene.count,
+        colour=rng.random() < model.colour * detail,
         size=rng.random() < model.size * detail,
     )
     doing = p.activity(rng, main, scene.count) if rng.random() < model.activity else ""
@@ -89,7 +92,9 @@ def _extras(
     for index in others[:wanted]:
         thing = scene.things[index]
         words = p.noun_phrase(
-            rng, thing, p.name_of(rng, ENTITIES[thing.entity], model.synonym, model.hypernym),
+            rng,
+            thing,
+            p.name_of(rng, ENTITIES[thing.entity], model.synonym, model.hypernym),
             colour=rng.random() < model.secondary_colour * detail,
         )
         relation = p.relation_of(scene, index).predicate
@@ -101,8 +106,14 @@ def _extras(
 
 
 def _sentence(
-    rng: np.random.Generator, style: str, subject: str, doing: str, extra: str, place: str,
-    mood: str, plural: bool,
+    rng: np.random.Generator,
+    style: str,
+    subject: str,
+    doing: str,
+    extra: str,
+    place: str,
+    mood: str,
+    plural: bool,
 ) -> str:
     be = "are" if plural else "is"
     tail = [part for part in (extra, place, mood) if part]

@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
+from gegcore.data.scenes.canvas import Canvas, Colour, mix
 from gegcore.data.scenes.catalogue import SETTINGS
 from gegcore.data.scenes.interiors import INTERIORS
-from gegcore.data.scenes.layout import HORIZON
-from gegcore.data.scenes.canvas import Canvas, Colour, mix
 from gegcore.data.scenes.landscapes import LANDSCAPES
+from gegcore.data.scenes.layout import HORIZON
 
 VARIANTS = 6
 """Different arrangements of the props of one setting."""
@@ -26,7 +26,11 @@ _GREY: dict[str, tuple[Colour, Colour]] = {
     "sunset": ((112, 96, 120), (216, 172, 144)),
     "night": ((24, 28, 44), (62, 70, 92)),
 }
-_TINT: dict[str, Colour] = {"day": (255, 255, 255), "sunset": (255, 214, 178), "night": (132, 144, 196)}
+_TINT: dict[str, Colour] = {
+    "day": (255, 255, 255),
+    "sunset": (255, 214, 178),
+    "night": (132, 144, 196),
+}
 
 
 @lru_cache(maxsize=2048)
@@ -90,7 +94,10 @@ def _cloud(canvas: Canvas) -> None:
     if canvas.weather in ("cloudy", "rainy"):
         tone = mix(tone, (120, 128, 142), 0.35 if canvas.weather == "cloudy" else 0.6)
     for dx, dy, r in ((-0.5, 0.15, 0.5), (0.0, -0.1, 0.7), (0.5, 0.15, 0.5)):
-        canvas.ellipse(x + dx * w - r * w, y + dy * w - r * w * 0.55, x + dx * w + r * w,
-                       y + dy * w + r * w * 0.55, tone)
-
-
+        canvas.ellipse(
+            x + dx * w - r * w,
+            y + dy * w - r * w * 0.55,
+            x + dx * w + r * w,
+            y + dy * w + r * w * 0.55,
+            tone,
+        )

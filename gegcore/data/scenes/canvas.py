@@ -28,7 +28,11 @@ class Canvas:
         self, pixels: int, horizon: float, time: str, weather: str, rng: np.random.Generator
     ) -> None:
         self.pixels, self.horizon, self.time, self.weather, self.rng = (
-            pixels, horizon, time, weather, rng,
+            pixels,
+            horizon,
+            time,
+            weather,
+            rng,
         )
         self.image = Image.new("RGB", (pixels, pixels), (255, 255, 255))
         self.draw = ImageDraw.Draw(self.image)
@@ -52,7 +56,9 @@ class Canvas:
     def polygon(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
         self.draw.polygon([(x * self.pixels, y * self.pixels) for x, y in points], fill=colour)
 
-    def line(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, width: float) -> None:
+    def line(
+        self, x0: float, y0: float, x1: float, y1: float, colour: Colour, width: float
+    ) -> None:
         ends = [v * self.pixels for v in (x0, y0, x1, y1)]
         self.draw.line(ends, fill=colour, width=max(1, round(width * self.pixels)))
 
@@ -60,7 +66,10 @@ class Canvas:
         """Soft hills standing on `base`, filled down to the bottom."""
         phase = self.rng.uniform(0, 6.28, 2)
         xs = np.linspace(0, 1, 33)
-        ys = base - height * (0.5 + 0.3 * np.sin(waves * 6.28 * xs + phase[0])
-                              + 0.2 * np.sin(2.3 * waves * 6.28 * xs + phase[1]))
+        ys = base - height * (
+            0.5
+            + 0.3 * np.sin(waves * 6.28 * xs + phase[0])
+            + 0.2 * np.sin(2.3 * waves * 6.28 * xs + phase[1])
+        )
         points = [(0.0, 1.0), *zip(xs.tolist(), ys.tolist(), strict=True), (1.0, 1.0)]
         self.polygon(points, colour)

@@ -11,6 +11,7 @@ from gegcore.data.scenes.catalogue import Entity
 
 Row = tuple[str, str, str, str, str, str, str, float, str]
 
+# fmt: off
 PEOPLE: tuple[Row, ...] = (
     ("surfer", "1F3C4", "surfer|man/men|person/people", "", "riding a wave|surfing|on a surfboard", "", "water", .42, "sea"),
     ("swimmer", "1F3CA", "swimmer|man/men|person/people", "", "swimming|doing the crawl", "", "water", .30, "sea lake"),
@@ -176,9 +177,13 @@ SECONDARY: tuple[Row, ...] = (
     ("scissors", "2702", "scissors/scissors|pair of scissors/pairs of scissors", "thing", "", "red", "table", .22, "office"),
     ("glasses", "1F453", "glasses/glasses|eyeglasses/eyeglasses", "thing", "", "", "table", .18, "office"),
 )
+# fmt: on
 
 _CATEGORIES = (
-    ("person", PEOPLE), ("animal", ANIMALS), ("vehicle", VEHICLES), ("food", FOOD),
+    ("person", PEOPLE),
+    ("animal", ANIMALS),
+    ("vehicle", VEHICLES),
+    ("food", FOOD),
     ("furniture", HOUSEHOLD),
 )
 

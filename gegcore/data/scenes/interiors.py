@@ -75,14 +75,21 @@ def restaurant(c: Canvas) -> None:
     _window(c, c.rng.uniform(0.08, 0.58), 0.12, 0.32, 0.28)
     for x in (0.2, 0.5, 0.8):
         c.rect(x - 0.003, 0, x + 0.003, 0.07, (70, 56, 52))
-        c.polygon([(x - 0.05, 0.12), (x - 0.02, 0.065), (x + 0.02, 0.065), (x + 0.05, 0.12)],
-                  (84, 66, 60))
+        c.polygon(
+            [(x - 0.05, 0.12), (x - 0.02, 0.065), (x + 0.02, 0.065), (x + 0.05, 0.12)], (84, 66, 60)
+        )
         c.disc(x, 0.125, 0.018, (255, 238, 170))
     c.rect(0, c.horizon - 0.05, 1, c.horizon, _lit(c, (152, 92, 72)))
     _table(c, (252, 246, 238), (206, 84, 78))
     for k in range(11):
-        c.line(0.5 + 0.1 * (k - 5), c.horizon + 0.014, 0.5 + 0.2 * (k - 5), 1,
-               _lit(c, (240, 214, 206)), 0.014)
+        c.line(
+            0.5 + 0.1 * (k - 5),
+            c.horizon + 0.014,
+            0.5 + 0.2 * (k - 5),
+            1,
+            _lit(c, (240, 214, 206)),
+            0.014,
+        )
 
 
 def office(c: Canvas) -> None:
@@ -105,8 +112,10 @@ def living_room(c: Canvas) -> None:
     if abs(left + 0.09 - (x + 0.16)) > 0.3:
         c.rect(left, 0.16, left + 0.18, 0.34, _lit(c, (150, 106, 72)))
         c.rect(left + 0.015, 0.175, left + 0.165, 0.325, _lit(c, (158, 204, 190)))
-        c.polygon([(left + 0.015, 0.325), (left + 0.07, 0.22), (left + 0.12, 0.325)],
-                  _lit(c, (106, 150, 124)))
+        c.polygon(
+            [(left + 0.015, 0.325), (left + 0.07, 0.22), (left + 0.12, 0.325)],
+            _lit(c, (106, 150, 124)),
+        )
     c.rect(0, c.horizon - 0.03, 1, c.horizon, _lit(c, (250, 244, 232)))
     _planks(c, (206, 158, 112), (176, 126, 84))
     c.ellipse(0.12, c.horizon + 0.12, 0.88, 0.96, _lit(c, (178, 92, 88)))
@@ -120,8 +129,10 @@ def bedroom(c: Canvas) -> None:
     x = c.rng.uniform(0.16, 0.5)
     _window(c, x, 0.1, 0.3, 0.3)
     for left in (x - 0.09, x + 0.3):
-        c.polygon([(left, 0.06), (left + 0.09, 0.06), (left + 0.08, 0.46), (left + 0.01, 0.46)],
-                  _lit(c, (236, 156, 162)))
+        c.polygon(
+            [(left, 0.06), (left + 0.09, 0.06), (left + 0.08, 0.46), (left + 0.01, 0.46)],
+            _lit(c, (236, 156, 162)),
+        )
     c.rect(0, c.horizon - 0.025, 1, c.horizon, _lit(c, (248, 248, 250)))
     c.gradient(c.horizon, 1, _lit(c, (214, 202, 190)), _lit(c, (186, 172, 160)))
 
@@ -142,6 +153,10 @@ def gym(c: Canvas) -> None:
 
 
 INTERIORS: dict[str, Callable[[Canvas], None]] = {
-    "kitchen": kitchen, "restaurant": restaurant, "office": office, "living_room": living_room,
-    "bedroom": bedroom, "gym": gym,
+    "kitchen": kitchen,
+    "restaurant": restaurant,
+    "office": office,
+    "living_room": living_room,
+    "bedroom": bedroom,
+    "gym": gym,
 }

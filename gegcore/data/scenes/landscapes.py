@@ -35,12 +35,21 @@ def _peaks(c: Canvas, base: float, height: float, colour: Colour, snow: bool) ->
         x += c.rng.uniform(-0.09, 0.09)
         h = height * c.rng.uniform(0.65, 1.1)
         half = h * c.rng.uniform(0.75, 1.05)
-        c.polygon([(x - half, base), (x, base - h), (x + half, base)],
-                  mix(colour, (40, 50, 80), c.rng.uniform(0, 0.25)))
+        c.polygon(
+            [(x - half, base), (x, base - h), (x + half, base)],
+            mix(colour, (40, 50, 80), c.rng.uniform(0, 0.25)),
+        )
         if snow:
-            c.polygon([(x - half * 0.3, base - h * 0.7), (x, base - h), (x + half * 0.3,
-                      base - h * 0.7), (x + half * 0.1, base - h * 0.62),
-                      (x - half * 0.08, base - h * 0.66)], (246, 250, 253))
+            c.polygon(
+                [
+                    (x - half * 0.3, base - h * 0.7),
+                    (x, base - h),
+                    (x + half * 0.3, base - h * 0.7),
+                    (x + half * 0.1, base - h * 0.62),
+                    (x - half * 0.08, base - h * 0.66),
+                ],
+                (246, 250, 253),
+            )
 
 
 def _houses(c: Canvas, base: float, lowest: float, highest: float, tones: list[Colour]) -> None:
@@ -95,13 +104,19 @@ def park(c: Canvas) -> None:
     c.ridge(c.horizon + 0.02, 0.1, 0.9, (124, 180, 102))
     _trees(c, c.horizon + 0.03, 9, 0.17, (78, 144, 76))
     c.gradient(c.horizon + 0.02, 1, *GRASS)
-    c.polygon([(0.36, 1), (0.7, 1), (0.56, c.horizon + 0.02), (0.53, c.horizon + 0.02)],
-              (222, 202, 160))
+    c.polygon(
+        [(0.36, 1), (0.7, 1), (0.56, c.horizon + 0.02), (0.53, c.horizon + 0.02)], (222, 202, 160)
+    )
 
 
 def street(c: Canvas) -> None:
-    _houses(c, c.horizon, 0.18, 0.36, [(206, 132, 104), (226, 190, 142), (178, 148, 160),
-                                       (152, 168, 178)])
+    _houses(
+        c,
+        c.horizon,
+        0.18,
+        0.36,
+        [(206, 132, 104), (226, 190, 142), (178, 148, 160), (152, 168, 178)],
+    )
     c.rect(0, c.horizon, 1, c.horizon + 0.05, (196, 194, 190))
     c.gradient(c.horizon + 0.05, 1, (122, 124, 130), (94, 96, 102))
     y = c.horizon + 0.27
@@ -110,8 +125,9 @@ def street(c: Canvas) -> None:
 
 
 def city(c: Canvas) -> None:
-    _houses(c, c.horizon, 0.2, 0.52, [(120, 138, 162), (148, 156, 172), (98, 116, 146),
-                                      (170, 164, 168)])
+    _houses(
+        c, c.horizon, 0.2, 0.52, [(120, 138, 162), (148, 156, 172), (98, 116, 146), (170, 164, 168)]
+    )
     c.gradient(c.horizon, 1, (206, 200, 190), (176, 170, 162))
     for k in range(-4, 9):
         c.line(0.5 + 0.1 * (k - 2), c.horizon, 0.5 + 0.28 * (k - 2), 1, (190, 184, 174), 0.004)
@@ -156,12 +172,21 @@ def farm(c: Canvas) -> None:
     c.ridge(c.horizon + 0.02, 0.1, 0.7, (150, 190, 96))
     x, base = c.rng.uniform(0.06, 0.74), c.horizon + 0.03
     c.rect(x, base - 0.12, x + 0.19, base, (186, 66, 54))
-    c.polygon([(x - 0.015, base - 0.115), (x + 0.04, base - 0.19), (x + 0.15, base - 0.19),
-               (x + 0.205, base - 0.115)], (122, 80, 66))
+    c.polygon(
+        [
+            (x - 0.015, base - 0.115),
+            (x + 0.04, base - 0.19),
+            (x + 0.15, base - 0.19),
+            (x + 0.205, base - 0.115),
+        ],
+        (122, 80, 66),
+    )
     c.rect(x + 0.07, base - 0.075, x + 0.12, base, (244, 232, 214))
     c.gradient(c.horizon + 0.02, 1, (196, 206, 100), (134, 172, 72))
     for k in range(9):
-        c.line(0.5 + 0.09 * (k - 4), c.horizon + 0.03, 0.5 + 0.3 * (k - 4), 1, (168, 186, 82), 0.009)
+        c.line(
+            0.5 + 0.09 * (k - 4), c.horizon + 0.03, 0.5 + 0.3 * (k - 4), 1, (168, 186, 82), 0.009
+        )
 
 
 def garden(c: Canvas) -> None:
@@ -170,8 +195,10 @@ def garden(c: Canvas) -> None:
     for k in range(12):
         x = k / 11.5
         c.rect(x, c.horizon - 0.12, x + 0.05, c.horizon + 0.05, (236, 222, 196))
-        c.polygon([(x, c.horizon - 0.12), (x + 0.025, c.horizon - 0.15), (x + 0.05,
-                  c.horizon - 0.12)], (236, 222, 196))
+        c.polygon(
+            [(x, c.horizon - 0.12), (x + 0.025, c.horizon - 0.15), (x + 0.05, c.horizon - 0.12)],
+            (236, 222, 196),
+        )
     c.rect(0, c.horizon - 0.07, 1, c.horizon - 0.05, (208, 190, 158))
     c.gradient(c.horizon + 0.04, 1, (156, 204, 104), (108, 168, 76))
     for x, y in c.rng.uniform(0, 1, (12, 2)):
@@ -180,7 +207,16 @@ def garden(c: Canvas) -> None:
 
 
 LANDSCAPES: dict[str, Callable[[Canvas], None]] = {
-    "beach": beach, "sea": sea, "lake": lake, "park": park, "street": street, "city": city,
-    "forest": forest, "mountains": mountains, "snow": snow, "desert": desert, "farm": farm,
+    "beach": beach,
+    "sea": sea,
+    "lake": lake,
+    "park": park,
+    "street": street,
+    "city": city,
+    "forest": forest,
+    "mountains": mountains,
+    "snow": snow,
+    "desert": desert,
+    "farm": farm,
     "garden": garden,
 }

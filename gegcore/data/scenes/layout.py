@@ -12,9 +12,23 @@ from gegcore.data.scenes.graph import Box
 from gegcore.data.scenes.sprites import aspect
 
 HORIZON: dict[str, float] = {
-    "beach": 0.42, "sea": 0.38, "lake": 0.42, "park": 0.46, "street": 0.5, "city": 0.6,
-    "forest": 0.5, "mountains": 0.55, "snow": 0.48, "desert": 0.5, "farm": 0.46, "garden": 0.52,
-    "kitchen": 0.56, "restaurant": 0.54, "office": 0.56, "living_room": 0.6, "bedroom": 0.6,
+    "beach": 0.42,
+    "sea": 0.38,
+    "lake": 0.42,
+    "park": 0.46,
+    "street": 0.5,
+    "city": 0.6,
+    "forest": 0.5,
+    "mountains": 0.55,
+    "snow": 0.48,
+    "desert": 0.5,
+    "farm": 0.46,
+    "garden": 0.52,
+    "kitchen": 0.56,
+    "restaurant": 0.54,
+    "office": 0.56,
+    "living_room": 0.6,
+    "bedroom": 0.6,
     "gym": 0.58,
 }
 """Height at which ground, water, floor or table begins, as a fraction from the top."""
@@ -33,7 +47,11 @@ class Placed:
 
 
 def place(
-    rng: np.random.Generator, setting: str, main: Entity, size: str, count: int,
+    rng: np.random.Generator,
+    setting: str,
+    main: Entity,
+    size: str,
+    count: int,
     extras: Sequence[Entity],
 ) -> Placed:
     """Find a box for everything.
@@ -61,8 +79,13 @@ def place(
 
 
 def _find(
-    rng: np.random.Generator, setting: str, entity: Entity, height: float,
-    taken: Sequence[Box], centre: float, spread: float,
+    rng: np.random.Generator,
+    setting: str,
+    entity: Entity,
+    height: float,
+    taken: Sequence[Box],
+    centre: float,
+    spread: float,
 ) -> Box | None:
     for _ in range(40):
         box = _draw(rng, setting, entity, height, centre, spread)
@@ -72,7 +95,11 @@ def _find(
 
 
 def _draw(
-    rng: np.random.Generator, setting: str, entity: Entity, height: float, centre: float,
+    rng: np.random.Generator,
+    setting: str,
+    entity: Entity,
+    height: float,
+    centre: float,
     spread: float,
 ) -> Box:
     """One random box that keeps to the picture and to where its kind of thing belongs."""
@@ -89,10 +116,15 @@ def _draw(
     if width > widest:
         height, width = height * widest / width, widest
     bottom = max(bottom, height + MARGIN)
-    reach = np.clip(rng.uniform(centre - spread, centre + spread), MARGIN + width / 2,
-                    1 - MARGIN - width / 2)
-    return (float(reach - width / 2), float(bottom - height), float(reach + width / 2),
-            float(bottom))
+    reach = np.clip(
+        rng.uniform(centre - spread, centre + spread), MARGIN + width / 2, 1 - MARGIN - width / 2
+    )
+    return (
+        float(reach - width / 2),
+        float(bottom - height),
+        float(reach + width / 2),
+        float(bottom),
+    )
 
 
 def _overlap(a: Box, b: Box) -> float:

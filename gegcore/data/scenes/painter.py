@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from gegcore.data.scenes.backgrounds import VARIANTS, background
+from gegcore.data.scenes.catalogue import SETTINGS
 from gegcore.data.scenes.entities import ENTITIES
 from gegcore.data.scenes.graph import SceneGraph, Thing
-from gegcore.data.scenes.catalogue import SETTINGS
 from gegcore.data.scenes.sprites import sprite
 
 _LIGHT = {"day": (1.0, 1.0, 1.0), "sunset": (1.0, 0.93, 0.86), "night": (0.86, 0.88, 0.97)}
@@ -50,14 +50,18 @@ def _draw(canvas: Image.Image, thing: Thing, size: int, flip: bool, time: str) -
     entity = ENTITIES[thing.entity]
     left, top, right, bottom = (round(edge * size) for edge in thing.box)
     picture = sprite(entity.codepoint, entity.recolour, thing.colour)
-    picture = picture.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BOX
-                             if size <= 96 else Image.Resampling.HAMMING)
+    picture = picture.resize(
+        (max(1, right - left), max(1, bottom - top)),
+        Image.Resampling.BOX if size <= 96 else Image.Resampling.HAMMING,
+    )
     if flip and entity.category in ("person", "animal", "vehicle"):
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if time != "day":
         bands = picture.split()
-        lit = [b.point([round(v * f) for v in range(256)]) for b, f in zip(bands, _LIGHT[time],
-                                                                          strict=False)]
+        lit = [
+            b.point([round(v * f) for v in range(256)])
+            for b, f in zip(bands, _LIGHT[time], strict=False)
+        ]
         picture = Image.merge("RGBA", (*lit, bands[3]))
     if entity.placement in ("ground", "table"):
         _shadow(canvas, left, right, bottom, size)

@@ -14,10 +14,10 @@ from gegcore.data.scenes.graph import Relation, SceneGraph, Thing
 T = TypeVar("T")
 
 _SOME = frozenset(
-    "scissors glasses eyeglasses flowers silverware food furniture wood".split()
+    ["scissors", "glasses", "eyeglasses", "flowers", "silverware", "food", "furniture", "wood"]
 )
 """Words that take "some" instead of "a"."""
-_PLURAL_WORDS = frozenset("scissors glasses eyeglasses flowers".split())
+_PLURAL_WORDS = frozenset(["scissors", "glasses", "eyeglasses", "flowers"])
 
 NUMBERS = {2: ("two", "a pair of", "a couple of"), 3: ("three", "a group of", "three")}
 LARGE = ("large", "big", "huge")
@@ -77,8 +77,12 @@ def name_of(rng: np.random.Generator, entity: Entity, synonym: float, hypernym: 
 
 
 def noun_phrase(
-    rng: np.random.Generator, thing: Thing, name: int | str, count: int = 1,
-    colour: bool = False, size: bool = False,
+    rng: np.random.Generator,
+    thing: Thing,
+    name: int | str,
+    count: int = 1,
+    colour: bool = False,
+    size: bool = False,
 ) -> str:
     """For example "a large red car", "two dogs", "some scissors"."""
     entity = ENTITIES[thing.entity]
@@ -129,7 +133,9 @@ def ambience(rng: np.random.Generator, scene: SceneGraph) -> list[str]:
     if indoors:
         return phrases
     if scene.weather == "clear":
-        sunny = ("on a sunny day", *WEATHERS["clear"]) if scene.time == "day" else CLEAR_AT[scene.time]
+        sunny = (
+            ("on a sunny day", *WEATHERS["clear"]) if scene.time == "day" else CLEAR_AT[scene.time]
+        )
         return [*phrases, choose(rng, sunny)]
     options = WEATHERS[scene.weather]
     if scene.time == "night":

@@ -57,8 +57,14 @@ def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
         chosen["extras"] = [first, *others][: max(1, len(own["extras"]))]
     else:
         chosen[family.shared] = common[family.shared]
-    placed = place(rng, family.setting, family.entity, chosen["size"], chosen["count"],
-                   [entity for entity, _ in chosen["extras"]])
+    placed = place(
+        rng,
+        family.setting,
+        family.entity,
+        chosen["size"],
+        chosen["count"],
+        [entity for entity, _ in chosen["extras"]],
+    )
     return _graph(OFFSETS[split] + index, family_id, family, chosen, placed)
 
 
@@ -81,9 +87,7 @@ def _mains() -> tuple[Entity, ...]:
 
 @cache
 def _secondaries(setting: str) -> tuple[tuple[Entity, ...], np.ndarray]:
-    there = tuple(
-        e for e in ENTITIES.values() if "secondary" in e.roles and setting in e.settings
-    )
+    there = tuple(e for e in ENTITIES.values() if "secondary" in e.roles and setting in e.settings)
     weights = np.array([e.settings[setting] for e in there])
     return there, weights / weights.sum()
 
@@ -130,7 +134,11 @@ def _colour(rng: np.random.Generator, entity: Entity) -> str | None:
 
 
 def _graph(
-    image_id: int, family_id: int, family: _Family, chosen: dict, placed: Placed  # type: ignore[type-arg]
+    image_id: int,
+    family_id: int,
+    family: _Family,
+    chosen: dict,
+    placed: Placed,  # type: ignore[type-arg]
 ) -> SceneGraph:
     main = Thing(family.entity.key, chosen["colour"], chosen["size"], placed.mains[0])
     things = [replace(main, box=box) for box in placed.mains]
@@ -141,8 +149,14 @@ def _graph(
         relations.append(Relation(len(things), _predicate(box, placed.mains), 0))
         things.append(Thing(entity.key, colour, "small", box))
     return SceneGraph(
-        image_id, family_id, family.setting, chosen["time"], chosen["weather"],
-        len(placed.mains), tuple(things), tuple(relations),
+        image_id,
+        family_id,
+        family.setting,
+        chosen["time"],
+        chosen["weather"],
+        len(placed.mains),
+        tuple(things),
+        tuple(relations),
     )
 
 

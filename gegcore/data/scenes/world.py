@@ -68,10 +68,16 @@ class ScenesDataset:
 
     def save(self, path: Path | str) -> None:
         """Write annotations in the manner of COCO, with their digest."""
-        info = {"seed": self.seed, "split": self.split, "size": self.size,
-                "image_px": self.image_px, "digest": self.digest}
-        images = [{"id": r.image_id, "captions": list(r.captions), "scene": r.scene}
-                  for r in self.records]
+        info = {
+            "seed": self.seed,
+            "split": self.split,
+            "size": self.size,
+            "image_px": self.image_px,
+            "digest": self.digest,
+        }
+        images = [
+            {"id": r.image_id, "captions": list(r.captions), "scene": r.scene} for r in self.records
+        ]
         write_json(path, {"info": info, "images": images})
 
     @classmethod
@@ -91,10 +97,14 @@ class ScenesDataset:
                 for i in stored["images"]
             )
         except (KeyError, TypeError) as error:
-            raise DataError(f"{path} holds no annotations of scenes", "make them again with "
-                            "`gegcore prepare --stage data`") from error
+            raise DataError(
+                f"{path} holds no annotations of scenes",
+                "make them again with `gegcore prepare --stage data`",
+            ) from error
         dataset.__dict__["records"] = records
         if dataset.digest != info.get("digest"):
-            raise ChecksumError(f"{path} was changed after it was written",
-                                "delete it and run `gegcore prepare --stage data`")
+            raise ChecksumError(
+                f"{path} was changed after it was written",
+                "delete it and run `gegcore prepare --stage data`",
+            )
         return dataset
