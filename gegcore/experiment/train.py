@@ -13,6 +13,7 @@ from torch import Tensor
 from gegcore.clip import WordToBpe
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError, DataError
+from gegcore.experiment.references import reference_ids
 from gegcore.experiment.validation import Validator
 from gegcore.models import ARCHITECTURES, Captioner, build_captioner
 from gegcore.prepare import Materials
@@ -87,12 +88,6 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
     sizes = materials.profile.models.get(model_name, {})
     model = build_captioner(model_name, len(materials.vocabulary), region_dim, **sizes)
     return model.to(materials.device)
-
-
-def reference_ids(materials: Materials, split: str) -> list[list[list[int]]]:
-    """Reference captions of a split as word ids."""
-    encode = materials.vocabulary.encode
-    return [[encode(c) for c in record.captions] for record in materials.data[split].records]
 
 
 def training_key(

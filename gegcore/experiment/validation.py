@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
+from gegcore.experiment.references import reference_ids
 from gegcore.gap import group_embedding_gap
 from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.models import Captioner
@@ -45,12 +46,7 @@ class Validator:
 
     def __init__(self, materials: Materials) -> None:
         self.materials = materials
-        encode = materials.vocabulary.encode
-        references = {
-            split: [[encode(c) for c in record.captions] for record in dataset.records]
-            for split, dataset in materials.data.items()
-            if split != "test"
-        }
+        references = {split: reference_ids(materials, split) for split in ("train", "val")}
         size = len(materials.vocabulary)
         frequency = document_frequency(references["train"], size)
         self.cider = CiderD(references["val"], size, frequency)

@@ -203,8 +203,11 @@ def _split(names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 _BOTH = frozenset(
-    "dog cat bird bicycle car sailboat kite chair tent umbrella duck scooter guitar teddy_bear "
-    "rabbit rooster apple coffee banana book".split()
+    (
+        *("dog", "cat", "bird", "bicycle", "car", "sailboat", "kite", "chair", "tent", "umbrella"),
+        *("duck", "scooter", "guitar", "teddy_bear", "rabbit", "rooster", "apple", "coffee"),
+        *("banana", "book"),
+    )
 )
 """Main entities that also stand beside others."""
 
