@@ -50,12 +50,14 @@ class RegionExtractor(nn.Module):
     @cached_property
     def digest(self) -> str:
         """Of weights, thresholds and code: what the features follow from."""
-        return digest({
-            "trunk": self.trunk.digest,
-            "detector": self.weights_digest,
-            "thresholds": vars(self.thresholds),
-            "code": code_digest("gegcore.vision.detector"),
-        })
+        return digest(
+            {
+                "trunk": self.trunk.digest,
+                "detector": self.weights_digest,
+                "thresholds": vars(self.thresholds),
+                "code": code_digest("gegcore.vision.detector"),
+            }
+        )
 
     def detect(self, images: np.ndarray) -> Detections:
         """What the detector sees in uint8 RGB pictures `(B, H, W, 3)`."""
@@ -80,7 +82,8 @@ def load_extractor(
         ChecksumError: they are not what their provenance says.
     """
     tensors, metadata = load_shipped(name, folder)
-    detector = Detector(Labels.from_dict(metadata["labels"]))
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
+        detector = Detector(Labels.from_dict(metadata["labels"]))
     try:
         detector.load_state_dict(tensors)
     except RuntimeError as error:

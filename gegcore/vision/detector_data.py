@@ -56,7 +56,8 @@ def cache_maps(
         maps = trunk(scenes.images(rows))
         if not files:
             for name, channels, like in (
-                ("stride8", STRIDE8, maps.stride8), ("stride16", STRIDE16, maps.stride16)
+                ("stride8", STRIDE8, maps.stride8),
+                ("stride16", STRIDE16, maps.stride16),
             ):
                 shape = (count, *like.shape[2:], channels)
                 files.append(

@@ -54,8 +54,11 @@ class DetectorScores:
             keep = seen.mask[row].clone()
             keep[0] = False  # the whole picture is no thing
             self._add_things(
-                seen.boxes[row, keep], seen.labels[row, keep], seen.colours[row, keep],
-                seen.scores[row, keep], target,
+                seen.boxes[row, keep],
+                seen.labels[row, keep],
+                seen.colours[row, keep],
+                seen.scores[row, keep],
+                target,
             )
             for column, name in enumerate(self.labels.scene):
                 right = seen.scene[name][row] == target["scene"][column]

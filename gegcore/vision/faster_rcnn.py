@@ -17,7 +17,7 @@ from gegcore.vision.trunk import TrunkMaps
 
 STRIDE = 8
 ANCHOR_SIZES = (20, 28, 38, 54, 76)
-"""Sides of the anchors in pixels: things of this world are 20 to 100 pixels in a 128-pixel picture."""
+"""Sides of the anchors in pixels; things here are 20 to 100 of a picture's 128 pixels."""
 
 ANCHOR_RATIOS = (0.6, 1.0, 1.7)
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -142,7 +142,13 @@ class Detector(nn.Module):
         return alive[keep]
 
     def _describe(
-        self, neck: Tensor, boxes: Tensor, image: Tensor, slot: Tensor, n: int, size: tuple[int, int]
+        self,
+        neck: Tensor,
+        boxes: Tensor,
+        image: Tensor,
+        slot: Tensor,
+        n: int,
+        size: tuple[int, int],
     ) -> Detections:
         """Look at the chosen boxes themselves, not at the proposals that led to them."""
         count, device = len(neck), neck.device

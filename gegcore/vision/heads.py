@@ -104,7 +104,8 @@ class RegionHead(nn.Module):
     def colour_logits(self, features: Tensor, classes: Tensor) -> Tensor:
         """Colours of regions, given what they are: `(R, 256)`, `(R,)` -> `(R, 1 + colours)`."""
         joint = cat([features, self.class_embedding(classes)], dim=-1)
-        return self.colours(F.relu(self.colour_hidden(joint)))  # type: ignore[no-any-return]
+        logits: Tensor = self.colours(F.relu(self.colour_hidden(joint)))
+        return logits
 
     def scene_logits(self, features: Tensor) -> dict[str, Tensor]:
         """What kind of scene whole pictures are: `(B, 256)` -> name -> `(B, values)`."""

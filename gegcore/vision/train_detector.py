@@ -42,7 +42,7 @@ class Recipe:
         held_out: the next pictures of that split, which measure the result.
         epochs: passes over the pictures.
         batch: pictures per step.
-        rate: highest learning rate of AdamW; rises over the first twentieth, then falls as a cosine.
+        rate: highest learning rate of AdamW: it rises for a twentieth, then falls as a cosine.
         decay: AdamW's weight decay.
         seed: of initialisation, order and sampling.
         world: seed of the world.
@@ -118,7 +118,7 @@ def _fit(detector: Detector, maps: CachedMaps, targets: list[Target], recipe: Re
 
 def _step(detector: Detector, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(detector.parameters(), 5.0)
     if not torch.isfinite(norm):
         raise TrainingError("the detector's loss is not a number", "lower --rate")
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
         detector, scores = train(recipe, Path(folder))
     flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in asdict(recipe).items())
     provenance = {
-        "what": "Faster R-CNN heads over EfficientNet-lite0, trained on OpenMoji Scenes (web split)",
+        "what": "Faster R-CNN heads on EfficientNet-lite0, trained on OpenMoji Scenes (web)",
         "command": f"python -m gegcore.vision.train_detector {flags}",
         "recipe": asdict(recipe),
         "seconds": round(time.monotonic() - started),

