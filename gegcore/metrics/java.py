@@ -15,8 +15,11 @@ from typing import IO
 
 from gegcore.errors import GegError, MissingDependencyError
 
-_TIMEOUT = 120.0
-"""Seconds without an answer after which a process counts as hung (METEOR loads for about 8)."""
+TIMEOUT = 180.0
+"""Seconds without an answer after which a process counts as hung.
+
+METEOR loads for about 8 s, and for 40 s was seen on two cores that six programs shared.
+"""
 
 # Java reads options from these too, and they may overrule ours (a German locale, for instance).
 _OVERRULING = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
@@ -80,7 +83,7 @@ def run_java(
     arguments: Sequence[str],
     text: str,
     options: Sequence[str] = (),
-    timeout: float = _TIMEOUT,
+    timeout: float = TIMEOUT,
 ) -> str:
     """Run a Java program to its end: `text` on its stdin, its stdout is returned.
 
@@ -132,7 +135,7 @@ class LineProcess:
         JavaError: it cannot be started.
     """
 
-    def __init__(self, name: str, command: Sequence[str], timeout: float = _TIMEOUT) -> None:
+    def __init__(self, name: str, command: Sequence[str], timeout: float = TIMEOUT) -> None:
         self.name, self.timeout, self._owner = name, timeout, os.getpid()
         self.folder = Path(tempfile.mkdtemp(prefix="gegcore-java-"))
         self._stderr = self.folder / "stderr.txt"

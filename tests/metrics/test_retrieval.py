@@ -1,0 +1,102 @@
+"""Ranks are counted: equal to sorting without ties, pessimistic with them, whatever the chunk."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from gegcore.errors import DataError
+from gegcore.gap import group_embedding_gap
+from gegcore.groups import SimilarGroups
+from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.metrics.retrieval import recall_at, retrieval_ranks
+
+
+def _unit(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape, generator=generator), dim=-1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    images=st.integers(1, 40),
+    captions=st.integers(0, 60),
+    width=st.integers(2, 16),
+    chunk=st.integers(1, 70),
+    seed=st.integers(0, 2**31),
+)
+def test_counting_equals_sorting(
+    images: int, captions: int, width: int, chunk: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    image, text = _unit(generator, images, width), _unit(generator, captions, width)
+    index = torch.randint(images, (captions,), generator=generator)
+    order = (text.double() @ image.double().T).argsort(dim=1, descending=True)
+    expected = (order == index[:, None]).long().argmax(dim=1) if captions else index
+    torch.testing.assert_close(retrieval_ranks(text, image, index), expected)
+    torch.testing.assert_close(retrieval_ranks(text, image, index, chunk=chunk), expected)
+
+
+def test_hand_computed_ranks() -> None:
+    image = torch.eye(3)
+    text = torch.tensor([[0.9, 0.4, 0.1], [0.9, 0.4, 0.1], [0.9, 0.4, 0.1]])
+    ranks = retrieval_ranks(text, image, torch.tensor([2, 0, 1]))
+    assert ranks.tolist() == [2, 0, 1]
+    assert recall_at(ranks, 1) == pytest.approx(1 / 3)
+    assert recall_at(ranks, 2) == pytest.approx(2 / 3)
+
+
+def test_ties_count_against_the_caption() -> None:
+    image = F.normalize(torch.tensor([[1.0, 0], [1, 0], [0, 1]]), dim=-1)
+    text = torch.tensor([[1.0, 0], [0.0, 1.0]])
+    assert retrieval_ranks(text, image, torch.tensor([0, 2])).tolist() == [1, 0]
+    assert retrieval_ranks(text[:1], image, torch.tensor([1])).tolist() == [1]
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_embeddings_that_say_nothing_come_last(value: float) -> None:
+    image = _unit(torch.Generator().manual_seed(0), 5, 4)
+    ranks = retrieval_ranks(torch.full((5, 4), value), image, torch.arange(5))
+    assert ranks.tolist() == [4] * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "index", "named"),
+    [
+        ((2, 4), (3, 5), [0, 1], "cannot retrieve"),
+        ((2, 4), (0, 4), [0, 1], "cannot retrieve"),
+        ((2, 4), (3, 4), [0], "2 captions but image positions"),
+        ((2, 4), (3, 4), [0, 3], "outside the 3 images"),
+        ((2, 4), (3, 4), [-1, 0], "outside the 3 images"),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    text: tuple[int, int], image: tuple[int, int], index: list[int], named: str
+) -> None:
+    with pytest.raises(DataError, match=named):
+        retrieval_ranks(torch.ones(text), torch.ones(image), torch.tensor(index))
+
+
+def test_gaps_of_several_captions_per_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    image, text = _unit(generator, 6, 8), _unit(generator, 10, 8)
+    index = torch.randint(6, (10,), generator=generator)
+    members = torch.stack([torch.tensor([(i + 1) % 6, (i + 3) % 6]) for i in range(6)])
+    groups = SimilarGroups(members, torch.zeros(6, 2))
+    whole = caption_gaps(text, image, index, groups)
+    monkeypatch.setattr("gegcore.metrics.distinctiveness._CHUNK", 3)
+    chunked = caption_gaps(text, image, index, groups)
+    for i in range(10):
+        own = group_embedding_gap(text[i], image[index[i]], image[members[index[i]]])
+        for got in (whole, chunked):
+            torch.testing.assert_close(got.average[i], own.average)
+            torch.testing.assert_close(got.minimum[i], own.minimum)
+    assert caption_gaps(text[:0], image, index[:0], groups).average.shape == (0,)
+
+
+def test_groups_of_another_split_are_refused() -> None:
+    groups = SimilarGroups(torch.zeros(4, 1, dtype=torch.long), torch.zeros(4, 1))
+    with pytest.raises(DataError, match="groups of 4 images, embeddings of 6"):
+        caption_gaps(torch.ones(1, 3), torch.ones(6, 3), torch.zeros(1).long(), groups)
