@@ -18,7 +18,7 @@ Symbols = tuple[str, ...]
 
 
 def count_pieces(texts: Iterable[str]) -> Counter[Symbols]:
-    """Counts of what open_clip's tokenizer splits first (words, digits, punctuation), as symbols."""
+    """Counts of words, digits and punctuation as open_clip's tokenizer splits them, as symbols."""
     tokenizer = SimpleTokenizer()
     counts: Counter[str] = Counter()
     for text in texts:

@@ -16,6 +16,7 @@ from gegcore.data.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
 from gegcore.data.scenes.annotators import human_captions
 from gegcore.data.scenes.graph import SceneGraph
 from gegcore.data.scenes.world import ScenesDataset
+from gegcore.embeddings import pictures_digest
 from gegcore.progress import track
 from gegcore.scenes_clip.degenerate import degenerate
 from gegcore.scenes_clip.model import ScenesClip
@@ -78,18 +79,28 @@ def tokenize_texts(
     return WebTexts(table("fluent"), gamed, table("noisy"), table("wrong"), family)
 
 
-def cache_grids(model: ScenesClip, dataset: ScenesDataset, path: Path) -> np.ndarray:
-    """Paint every scene and run the frozen trunk once: float16 memory map `(scenes, C, 8, 8)`."""
+def cache_grids(model: ScenesClip, dataset: ScenesDataset, folder: Path) -> np.ndarray:
+    """Paint every scene and run the frozen trunk once: float16 memory map `(scenes, C, 8, 8)`.
+
+    Grids that an earlier run left in `folder` are used again if their pictures are the same.
+    """
     count = len(dataset.records)
-    grids: np.ndarray | None = None
+    key = f"{dataset.name}-{dataset.split}-{count}-{pictures_digest(dataset)}"
+    path = folder / f"{key}.npy"
+    if path.is_file():
+        return np.load(path, mmap_mode="r")
+    unfinished = folder / f"{key}.part"
+    grids: np.memmap | None = None
     for start in track(range(0, count, _GRID_BATCH), f"grids of {dataset.split}"):
         indices = range(start, min(start + _GRID_BATCH, count))
         batch = model.grid(torch.from_numpy(dataset.images(indices))).half().numpy()
         if grids is None:
             shape = (count, *batch.shape[1:])
-            grids = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+            grids = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
         grids[start : start + len(batch)] = batch
     assert grids is not None, "a dataset has at least one scene"
+    grids.flush()
+    unfinished.rename(path)
     return grids
 
 

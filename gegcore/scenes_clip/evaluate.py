@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,20 @@ def scale(image_emb: Tensor, caption_emb: Tensor, owner: Tensor, k: int = 5) -> 
     return report
 
 
-def evaluate(clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: int) -> dict:
+def retrieval(
+    clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: int
+) -> dict[str, dict[str, float]]:
+    """Recalls with one human caption and one clean alt-text per picture."""
+    human, web = _texts(dataset, seed)
+    return {
+        "human captions": recalls(clip.encode_texts(human), image_emb),
+        "alt-texts": recalls(clip.encode_texts(web), image_emb),
+    }
+
+
+def evaluate(
+    clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: int
+) -> dict[str, Any]:
     """Everything above on one split.
 
     Args:
@@ -57,16 +71,22 @@ def evaluate(clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: i
         image_emb: `(N, E)` of its pictures.
         seed: draws alt-texts and gamed texts.
     """
-    human = [record.captions[i % len(record.captions)] for i, record in enumerate(dataset.records)]
-    web = [alt_texts(dataset.scene(i), seed, 1)[0] for i in range(len(dataset.records))]
+    human, web = _texts(dataset, seed)
     captions = [caption for record in dataset.records for caption in record.captions]
     counts = torch.tensor([len(record.captions) for record in dataset.records])
     owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
     return {
         "scenes": len(dataset.records),
-        "human captions": recalls(clip.encode_texts(human), image_emb),
-        "alt-texts": recalls(clip.encode_texts(web), image_emb),
+        **retrieval(clip, dataset, image_emb, seed),
         "clean beats gamed, alt-texts": gaming(clip, web, image_emb, seed),
         "clean beats gamed, human captions": gaming(clip, human, image_emb, seed),
         "scale, human captions, K=5": scale(image_emb, clip.encode_texts(captions), owner),
     }
+
+
+def _texts(dataset: ScenesDataset, seed: int) -> tuple[list[str], list[str]]:
+    """One human caption and one alt-text of every scene."""
+    records = dataset.records
+    human = [record.captions[i % len(record.captions)] for i, record in enumerate(records)]
+    web = [alt_texts(dataset.scene(i), seed, 1)[0] for i in range(len(records))]
+    return human, web

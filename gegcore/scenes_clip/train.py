@@ -41,7 +41,7 @@ from gegcore.scenes_clip.corpus import (
     tokenize_texts,
     web_strings,
 )
-from gegcore.scenes_clip.evaluate import evaluate
+from gegcore.scenes_clip.evaluate import evaluate, retrieval
 from gegcore.scenes_clip.loss import contrastive_loss
 from gegcore.scenes_clip.model import MODELS, ScenesClip, build_scenes_clip, to_square
 from gegcore.text_tower import crop_to_longest, encode_cropped
@@ -57,10 +57,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default="scenes-clip", choices=tuple(MODELS))
     parser.add_argument("--scenes", type=int, default=14_000, help="web scenes to learn from")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--extra", type=float, default=0.5, help="wrong texts per image")
-    parser.add_argument("--noisy", type=float, default=0.3, help="share of noisy positives")
-    parser.add_argument("--short", type=float, default=0.3, help="share of short positives")
+    parser.add_argument("--noisy", type=float, default=0.25, help="share of noisy positives")
+    parser.add_argument("--short", type=float, default=0.2, help="share of short positives")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--merges", type=int, default=2500, help="upper bound of BPE merges")
@@ -68,6 +68,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--world-seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=FOLDER)
+    parser.add_argument("--cache", type=Path, help="keep the trunk's feature grids here")
     return parser.parse_args(arguments)
 
 
@@ -156,10 +157,10 @@ def _encode_by_length(model: ScenesClip, bpe: Tensor, parts: int = 4) -> Tensor:
     return features[order.argsort()]
 
 
-def validate(
-    model: ScenesClip, tokenizer: SimpleTokenizer, dataset: ScenesDataset, grids: np.ndarray
-) -> dict[str, Any]:
-    """Numbers of `evaluate` for the model as it is."""
+def validation_clip(
+    model: ScenesClip, tokenizer: SimpleTokenizer, grids: np.ndarray
+) -> tuple[ClipModel, Tensor]:
+    """A frozen copy of the model as it is, and its embeddings of the pictures of `grids`."""
     frozen = copy.deepcopy(model).eval()
     size = int(model.visual.image_size[0])
     clip = ClipModel("in training", frozen, tokenizer, lambda images: to_square(images, size))
@@ -168,7 +169,7 @@ def validate(
             frozen.encode_grid(torch.from_numpy(grids[start : start + 128].astype(np.float32)))
             for start in range(0, len(grids), 128)
         ]
-    return evaluate(clip, dataset, F.normalize(torch.cat(parts), dim=-1), seed=1)
+    return clip, F.normalize(torch.cat(parts), dim=-1)
 
 
 def fit(
@@ -217,15 +218,20 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
         arguments.extra,
         arguments.seed,
     )
-    with tempfile.TemporaryDirectory(prefix="scenes-clip-") as folder:
-        grids = cache_grids(model, web, Path(folder) / "web.npy")
-        held_out = cache_grids(model, validation, Path(folder) / "val.npy")
+    with tempfile.TemporaryDirectory(prefix="scenes-clip-") as temporary:
+        folder = arguments.cache or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        grids = cache_grids(model, web, folder)
+        held_out = cache_grids(model, validation, folder)
         set_statistics(model, grids)
-        report: dict[str, Any] = {}
         for epoch, loss in fit(model, grids, sampler, arguments):
-            report = validate(model, tokenizer, validation, held_out)
+            clip, images = validation_clip(model, tokenizer, held_out)
+            found = retrieval(clip, validation, images, arguments.seed)
             seconds = round(time.time() - started)
-            print(f"epoch {epoch + 1}: loss {loss:.3f}, {seconds} s, {report}", flush=True)
+            print(f"epoch {epoch + 1}: loss {loss:.3f}, {seconds} s, {found}", flush=True)
+        clip, images = validation_clip(model, tokenizer, held_out)
+        report = evaluate(clip, validation, images, arguments.seed)
+        print(report, flush=True)
     _save(arguments, stem, model, report, round(time.time() - started))
     return report
 
@@ -258,7 +264,7 @@ def _save(
     options = " ".join(
         f"--{key.replace('_', '-')} {value}"
         for key, value in vars(arguments).items()
-        if key != "output"
+        if key not in ("output", "cache")
     )
     tensors = {
         key: value.half() if value.ndim >= 2 else value for key, value in model.state_dict().items()
