@@ -140,11 +140,11 @@ def _source(clip: ClipModel, dataset: CaptionDataset) -> dict[str, str]:
         "split": dataset.split,
         "image_ids": digest([record.image_id for record in records]),
         "captions_digest": digest(captions),
-        "pictures_digest": _pictures_digest(dataset),
+        "pictures_digest": pictures_digest(dataset),
     }
 
 
-def _pictures_digest(dataset: CaptionDataset) -> str:
+def pictures_digest(dataset: CaptionDataset) -> str:
     """Digest of eight pictures spread over the split: notices another painter or other files."""
     count = len(dataset.records)
     indices: Sequence[int] = sorted({int(i) for i in np.linspace(0, count - 1, min(8, count))})
