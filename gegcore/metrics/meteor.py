@@ -139,5 +139,10 @@ def _without_whole_matches(parts: np.ndarray) -> np.ndarray:
 
 
 def _plain(tokens: str) -> str:
-    """One line without METEOR's separator."""
-    return " ".join(tokens.replace("|||", " ").split())
+    """One line without METEOR's separator.
+
+    Only line breaks and blanks are touched: the tokenizer keeps "1 1/2" together with a
+    non-breaking space, which METEOR must see.
+    """
+    words = " ".join(tokens.replace("|||", " ").splitlines()).split(" ")
+    return " ".join(word for word in words if word)

@@ -10,6 +10,7 @@ HYPOTHESES = {
     7: "a large big automobile is driving down the street street street street",
     8: "it's 5 p.m. -- a clock tower; nobody's there...",
     9: "",
+    11: "1 1/2 pizzas and 3/4 of a cake on it",
     10: "a small brown puppy lies on a blue sofa below a fence below a fence",
 }
 REFERENCES = {
@@ -22,6 +23,7 @@ REFERENCES = {
     7: ["a big car drives down the road", "a vehicle driving along a street"],
     8: ["a clock shows 5 pm", "A tower with a clock, seen in the afternoon."],
     9: ["a red kite in the sky", "kites"],
+    11: ["one and a half pizza", "1 1/2 pizzas with half a cake, i.e. cakes"],
     10: ["a little dog is lying on a couch", "The brown puppy sleeps on a blue sofa."],
 }
 

@@ -108,7 +108,7 @@ def test_captions_are_compared_with_their_own_image(evaluation: Evaluation) -> N
 def test_signature_says_what_was_measured_with_what(evaluation: Evaluation) -> None:
     signature = evaluation.signature
     assert (signature["clip"], signature["clip_digest"]) == ("letters", "0123456789abcdef")
-    assert (signature["captions"], signature["images"], signature["K"]) == (10, 14, 3)
+    assert (signature["captions"], signature["images"], signature["K"]) == (11, 15, 3)
     assert signature["resamples"] == 200 and signature["seed"] == 0
     assert signature["groups"]["clip"] == "letters"
     assert "PTB" in signature["tokenizer"] and "1.5" in signature["METEOR"]
@@ -124,10 +124,10 @@ def test_same_input_same_output(evaluation: Evaluation, meteor: Meteor) -> None:
     ("changes", "named"),
     [
         ({"captions": {}, "references": {}}, "no captions"),
-        ({"image_ids": [0, *IMAGE_IDS]}, "15 image ids but 14 image embeddings"),
+        ({"image_ids": [0, *IMAGE_IDS]}, "16 image ids but 15 image embeddings"),
         ({"image_ids": [IMAGE_IDS[0], *IMAGE_IDS[:-1]]}, "listed twice"),
-        ({"image_ids": [*range(-14, 0)]}, "10 captioned images have no embedding"),
-        ({"groups": _groups(13)}, "groups of 13 images, embeddings of 14"),
+        ({"image_ids": [*range(-15, 0)]}, "11 captioned images have no embedding"),
+        ({"groups": _groups(13)}, "groups of 13 images, embeddings of 15"),
     ],
 )
 def test_input_that_does_not_fit(changes: dict[str, Any], named: str, meteor: Meteor) -> None:
