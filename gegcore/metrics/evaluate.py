@@ -76,7 +76,7 @@ def evaluate_captions(
             `image_ids`, ids listed twice, or embeddings that do not fit.
         ConfigError: fewer than one resample.
         MissingDependencyError: no Java.
-        JavaError: a Java program failed.
+        ToolError: a Java program failed.
 
     Source: paper Sec. 3.3 and Table 2.
     """

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from gegcore.errors import GegError, MissingDependencyError
+from gegcore.errors import MissingDependencyError, ToolError
 
 TIMEOUT = 180.0
 """Seconds without an answer after which a process counts as hung.
@@ -23,10 +23,6 @@ METEOR loads for about 8 s, and for 40 s was seen on two cores that six programs
 
 # Java reads options from these too, and they may overrule ours (a German locale, for instance).
 _OVERRULING = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
-
-
-class JavaError(GegError):
-    """A Java program ended, hung, or answered with something that is not an answer."""
 
 
 def java_executable() -> Path:
@@ -94,7 +90,7 @@ def run_java(
 
     Raises:
         MissingDependencyError: no Java.
-        JavaError: it failed or took longer than `timeout`.
+        ToolError: it failed or took longer than `timeout`.
     """
     with tempfile.TemporaryDirectory(prefix="gegcore-java-") as folder:
         command = java_command(arguments, [*options, f"-Djava.io.tmpdir={folder}"])
@@ -110,12 +106,12 @@ def run_java(
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise JavaError(f"{name} took longer than {timeout:g} s", _HANG_FIX) from error
+            raise ToolError(f"{name} took longer than {timeout:g} s", _HANG_FIX) from error
         except OSError as error:
-            raise JavaError(f"{name} could not be started: {error}", _START_FIX) from error
+            raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
     if done.returncode != 0:
         reason = _last_lines(done.stderr)
-        raise JavaError(f"{name} failed with status {done.returncode}: {reason}", _START_FIX)
+        raise ToolError(f"{name} failed with status {done.returncode}: {reason}", _START_FIX)
     return done.stdout.decode("utf-8", errors="replace")
 
 
@@ -132,7 +128,7 @@ class LineProcess:
         timeout: seconds without a new answer after which it counts as hung.
 
     Raises:
-        JavaError: it cannot be started.
+        ToolError: it cannot be started.
     """
 
     def __init__(self, name: str, command: Sequence[str], timeout: float = TIMEOUT) -> None:
@@ -151,7 +147,7 @@ class LineProcess:
                 )
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise JavaError(f"{name} could not be started: {error}", _START_FIX) from error
+            raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin = self._process.stdin
         self._answers: queue.Queue[str | None] = queue.Queue()
@@ -178,7 +174,7 @@ class LineProcess:
         """Send `lines` and yield one answer for each, in order, as they come.
 
         Raises:
-            JavaError: the program ended or was silent for `timeout` seconds. It is closed then.
+            ToolError: the program ended or was silent for `timeout` seconds. It is closed then.
         """
         # Writing from a thread: with both pipes full, writing and reading would block each other.
         writer = threading.Thread(target=_write, args=(self._stdin, lines), daemon=True)
@@ -195,12 +191,12 @@ class LineProcess:
         try:
             answer = self._answers.get(timeout=self.timeout)
         except queue.Empty:
-            raise JavaError(
+            raise ToolError(
                 f"{self.name} gave no answer for {self.timeout:g} s {where}", _HANG_FIX
             ) from None
         if answer is None:
             reason = _last_lines(self._stderr.read_bytes())
-            raise JavaError(f"{self.name} ended {where}: {reason}", _START_FIX)
+            raise ToolError(f"{self.name} ended {where}: {reason}", _START_FIX)
         return answer
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ def score_language(
         DataError: no captions, ids that differ, a caption that is not a string, an image without
             (usable) references.
         MissingDependencyError: no Java.
-        JavaError: a Java program failed.
+        ToolError: a Java program failed.
     """
     check_captions(hypotheses, references)
     worker = meteor_worker or shared_meteor()

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from pycocoevalcap.meteor import meteor as upstream
 
-from gegcore.metrics.java import TIMEOUT, JavaError, LineProcess, java_command
+from gegcore.errors import ToolError
+from gegcore.metrics.java import TIMEOUT, LineProcess, java_command
 from gegcore.progress import track
 
 _JAR = Path(upstream.__file__).with_name(upstream.METEOR_JAR)
@@ -77,7 +78,7 @@ class Meteor:
 
         Raises:
             MissingDependencyError: no Java.
-            JavaError: the process cannot be started.
+            ToolError: the process cannot be started.
         """
         if self._worker is None or not self._worker.alive():
             arguments = ["-jar", str(_JAR), "-", "-", "-stdio", "-l", "en", "-norm"]
@@ -96,7 +97,7 @@ class Meteor:
 
         Raises:
             MissingDependencyError: no Java.
-            JavaError: METEOR ended, hung or did not understand; the next call starts it anew.
+            ToolError: METEOR ended, hung or did not understand; the next call starts it anew.
         """
         lines = [
             " ||| ".join(["SCORE", *map(_plain, captions), _plain(hypothesis)])
@@ -111,7 +112,7 @@ class Meteor:
                 row = []
             if len(row) != STATISTICS:
                 worker.close()
-                raise JavaError(
+                raise ToolError(
                     f"METEOR did not understand caption {len(rows) + 1}: {answer[:100]!r}",
                     f"look at this caption: {hypotheses[len(rows)][:100]!r}",
                 )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pycocoevalcap.tokenizer import ptbtokenizer
 
-from gegcore.metrics.java import JavaError, run_java
+from gegcore.errors import ToolError
+from gegcore.metrics.java import run_java
 
 _JAR = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
 _PUNCTUATION = frozenset(ptbtokenizer.PUNCTUATIONS)
@@ -23,7 +24,7 @@ def tokenize(captions: Sequence[str]) -> list[str]:
 
     Raises:
         MissingDependencyError: no Java.
-        JavaError: the tokenizer failed.
+        ToolError: the tokenizer failed.
     """
     if not captions:
         return []
@@ -40,7 +41,7 @@ def tokenize(captions: Sequence[str]) -> list[str]:
     )
     tokenized = output.split("\n")
     if len(tokenized) != len(lines):
-        raise JavaError(
+        raise ToolError(
             f"the PTB tokenizer returned {len(tokenized)} lines for {len(lines)} captions",
             "look for control characters in the captions",
         )

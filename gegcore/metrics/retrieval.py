@@ -41,7 +41,7 @@ def retrieval_ranks(
     Source: paper Sec. 3.3 (R@K-CLIP).
     """
     _check(text_emb, image_emb, image_index)
-    images = image_emb.double()
+    images = image_emb.to(text_emb.device).double()
     rows = chunk or max(1, _BLOCK_ELEMENTS // len(images))
     ranks = [torch.zeros(0, dtype=torch.long, device=images.device)]
     for start in range(0, len(text_emb), rows):

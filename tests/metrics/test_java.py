@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from metric_captions import GERMAN
 
-from gegcore.errors import MissingDependencyError
+from gegcore.errors import MissingDependencyError, ToolError
 from gegcore.metrics import meteor as meteor_module
 from gegcore.metrics.java import (
-    JavaError,
     LineProcess,
     java_command,
     java_environment,
@@ -68,7 +67,7 @@ def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_a_failing_program_says_why() -> None:
-    with pytest.raises(JavaError, match="the test failed with status 1: .*NoSuchClass"):
+    with pytest.raises(ToolError, match="the test failed with status 1: .*NoSuchClass"):
         run_java("the test", ["-cp", ".", "NoSuchClass"], "")
 
 
@@ -84,7 +83,7 @@ def test_silence_ends_in_an_error_not_in_a_hang() -> None:
     program = "import sys, time\nprint(sys.stdin.readline(), end='', flush=True)\ntime.sleep(60)"
     worker = LineProcess("sleeper", _python(program), timeout=1.0)
     pid, folder, start = worker.pid, worker.folder, time.monotonic()
-    with pytest.raises(JavaError, match="sleeper gave no answer for 1 s at line 2 of 2"):
+    with pytest.raises(ToolError, match="sleeper gave no answer for 1 s at line 2 of 2"):
         list(worker.ask(["one", "two"]))
     assert time.monotonic() - start < 10
     assert not worker.alive() and not _running(pid) and not folder.exists()
@@ -92,14 +91,14 @@ def test_silence_ends_in_an_error_not_in_a_hang() -> None:
 
 def test_a_program_that_ends_says_why() -> None:
     worker = LineProcess("mortal", _python("raise SystemExit('out of memory')"), timeout=30)
-    with pytest.raises(JavaError, match="mortal ended at line 1 of 3: out of memory"):
+    with pytest.raises(ToolError, match="mortal ended at line 1 of 3: out of memory"):
         list(worker.ask(["a", "b", "c"]))
 
 
 def test_run_java_ends_a_program_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = _python("import time; time.sleep(60)")
     monkeypatch.setattr("gegcore.metrics.java.java_command", lambda *_: sleeper)
-    with pytest.raises(JavaError, match="took longer than 0.5 s"):
+    with pytest.raises(ToolError, match="took longer than 0.5 s"):
         run_java("the test", [], "", timeout=0.5)
 
 
@@ -112,17 +111,25 @@ def test_an_interrupted_question_closes_the_process() -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), 9)"], ids=["exit", "kill -9"])
-def test_the_process_does_not_outlive_its_owner(ending: str) -> None:
+def test_the_process_does_not_outlive_its_owner(ending: str, tmp_path: Path) -> None:
     owner = (
         "import os, sys\nfrom gegcore.metrics.java import LineProcess\n"
         f"worker = LineProcess('echo', [sys.executable, '-c', {ECHO!r}])\n"
         f"print(*worker.ask([str(worker.pid)]), flush=True)\n{ending}"
     )
-    done = subprocess.run(_python(owner), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        _python(owner),
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # After kill -9 its folder stays.
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     pid, deadline = int(done.stdout), time.monotonic() + 10
     while _running(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _running(pid)
+    assert ending or not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
@@ -154,7 +161,7 @@ def test_meteor_starts_anew_after_a_kill_or_a_bad_answer(monkeypatch: pytest.Mon
     while first.alive():
         time.sleep(0.01)
     assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
-    with pytest.raises(JavaError, match="did not understand caption 2: 'Error'"):
+    with pytest.raises(ToolError, match="did not understand caption 2: 'Error'"):
         meteor.statistics(["a", "bad", "c"], [["a"]] * 3)
     assert meteor.statistics([], []).shape == (0, STATISTICS)
     assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)

@@ -11,7 +11,7 @@ import pycocoevalcap
 import pytest
 from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, ToolError
 from gegcore.metrics import ptb
 from gegcore.metrics.language import LanguageScores, check_captions, score_language
 from gegcore.metrics.meteor import Meteor, meteor_score
@@ -140,5 +140,5 @@ def test_references_without_a_word_are_an_error(meteor: Meteor) -> None:
 def test_the_tokenizer_reports_lines_that_do_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
     answer: Callable[..., str] = lambda *_, **__: "one\ntwo"  # noqa: E731
     monkeypatch.setattr(ptb, "run_java", answer)
-    with pytest.raises(ptb.JavaError, match="2 lines for 3 captions"):
+    with pytest.raises(ToolError, match="2 lines for 3 captions"):
         ptb.tokenize(["one", "two", "three"])
