@@ -54,6 +54,7 @@ def execute_notebook(
     for folder in (output.parent, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     _run(source, log, checked)
+    _record_revision(log)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     shutil.copyfile(log, temporary)
     os.replace(temporary, output)
@@ -168,6 +169,13 @@ def _run(source: Path, log: Path, parameters: dict[str, Any]) -> None:
                 f"notebook {source.name}: the kernel died in {_running_cell(log)}",
                 "usually the machine ran out of memory: take a smaller profile or fewer --cores",
             ) from error
+
+
+def _record_revision(log: Path) -> None:
+    """Keep the commit that the caller (the Snakefile) names beside papermill's own metadata."""
+    notebook = read_notebook(log)
+    notebook.metadata["gegcore"] = {"revision": os.environ.get("GEGCORE_REVISION", "")}
+    _library("nbformat").write(notebook, str(log))
 
 
 def _failure(source: Path, error: Any) -> str:
