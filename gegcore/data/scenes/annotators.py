@@ -21,14 +21,14 @@ class AnnotatorModel:
 
     synonym: float = 0.22
     hypernym: float = 0.03
-    activity: float = 0.62
+    activity: float = 0.66
     setting: float = 0.92
-    colour: float = 0.22
+    colour: float = 0.25
     size: float = 0.08
-    secondary: float = 0.44
+    secondary: float = 0.52
     second_secondary: float = 0.06
     secondary_colour: float = 0.14
-    ambience: float = 0.13
+    ambience: float = 0.16
 
 
 _STYLES = ("plain", "there", "is", "front", "picture", "that")
