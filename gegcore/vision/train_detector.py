@@ -152,6 +152,8 @@ def main(arguments: list[str] | None = None) -> None:
     out, name = options.pop("out"), options.pop("name")
     recipe = Recipe(**options)
     started = time.monotonic()
+    # Read now: the files may change while a long training runs on.
+    origin = {"code": code_digest("gegcore.vision.train_detector"), **environment()}
     with tempfile.TemporaryDirectory(prefix="detector-") as folder:
         detector, scores = train(recipe, Path(folder))
     flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in asdict(recipe).items())
@@ -163,8 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
         "scores": scores,
         "labels": detector.labels.to_dict(),
         "trunk": Trunk.digest,
-        "code": code_digest("gegcore.vision.train_detector"),
-        **environment(),
+        **origin,
     }
     save_shipped(name, detector.state_dict(), provenance, out)
     for key, value in scores.items():
