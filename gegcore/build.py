@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -107,10 +108,8 @@ def _end(processes: list[tuple[psutil.Process, int]]) -> None:
 
 
 def _quietly(action: Any) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         action()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _snakemake(root: Path, arguments: Sequence[str], quiet: bool = False) -> int:

