@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from gegcore.errors import DataError
 
@@ -84,15 +84,9 @@ def save_safetensors(
     path: Path | str, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write tensors atomically in safetensors format."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        ready = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-        save_file(ready, str(temporary), metadata=dict(metadata or {}))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    ready = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    with atomic_write(path, "wb") as stream:
+        stream.write(save(ready, metadata=dict(metadata or {})))
 
 
 def sha256_file(path: Path | str) -> str:

@@ -27,14 +27,19 @@ class ImageRecord:
 
 
 class CaptionDataset(Protocol):
-    """One split of an image-caption corpus.
+    """One split of an image-caption corpus."""
 
-    `name` identifies the corpus, `split` is "train", "val" or "test". `images(indices)` returns
-    uint8 RGB pixels `(B, H, W, 3)`, all of one size, for positions in `records`.
-    """
+    @property
+    def name(self) -> str:
+        """Of the corpus."""
 
-    name: str
-    split: str
-    records: Sequence[ImageRecord]
+    @property
+    def split(self) -> str:
+        """One of "train", "val", "test"."""
 
-    def images(self, indices: Sequence[int]) -> np.ndarray: ...
+    @property
+    def records(self) -> Sequence[ImageRecord]:
+        """One an image."""
+
+    def images(self, indices: Sequence[int]) -> np.ndarray:
+        """Pixels of the images at positions in `records`: uint8 RGB `(B, H, W, 3)`."""
