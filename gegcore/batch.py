@@ -158,8 +158,14 @@ def _run(source: Path, log: Path, parameters: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="gegcore-") as folder, _signals_as_exceptions():
         try:
             papermill.execute_notebook(
-                str(source), str(log), parameters, kernel_name="python3", progress_bar=False,
-                log_output=True, start_timeout=_START_TIMEOUT, autosave_cell_every=10,
+                str(source),
+                str(log),
+                parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=True,
+                start_timeout=_START_TIMEOUT,
+                autosave_cell_every=10,
                 kernel_manager_class=private_kernel(folder),
             )
         except PapermillExecutionError as error:
@@ -248,7 +254,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
         help="a parameter; the value is read as YAML (1e-3, true, [1, 2], text)",
     )
     parser.add_argument("--log", type=Path, help="keep the unfinished notebook here")

@@ -126,8 +126,16 @@ def build_html(root: Path, log: Path | None = None) -> Path:
     work = root / "_build" / "next"
     shutil.rmtree(work, ignore_errors=True)
     command = [
-        sys.executable, "-m", "jupyter_book.cli.main", "build", str(root),
-        "--path-output", str(work), "-W", "-n", "--keep-going",
+        sys.executable,
+        "-m",
+        "jupyter_book.cli.main",
+        "build",
+        str(root),
+        "--path-output",
+        str(work),
+        "-W",
+        "-n",
+        "--keep-going",
     ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)

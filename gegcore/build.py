@@ -125,8 +125,14 @@ def _snakemake(root: Path, arguments: Sequence[str], quiet: bool = False) -> int
     command = [sys.executable, "-m", "snakemake", "--quiet", "host", "reason", *arguments]
     ours: list[str] = []
     with subprocess.Popen(
-        command, cwd=root, env=environment, text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command,
+        cwd=root,
+        env=environment,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as running:
         previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:

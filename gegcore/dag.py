@@ -58,12 +58,14 @@ def experiments(profile: Profile) -> dict[str, Experiment]:
 def stage_key(stage: str, profile: Profile) -> str:
     """Digest of the code, weights and settings that decide what a stage of `prepare` stores."""
     weights = sorted((PACKAGE / "weights").rglob("*.*")) if stage in ("features", "clip") else []
-    return digest({
-        "code": code_digest(*STAGES[stage]),
-        "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
-        "weights": {path.name: sha256_file(path) for path in weights},
-        "profile": _shared_settings(profile),
-    })
+    return digest(
+        {
+            "code": code_digest(*STAGES[stage]),
+            "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
+            "weights": {path.name: sha256_file(path) for path in weights},
+            "profile": _shared_settings(profile),
+        }
+    )
 
 
 def page_key(notebook: Path | str, profile: Profile) -> str:
@@ -73,14 +75,16 @@ def page_key(notebook: Path | str, profile: Profile) -> str:
 
 def training_page_key(notebook: Path | str, profile: Profile, run: Experiment) -> str:
     """As `page_key`, but of this run's settings only: another objective's do not matter."""
-    return digest({
-        "code": notebook_code(notebook),
-        "profile": _shared_settings(profile),
-        "max_len": profile.max_len,
-        "resamples": profile.resamples,
-        "model": profile.models.get(run.model, {}),
-        "objective": profile.objective(run.objective).model_dump(mode="json"),
-    })
+    return digest(
+        {
+            "code": notebook_code(notebook),
+            "profile": _shared_settings(profile),
+            "max_len": profile.max_len,
+            "resamples": profile.resamples,
+            "model": profile.models.get(run.model, {}),
+            "objective": profile.objective(run.objective).model_dump(mode="json"),
+        }
+    )
 
 
 def notebook_code(notebook: Path | str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -169,6 +169,6 @@ def _clip_reward(materials: Materials, config: ObjectiveConfig, vocabulary: Voca
     images: Tensor = materials.tables["train"].images
     if config.clip_term == "similarity":
         return SimilarityReward(encoder, images).to(materials.device)
-    gap = "min" if config.clip_term == "geg_min" else "avg"
+    gap: Literal["avg", "min"] = "min" if config.clip_term == "geg_min" else "avg"
     index = materials.groups["train"].index
     return GroupEmbeddingGapReward(encoder, images, index, gap).to(materials.device)

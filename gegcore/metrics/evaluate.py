@@ -95,17 +95,19 @@ def evaluate_captions(
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
         for name, found in bootstrap(statistics, seed, resamples).items()
     }
-    table = pd.DataFrame({
-        "image_id": list(captions),
-        "caption": list(captions.values()),
-        "CIDEr": 100 * language.cider,
-        "METEOR": 100 * language.meteor,
-        "ROUGE-L": 100 * language.rouge_l,
-        "rank": ranks.numpy(),
-        "GEG-Avg": gaps.average.numpy(),
-        "GEG-Min": gaps.minimum.numpy(),
-        "similarity": similarity(images[index], text).numpy(),
-    })
+    table = pd.DataFrame(
+        {
+            "image_id": list(captions),
+            "caption": list(captions.values()),
+            "CIDEr": 100 * language.cider,
+            "METEOR": 100 * language.meteor,
+            "ROUGE-L": 100 * language.rouge_l,
+            "rank": ranks.numpy(),
+            "GEG-Avg": gaps.average.numpy(),
+            "GEG-Min": gaps.minimum.numpy(),
+            "similarity": similarity(images[index], text).numpy(),
+        }
+    )
     signature = _signature(clip_model, groups, len(captions), len(images), seed, resamples)
     return Evaluation(metrics, table, signature, statistics)
 
@@ -129,9 +131,7 @@ def _positions(captions: Mapping[int, str], image_ids: Sequence[int], images: Te
     return torch.tensor([position[image] for image in captions])
 
 
-def _statistics(
-    language: LanguageScores, ranks: Tensor, gaps: GroupGap
-) -> dict[str, Statistic]:
+def _statistics(language: LanguageScores, ranks: Tensor, gaps: GroupGap) -> dict[str, Statistic]:
     """All metrics on the scale of the paper's tables."""
     scored = language.statistics
     return {

@@ -154,9 +154,7 @@ class LineProcess:
         threading.Thread(
             target=_read, args=(self._process.stdout, self._answers), daemon=True
         ).start()
-        self._finalizer = weakref.finalize(
-            self, _end, self._process, self.folder, self._owner
-        )
+        self._finalizer = weakref.finalize(self, _end, self._process, self.folder, self._owner)
 
     @property
     def pid(self) -> int:
@@ -164,11 +162,7 @@ class LineProcess:
 
     def alive(self) -> bool:
         """Whether questions can be asked, and from this process (not a fork of its owner)."""
-        return (
-            self._owner == os.getpid()
-            and self._finalizer.alive
-            and self._process.poll() is None
-        )
+        return self._owner == os.getpid() and self._finalizer.alive and self._process.poll() is None
 
     def ask(self, lines: Sequence[str]) -> Iterator[str]:
         """Send `lines` and yield one answer for each, in order, as they come.

@@ -111,9 +111,7 @@ def language_signature() -> dict[str, str]:
     }
 
 
-def check_captions(
-    hypotheses: Mapping[int, str], references: Mapping[int, Sequence[str]]
-) -> None:
+def check_captions(hypotheses: Mapping[int, str], references: Mapping[int, Sequence[str]]) -> None:
     """Refuse captions that cannot be scored, and say which.
 
     Raises:

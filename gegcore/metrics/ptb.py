@@ -32,8 +32,11 @@ def tokenize(captions: Sequence[str]) -> list[str]:
     output = run_java(
         "the PTB tokenizer",
         [
-            "-cp", str(_JAR), "edu.stanford.nlp.process.PTBTokenizer",
-            "-preserveLines", "-lowerCase",
+            "-cp",
+            str(_JAR),
+            "edu.stanford.nlp.process.PTBTokenizer",
+            "-preserveLines",
+            "-lowerCase",
         ],
         "\n".join(lines),
         # The quick compiler: the program runs for less than two seconds.

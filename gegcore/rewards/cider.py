@@ -85,6 +85,14 @@ class CiderD(nn.Module):
         sigma: width of the length penalty, in bigrams.
     """
 
+    df_keys: Tensor
+    df_log_count: Tensor
+    ref_keys: Tensor
+    ref_weights: Tensor
+    ref_norms: Tensor
+    ref_bigrams: Tensor
+    ref_real: Tensor
+
     def __init__(
         self,
         references: TokenLists,

@@ -47,6 +47,9 @@ class GroupEmbeddingGapReward(nn.Module):
         gap: "avg" for Eq. 3, "min" for Eq. 4.
     """
 
+    image_embeddings: Tensor
+    group_index: Tensor
+
     def __init__(
         self,
         encoder: CaptionEncoder,
@@ -76,6 +79,8 @@ class SimilarityReward(nn.Module):
         encoder: embeds the captions.
         image_embeddings: `(N, E)` L2-normalised, of the training split.
     """
+
+    image_embeddings: Tensor
 
     def __init__(self, encoder: CaptionEncoder, image_embeddings: Tensor) -> None:
         super().__init__()

@@ -88,7 +88,7 @@ def _extras(
     rng.shuffle(others)
     wanted = int(rng.random() < model.secondary * detail)
     wanted += int(wanted and rng.random() < model.second_secondary * detail)
-    said = []
+    said: list[str] = []
     for index in others[:wanted]:
         thing = scene.things[index]
         words = p.noun_phrase(

@@ -137,7 +137,7 @@ def ambience(rng: np.random.Generator, scene: SceneGraph) -> list[str]:
             ("on a sunny day", *WEATHERS["clear"]) if scene.time == "day" else CLEAR_AT[scene.time]
         )
         return [*phrases, choose(rng, sunny)]
-    options = WEATHERS[scene.weather]
+    options: tuple[str, ...] = WEATHERS[scene.weather]
     if scene.time == "night":
         options = tuple(o.replace("day", "night").replace("gray", "dark") for o in options)
     return [*phrases, choose(rng, options)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from gegcore.data.scenes.entities import ENTITIES
 from gegcore.data.scenes.graph import Relation, SceneGraph, Thing
 from gegcore.data.scenes.layout import Placed, place
 from gegcore.errors import ConfigError
+
+T = TypeVar("T")
 
 FAMILY_SIZE = 5
 """Consecutive pictures that share the main entity and the setting."""
@@ -37,6 +41,18 @@ class _Family:
     seed: np.random.SeedSequence
 
 
+@dataclass(frozen=True)
+class _Attributes:
+    """What may differ within a family."""
+
+    colour: str | None
+    time: str
+    weather: str
+    count: int
+    size: str
+    extras: list[tuple[Entity, str | None]]
+
+
 def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
     """Scene `index` of a split: a pure function of its arguments, whatever the corpus size.
 
@@ -50,20 +66,18 @@ def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
     member = np.random.SeedSequence([seed, family_id, 1 + index % FAMILY_SIZE])
     rng, shared = np.random.default_rng(member), np.random.default_rng(family.seed)
     common, own = _attributes(shared, family), _attributes(rng, family)
-    chosen = dict(own)
+    chosen = replace(own, **{family.shared: getattr(common, family.shared)})
     if family.shared == "extras":
-        first = common["extras"][0]
-        others = [extra for extra in own["extras"] if extra[0] != first[0]]
-        chosen["extras"] = [first, *others][: max(1, len(own["extras"]))]
-    else:
-        chosen[family.shared] = common[family.shared]
+        first = common.extras[0]
+        others = [extra for extra in own.extras if extra[0] != first[0]]
+        chosen = replace(own, extras=[first, *others][: max(1, len(own.extras))])
     placed = place(
         rng,
         family.setting,
         family.entity,
-        chosen["size"],
-        chosen["count"],
-        [entity for entity, _ in chosen["extras"]],
+        chosen.size,
+        chosen.count,
+        [entity for entity, _ in chosen.extras],
     )
     return _graph(OFFSETS[split] + index, family_id, family, chosen, placed)
 
@@ -92,12 +106,12 @@ def _secondaries(setting: str) -> tuple[tuple[Entity, ...], np.ndarray]:
     return there, weights / weights.sum()
 
 
-def _pick(rng: np.random.Generator, options: tuple[tuple, ...]):  # type: ignore[type-arg,no-untyped-def]
+def _pick(rng: np.random.Generator, options: Sequence[tuple[T, float]]) -> T:
     values, weights = zip(*options, strict=True)
     return values[int(rng.choice(len(values), p=np.array(weights)))]
 
 
-def _attributes(rng: np.random.Generator, family: _Family) -> dict:  # type: ignore[type-arg]
+def _attributes(rng: np.random.Generator, family: _Family) -> _Attributes:
     """One full draw of everything that may differ within a family."""
     setting = SETTINGS[family.setting]
     weather = _pick(rng, _WEATHERS)
@@ -107,14 +121,14 @@ def _attributes(rng: np.random.Generator, family: _Family) -> dict:  # type: ign
         weather = "rainy"
     elif family.setting == "snow" and weather == "rainy":
         weather = "snowy"
-    return {
-        "colour": _colour(rng, family.entity),
-        "time": _pick(rng, _TIMES),
-        "weather": weather,
-        "count": _pick(rng, _COUNTS),
-        "size": _pick(rng, _SIZES),
-        "extras": _extras(rng, family),
-    }
+    return _Attributes(
+        colour=_colour(rng, family.entity),
+        time=_pick(rng, _TIMES),
+        weather=weather,
+        count=_pick(rng, _COUNTS),
+        size=_pick(rng, _SIZES),
+        extras=_extras(rng, family),
+    )
 
 
 def _extras(rng: np.random.Generator, family: _Family) -> list[tuple[Entity, str | None]]:
@@ -137,13 +151,13 @@ def _graph(
     image_id: int,
     family_id: int,
     family: _Family,
-    chosen: dict,
-    placed: Placed,  # type: ignore[type-arg]
+    chosen: _Attributes,
+    placed: Placed,
 ) -> SceneGraph:
-    main = Thing(family.entity.key, chosen["colour"], chosen["size"], placed.mains[0])
+    main = Thing(family.entity.key, chosen.colour, chosen.size, placed.mains[0])
     things = [replace(main, box=box) for box in placed.mains]
     relations = []
-    for (entity, colour), box in zip(chosen["extras"], placed.extras, strict=True):
+    for (entity, colour), box in zip(chosen.extras, placed.extras, strict=True):
         if box is None:
             continue
         relations.append(Relation(len(things), _predicate(box, placed.mains), 0))
@@ -152,8 +166,8 @@ def _graph(
         image_id,
         family_id,
         family.setting,
-        chosen["time"],
-        chosen["weather"],
+        chosen.time,
+        chosen.weather,
         len(placed.mains),
         tuple(things),
         tuple(relations),
