@@ -127,8 +127,8 @@ def build_html(root: Path, log: Path | None = None) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     command = [
         sys.executable,
-        "-m",
-        "jupyter_book.cli.main",
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
         "build",
         str(root),
         "--path-output",
@@ -141,12 +141,13 @@ def build_html(root: Path, log: Path | None = None) -> Path:
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     if log is not None:
         write_text(log, said)
-    if done.returncode:
+    pages = work / "_build" / "html"
+    if done.returncode or not (pages / "index.html").is_file():
         lines = [line for line in said.splitlines() if re.search(r"WARNING|ERROR|Exception", line)]
         listed = "\n".join(dict.fromkeys(lines)) or said[-2000:]
         where = f"mend the pages; the whole log is {log}" if log else "mend the pages"
         raise GegError(f"the book does not build:\n{listed}", where)
-    return work / "_build" / "html"
+    return pages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

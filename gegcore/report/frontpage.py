@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gegcore.data.scenes.painter import paint
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
@@ -19,7 +20,6 @@ from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_text
 
 COLUMNS = ("CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min")
-_PIXELS = 192
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,10 @@ def glance(profile: Profile, table: Sequence[Method]) -> str:
         + ". Intervals are on the results page."
     )
     return (
-        f'<div class="geg-glance"><table><caption>{caption}</caption>'
+        f'<div class="geg-glance"><table>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         + _sentence(table)
+        + f'<p class="geg-note">{caption}</p>'
     )
 
 
@@ -127,7 +128,7 @@ def _sentence(table: Sequence[Method]) -> str:
     changes = {name: (before.mean(name), after.mean(name)) for name in ("R@1", "CIDEr")}
     said = [
         f"{name} from {_number(name, old)} to {_number(name, new)}"
-        + (f" ({(new - old) / abs(old):+.0%})" if old else "")
+        + (f" ({_signed((new - old) / abs(old))})" if old else "")
         for name, (old, new) in changes.items()
     ]
     return f'<p class="geg-said">GEG takes {said[0]} and {said[1]}.</p>'
@@ -136,6 +137,10 @@ def _sentence(table: Sequence[Method]) -> str:
 def _number(metric: str, value: float) -> str:
     text = f"{value:.4f}" if metric.startswith("GEG") else f"{value:.1f}"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _signed(share: float) -> str:
+    return f"{share:+.0%}".replace("-", "\N{MINUS SIGN}")
 
 
 def example(profile: Profile, table: Sequence[Method]) -> str:
@@ -154,11 +159,8 @@ def example(profile: Profile, table: Sequence[Method]) -> str:
     merged["gain"] = merged["rank_x"] - merged["rank_y"]
     picked = merged.sort_values(["rank_y", "gain", "image_id"], ascending=[True, False, True])
     target = row_of[int(picked["image_id"].iloc[0])]
-    members = [target, *groups.index[target].tolist()]
-    pictures = "".join(
-        _picture(array, dataset.records[row].captions[0], is_target=row == target)
-        for row, array in zip(members, dataset.images(members), strict=True)
-    )
+    records = dataset.records
+    similar = groups.index[target].tolist()
     said = ""
     known: set[str] = set()
     for method in table:
@@ -166,22 +168,29 @@ def example(profile: Profile, table: Sequence[Method]) -> str:
         entry = scores.loc[dataset.records[target].image_id]
         said += _said(method.label, str(entry["caption"]), int(entry["rank"]), known)
         known |= set(str(entry["caption"]).split())
+    strip = "".join(
+        _picture(paint(dataset.scene(row), 128), "Similar image: " + records[row].captions[0])
+        for row in similar
+    )
+    first_picture = _picture(
+        paint(dataset.scene(target), 256), "Target image: " + records[target].captions[0]
+    )
     return (
-        f'<figure class="geg-example"><div class="geg-strip">{pictures}</div>'
-        f'<dl class="geg-captions">{said}</dl></figure>'
+        f'<figure class="geg-example"><div class="geg-target">{first_picture}</div>'
+        f'<dl class="geg-captions">{said}</dl>'
+        f'<div class="geg-similar"><p>Most easily confused with it</p>'
+        f'<div class="geg-strip">{strip}</div></div></figure>'
     )
 
 
-def _picture(array: np.ndarray, caption: str, is_target: bool) -> str:
+def _picture(array: np.ndarray, alt: str) -> str:
     buffer = io.BytesIO()
-    picture = Image.fromarray(array).resize((_PIXELS, _PIXELS), Image.Resampling.LANCZOS)
-    picture.quantize(64).save(buffer, "PNG", optimize=True)
+    picture = Image.fromarray(array)
+    picture.quantize(128).save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
-    kind = "geg-target" if is_target else "geg-similar"
-    alt = ("Target image: " if is_target else "Similar image: ") + caption
     return (
-        f'<img class="{kind}" src="data:image/png;base64,{data}" '
-        f'alt="{html.escape(alt, quote=True)}" width="{_PIXELS}" height="{_PIXELS}">'
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" '
+        f'width="{picture.width}" height="{picture.height}">'
     )
 
 
