@@ -1,0 +1,138 @@
+"""Figures of training: learning curves on the validation split, health of a policy gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gegcore.report.page import Html
+from gegcore.report.style import FAINT, INK, Panel, colour, marker, panel, panels
+from gegcore.runs import RunFolder
+from gegcore.storage import read_json
+
+_CURVES = {
+    "CIDEr-D": "CIDEr-D \N{MULTIPLICATION SIGN} 100",
+    "R@1": "R@1 (%)",
+    "GEG-Avg": "GEG-Avg (cosine)",
+    "length": "words per caption",
+}
+_ROLLING = 15
+
+
+def learning_curves(run: RunFolder, objective: str) -> Html:
+    """Loss over steps and, on the validation split, CIDEr-D, R@1, GEG-Avg and length over epochs.
+
+    Epoch 0 is the model that training starts from; a ring marks the epoch that was kept.
+
+    Raises:
+        DataError: training is not finished.
+    """
+    history, log = run.history(), run.log()
+    kept = int(read_json(run.file("training.json"))["best_epoch"])
+    parts = [_loss(log, objective)]
+    for metric, label in _CURVES.items():
+        if metric in history:
+            parts.append(_curve(history, metric, label, objective, kept))
+    return panels(
+        parts,
+        "Loss on training batches (thin: as logged, thick: running mean); the rest on the "
+        f"validation split after each epoch. The ring is epoch {kept}, whose weights were kept.",
+    )
+
+
+def health_panel(run: RunFolder, objective: str) -> Html:
+    """What tells a healthy policy gradient from a collapsing one.
+
+    Reward of samples against the reward of greedy captions, share of samples with a positive
+    advantage, length of samples, and entropy per word, all on training batches.
+
+    Raises:
+        DataError: training is not finished.
+    """
+    log = run.log()
+    parts = [_rewards(log, objective)]
+    for metric, title, label in (
+        ("positive_advantage", "Better than the baseline", "share of samples (%)"),
+        ("length", "Length", "words per sample"),
+        ("entropy", "Entropy", "nats per word"),
+    ):
+        scale = 100.0 if metric == "positive_advantage" else 1.0
+        parts.append(_trace(log["step"], scale * log[metric], title, label, objective))
+    return panels(
+        parts,
+        "On training batches (thin: as logged, thick: running mean). Healthy: samples come close "
+        "to greedy captions, about half of them beat the baseline, and entropy falls slowly.",
+    )
+
+
+def is_self_critical(run: RunFolder) -> bool:
+    """Whether a run was trained with a reward, so that there is a health panel to show."""
+    return "reward" in run.log()
+
+
+def training_report(run: RunFolder, objective: str) -> Html:
+    """Learning curves and, for a run with a reward, the health panel."""
+    curves = learning_curves(run, objective)
+    return curves + health_panel(run, objective) if is_self_critical(run) else curves
+
+
+def _loss(log: pd.DataFrame, objective: str) -> Panel:
+    title = "Policy-gradient loss" if "reward" in log else "Cross-entropy"
+    label = "loss" if "reward" in log else "nats per word"
+    return _trace(log["step"], log["loss"], title, label, objective)
+
+
+def _trace(x: pd.Series, y: pd.Series, title: str, label: str, objective: str) -> Panel:
+    with panel(title, "step", label) as (figure, axes):
+        axes.plot(x, y, color=colour(objective), alpha=0.3, linewidth=0.9)
+        axes.plot(x, _smooth(y), color=colour(objective))
+    return Panel(figure, _described(f"{title} ({label})", "step", x, _smooth(y)))
+
+
+def _rewards(log: pd.DataFrame, objective: str) -> Panel:
+    with panel("Reward", "step", "reward") as (figure, axes):
+        for name, label, tint, line in (
+            ("reward_greedy", "greedy", INK, "--"),
+            ("reward", "samples", colour(objective), "-"),
+        ):
+            axes.plot(log["step"], log[name], color=tint, alpha=0.25, linewidth=0.9)
+            axes.plot(log["step"], _smooth(log[name]), line, color=tint, label=label)
+        axes.legend(loc="best")
+    alt = _described("Reward of sampled captions", "step", log["step"], _smooth(log["reward"]))
+    greedy = _smooth(log["reward_greedy"]).iloc[-1]
+    return Panel(figure, f"{alt} Greedy captions end at {greedy:.3g}.")
+
+
+def _curve(history: pd.DataFrame, metric: str, label: str, objective: str, kept: int) -> Panel:
+    title = {"CIDEr-D": "Language", "R@1": "Retrieval", "GEG-Avg": "Gap", "length": "Length"}[
+        metric
+    ]
+    with panel(f"{title} (validation)", "epoch", label) as (figure, axes):
+        tint = colour(objective)
+        axes.plot(history["epoch"], history[metric], marker=marker(objective), color=tint)
+        best = history[history["epoch"] == kept]
+        axes.plot(
+            best["epoch"], best[metric], "o", markersize=13, markerfacecolor="none",
+            markeredgecolor=INK, markeredgewidth=1.3,
+        )  # fmt: skip
+        axes.axhline(history[metric].iloc[0], color=FAINT, linewidth=1, zorder=0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(x=0.08, y=0.15)
+    return Panel(
+        figure, _described(f"{label} on validation", "epoch", history["epoch"], history[metric])
+    )
+
+
+def _smooth(values: pd.Series) -> pd.Series:
+    return values.rolling(_ROLLING, min_periods=1, center=True).mean()
+
+
+def _described(what: str, over: str, x: Sequence[float] | pd.Series, y: pd.Series) -> str:
+    """Alternative text: where a curve starts and ends, and its extremes."""
+    values, places = np.asarray(y, dtype=float), np.asarray(x)
+    return (
+        f"{what} by {over}: {values[0]:.3g} at {over} {places[0]}, {values[-1]:.3g} at {over} "
+        f"{places[-1]}; lowest {values.min():.3g}, highest {values.max():.3g}."
+    )

@@ -1,0 +1,159 @@
+"""Pieces of HTML that notebooks show: they fit a phone, a desktop, JupyterLab and the book."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+MINUS = "\N{MINUS SIGN}"
+
+# Colours come from the book's style sheet where there is one, and from here in JupyterLab.
+_STYLE = """<style>
+.geg-scroll{overflow-x:auto;margin:.6rem 0 1rem}
+.geg-scroll table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;
+margin:0;display:table!important;width:auto}
+.geg-scroll caption{caption-side:bottom;text-align:left;font-size:.82rem;opacity:.8;padding:.4rem 0;
+white-space:normal;min-width:17rem}
+.geg-scroll th,.geg-scroll td{padding:.35rem .6rem;text-align:right;vertical-align:top;
+border-bottom:1px solid var(--geg-line,#d9dfe6);white-space:nowrap;background:none}
+.geg-scroll .geg-text{text-align:left;white-space:normal;min-width:11rem}
+.geg-scroll tbody th{text-align:left;font-weight:600}
+.geg-scroll thead th{vertical-align:bottom;border-bottom-width:2px}
+.geg-scroll tr.geg-section th{text-align:left;color:var(--geg-accent,#b8460f);padding-top:.9rem}
+.geg-scroll small{display:block;opacity:.75;font-size:.76rem}
+.geg-best{font-weight:700}
+.geg-panels{display:flex;flex-wrap:wrap;gap:.7rem;margin:.6rem 0 .3rem}
+.geg-panels img{flex:1 1 300px;min-width:0;max-width:470px;width:100%;height:auto;background:#fff;
+border-radius:.5rem}
+.geg-under{font-size:.84rem;opacity:.85;margin:.1rem 0 1rem}
+.geg-cards{display:grid;gap:1rem;margin:.8rem 0}
+.geg-card{border:1px solid var(--geg-line,#d9dfe6);border-radius:.7rem;padding:.8rem;
+background:var(--geg-paper,transparent);min-width:0}
+.geg-card p{margin:.1rem 0 .4rem;line-height:1.45}
+.geg-row{display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));gap:.45rem;
+max-width:50rem;margin:0}
+.geg-row figure{margin:0;min-width:0}
+.geg-row img{width:100%;height:auto;border-radius:.4rem;display:block}
+.geg-row figcaption{font-size:.74rem;line-height:1.3;margin-top:.2rem;opacity:.85}
+.geg-row .geg-own img{outline:3px solid var(--geg-accent,#b8460f);outline-offset:-2px}
+.geg-sheet{grid-template-columns:repeat(auto-fill,minmax(150px,1fr));max-width:none}
+.geg-said-by{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .9rem;margin:.7rem 0 0}
+.geg-said-by dt{font-weight:600;font-size:.84rem;margin:0}
+.geg-said-by dd{margin:0}
+.geg-said-by dd b{color:var(--geg-accent,#b8460f)}
+.geg-pill{display:inline-block;border:1px solid currentColor;border-radius:1rem;font-size:.74rem;
+padding:.02rem .5rem;white-space:nowrap;opacity:.9}
+.geg-holds{color:var(--geg-good,#1d6b3f)}.geg-fails{color:var(--geg-accent,#b8460f)}
+.geg-badge{display:flex;flex-wrap:wrap;gap:.35rem;font-size:.76rem}
+.geg-badge span{border:1px solid var(--geg-line,#d9dfe6);border-radius:1rem;padding:.08rem .6rem}
+.geg-badge b{margin-right:.25rem}
+@media (max-width:600px){.geg-said-by{grid-template-columns:1fr;gap:.05rem}
+.geg-said-by dd{margin-bottom:.5rem}.geg-scroll th,.geg-scroll td{padding:.3rem .4rem}}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of a page; shown as such where it is the value of a notebook cell."""
+
+    body: str
+
+    def _repr_html_(self) -> str:
+        return _STYLE + self.body
+
+    def __repr__(self) -> str:
+        return f"<HTML, {len(self.body):,} characters>"
+
+    def __add__(self, other: Html) -> Html:
+        return Html(self.body + other.body)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: text, something smaller below it, a CSS class."""
+
+    text: str
+    small: str = ""
+    kind: str = ""
+
+    def html(self) -> str:
+        small = f"<small>{html.escape(self.small)}</small>" if self.small else ""
+        kind = f' class="{self.kind}"' if self.kind else ""
+        return f"<td{kind}>{html.escape(self.text)}{small}</td>"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table; without cells it is the heading of those that follow."""
+
+    name: str
+    cells: Sequence[Cell] = ()
+
+
+def table(columns: Sequence[str], rows: Iterable[Row], caption: str, corner: str = "") -> Html:
+    """A table that scrolls sideways on its own where the screen is narrower than it is.
+
+    Args:
+        columns: headings of the cells.
+        rows: each with as many cells as there are columns, or none.
+        caption: below the table: what the numbers are.
+        corner: heading of the row names.
+    """
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
+    lines = []
+    for row in rows:
+        name = html.escape(row.name)
+        if row.cells:
+            cells = "".join(cell.html() for cell in row.cells)
+            lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+        else:
+            span = f'colspan="{len(columns) + 1}"'
+            lines.append(f'<tr class="geg-section"><th {span} scope="rowgroup">{name}</th></tr>')
+    return Html(
+        '<div class="geg-scroll" tabindex="0" role="region" aria-label="table">'
+        f"<table><caption>{html.escape(caption)}</caption>"
+        f'<thead><tr><th scope="col">{html.escape(corner)}</th>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def picture(array: np.ndarray, alt: str, colours: int = 96) -> str:
+    """An `<img>` that carries its pixels: uint8 RGB `(H, W, 3)` as a small PNG.
+
+    Args:
+        array: the picture.
+        alt: what it shows, for those who cannot see it.
+        colours: of the palette; these scenes are flat, so that few are enough.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(array).quantize(colours).save(buffer, "PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    height, width = array.shape[:2]
+    return (
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" '
+        f'width="{width}" height="{height}" loading="lazy">'
+    )
+
+
+def number(metric: str, value: float | None) -> str:
+    """As the paper prints it: GEG with four decimals, everything else with one; a true minus."""
+    if value is None:
+        return "\N{EN DASH}"
+    text = f"{value:.4f}" if metric.startswith("GEG") else f"{value:.1f}"
+    return text.replace("-", MINUS)
+
+
+def interval(metric: str, low: float, high: float) -> str:
+    """A 95 % interval in brackets."""
+    return f"[{number(metric, low)}, {number(metric, high)}]"
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference, with its sign."""
+    return ("+" if value > 0 else "") + number(metric, value)

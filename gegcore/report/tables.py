@@ -1,0 +1,123 @@
+"""Tables of results: ours with intervals, the paper's beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gegcore.metrics.uncertainty import Interval
+from gegcore.report.page import Cell, Html, Row, interval, number, table
+from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
+from gegcore.report.results import TABLE_COLUMNS, Finished, Results
+from gegcore.runs import RunFolder
+
+_INTERVALS = "95 % bootstrap intervals over test images in brackets"
+
+
+def results_table(results: Results, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
+    """Every finished model and objective: means over seeds, intervals over images.
+
+    Args:
+        results: runs of a profile.
+        metrics: columns; those that a run lacks are shown as a dash.
+    """
+    rows: list[Row] = []
+    for model in results.models:
+        if len(results.models) > 1:
+            rows.append(Row(_model_name(model)))
+        rows += _own_rows(results.of_model(model), metrics)
+    return table(metrics, rows, _caption(results), corner="Objective")
+
+
+def beside_paper(results: Results, model: str, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
+    """Rows of Table 2 of the paper for a model, and below them the same rows of our own."""
+    theirs = model_rows(model)
+    rows = []
+    if theirs:
+        rows.append(Row("Paper, Table 2: photographs (COCO), CLIP ViT-B/32"))
+        rows += _paper_rows(theirs, metrics)
+    rows.append(Row(f"Here: embedded world, profile {results.profile.name}"))
+    rows += _own_rows(results.of_model(model), metrics)
+    caption = f"{_model_name(model)}. {_caption(results)} Compare directions, not levels."
+    return table(metrics, rows, caption, corner="Objective")
+
+
+def metrics_table(run: RunFolder, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
+    """All metrics of one run, one a line."""
+    found = run.metrics()
+    rows = []
+    for name in [*metrics, *(other for other in found if other not in metrics)]:
+        if name in found:
+            value, (low, high) = found[name]["value"], found[name]["ci95"]
+            rows.append(Row(name, [Cell(number(name, value)), Cell(interval(name, low, high))]))
+    count = found["CIDEr"]["n"]
+    return table(
+        ("value", "95 % interval"),
+        rows,
+        f"{count:,} test images, greedy decoding; percentile bootstrap over images.",
+        corner="Metric",
+    )
+
+
+def _own_rows(entries: Sequence[Finished], metrics: Sequence[str]) -> list[Row]:
+    best = _best({entry.label: entry.estimates for entry in entries}, metrics)
+    rows = []
+    for entry in entries:
+        cells = []
+        for name in metrics:
+            found = entry.estimates.get(name)
+            if found is None:
+                cells.append(Cell(number(name, None)))
+                continue
+            small = interval(name, found.low, found.high)
+            kind = "geg-best" if best.get(name) == entry.label else ""
+            cells.append(Cell(number(name, found.value), small, kind))
+        rows.append(Row(entry.label, cells))
+    return rows
+
+
+def _best(
+    estimates: Mapping[str, Mapping[str, Interval]], metrics: Sequence[str]
+) -> dict[str, str]:
+    """Metric -> label of the row with the largest value; nothing where there is one row only."""
+    if len(estimates) < 2:
+        return {}
+    best = {}
+    for name in metrics:
+        values = {label: found[name].value for label, found in estimates.items() if name in found}
+        if values:
+            best[name] = max(values, key=lambda label: values[label])
+    return best
+
+
+def _paper_rows(rows: Mapping[str, PaperRow], metrics: Sequence[str]) -> list[Row]:
+    best = {
+        name: max(row.values.get(name, float("-inf")) for row in rows.values()) for name in metrics
+    }
+    lines = []
+    for row in rows.values():
+        label = row.name.removeprefix(row.name.split("+")[0]) or "MLE"
+        cells = []
+        for name in metrics:
+            value = row.values.get(name)
+            kind = "geg-best" if value is not None and value == best[name] else ""
+            cells.append(Cell(number(name, value), kind=kind))
+        lines.append(Row(label, cells))
+    return lines
+
+
+def _model_name(model: str) -> str:
+    return MODEL_NAMES.get(model, model)
+
+
+def _caption(results: Results) -> str:
+    images = next(iter(results)).estimates["R@1"].n
+    counts = {len(entry.seeds) for entry in results}
+    if counts == {1}:
+        seeds = "one seed"
+    elif len(counts) == 1:
+        seeds = f"means over {counts.pop()} seeds"
+    else:
+        each = ", ".join(f"{entry.label} {len(entry.seeds)}" for entry in results)
+        seeds = f"means over seeds ({each})"
+    missing = f" Not finished: {', '.join(results.missing)}." if results.missing else ""
+    return f"{images:,} test images, {seeds}, {_INTERVALS}; bold: best of the block.{missing}"
