@@ -5,14 +5,20 @@ from __future__ import annotations
 import difflib
 import html
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from gegcore.data.dataset import CaptionDataset
+from gegcore.data.scenes.world import ScenesDataset
 from gegcore.groups import SimilarGroups
+from gegcore.profiles import Profile
 from gegcore.report.page import Html, picture
-from gegcore.report.results import Finished
+from gegcore.report.results import Finished, Results
+from gegcore.runs import project_root
+
+Choice = Literal["random", "better", "worse"]
 
 # Changes of these words alone tell nothing about the picture.
 _LITTLE_WORDS = frozenset(
@@ -98,6 +104,36 @@ def caption_cards(
         strip = group_strip(dataset, groups, position).body
         cards.append(f'<div class="geg-card">{strip}<dl class="geg-said-by">{lines}</dl></div>')
     return Html(f'<div class="geg-cards">{"".join(cards)}</div>')
+
+
+def qualitative(results: Results, model: str, choice: Choice, count: int) -> Html:
+    """Cards of test images of a model: drawn at random, or where GEG changed the rank most.
+
+    Args:
+        results: runs of a profile, whose prepared test split is read.
+        model: whose captions.
+        choice: "random"; "better" or "worse": rank of +SCST+GEG against +SCST.
+        count: of images.
+
+    Raises:
+        DataError: the test split is not prepared.
+    """
+    dataset, groups = _test_split(results.profile)
+    entries = results.of_model(model)
+    if choice == "random":
+        positions = drawn(len(dataset.records), count)
+    else:
+        before, after = results.find(model, "scst"), results.find(model, "scst_geg")
+        if before is None or after is None:
+            return Html("<p>+SCST or +SCST+GEG is not finished.</p>")
+        positions = most_changed(dataset, before, after, count, choice == "better")
+    return caption_cards(dataset, groups, entries, positions)
+
+
+def _test_split(profile: Profile) -> tuple[ScenesDataset, SimilarGroups]:
+    folder = project_root() / "artifacts" / profile.name
+    dataset = ScenesDataset.load(folder / "data" / "test.json")
+    return dataset, SimilarGroups.load(folder / "groups" / f"test-k{profile.group_size}")
 
 
 def sampled_captions(

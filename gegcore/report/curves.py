@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from gegcore.report.page import Html
 from gegcore.report.style import FAINT, INK, Panel, colour, marker, panel, panels
@@ -118,7 +119,7 @@ def _curve(history: pd.DataFrame, metric: str, label: str, objective: str, kept:
             markeredgecolor=INK, markeredgewidth=1.3,
         )  # fmt: skip
         axes.axhline(history[metric].iloc[0], color=FAINT, linewidth=1, zorder=0)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.margins(x=0.08, y=0.15)
     return Panel(
         figure, _described(f"{label} on validation", "epoch", history["epoch"], history[metric])

@@ -44,7 +44,8 @@ MARKERS: dict[str, str] = {
 # A panel is as wide as a phone, so that its letters keep their size there; panels wrap.
 PANEL_INCHES = (3.9, 2.9)
 
-_RC: dict[str, Any] = {
+# Typed loosely: matplotlib lists its 300 keys in the type.
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 10.5,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gegcore.metrics.uncertainty import Interval
+from gegcore.profiles import Profile
 from gegcore.report.page import Cell, Html, Row, interval, number, table
 from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
 from gegcore.report.results import TABLE_COLUMNS, Finished, Results
 from gegcore.runs import RunFolder
+from gegcore.training.config import objective_config
 
 _INTERVALS = "95 % bootstrap intervals over test images in brackets"
 
@@ -56,6 +58,33 @@ def metrics_table(run: RunFolder, metrics: Sequence[str] = TABLE_COLUMNS) -> Htm
         f"{count:,} test images, greedy decoding; percentile bootstrap over images.",
         corner="Metric",
     )
+
+
+def settings_table(profile: Profile, objective: str) -> Html:
+    """What a profile sets for an objective, beside the defaults that it overrides.
+
+    Raises:
+        ConfigError: unknown objective.
+    """
+    chosen = profile.objective(objective).model_dump(exclude={"label"})
+    usual = objective_config(objective).model_dump(exclude={"label"})
+    rows = []
+    for name, value in chosen.items():
+        changed = value != usual[name]
+        cells = [Cell(_plain(value), kind="geg-text geg-best" if changed else "geg-text")]
+        rows.append(Row(name, [*cells, Cell(_plain(usual[name]), kind="geg-text")]))
+    caption = f"{profile.objective(objective).label}; bold: the profile overrides the default."
+    return table(("here", "default"), rows, caption, corner="Setting")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_plain, value))
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _own_rows(entries: Sequence[Finished], metrics: Sequence[str]) -> list[Row]:

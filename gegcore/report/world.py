@@ -77,7 +77,7 @@ def length_histogram(dataset: ScenesDataset) -> Html:
     lengths = {name: [len(tokenize(text)) for text in texts] for name, texts in kinds.items()}
     with panel("Length of texts", "words", "share of texts (%)") as (figure, axes):
         longest = max(max(values) for values in lengths.values())
-        bins = np.arange(longest + 2) - 0.5
+        bins = [word - 0.5 for word in range(longest + 2)]
         for name, values in lengths.items():
             weights = np.full(len(values), 100 / len(values))
             axes.hist(values, bins, weights=weights, color=tints[name], alpha=0.65, label=name)
