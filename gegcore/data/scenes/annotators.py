@@ -23,12 +23,12 @@ class AnnotatorModel:
     hypernym: float = 0.03
     activity: float = 0.66
     setting: float = 0.92
-    colour: float = 0.25
+    colour: float = 0.38
     size: float = 0.08
-    secondary: float = 0.52
+    secondary: float = 0.66
     second_secondary: float = 0.06
-    secondary_colour: float = 0.14
-    ambience: float = 0.16
+    secondary_colour: float = 0.22
+    ambience: float = 0.2
 
 
 _STYLES = ("plain", "there", "is", "front", "picture", "that")

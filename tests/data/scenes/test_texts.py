@@ -64,7 +64,7 @@ def test_captions_are_like_those_of_people() -> None:
     counts = Counter(word for caption in captions for word in caption.split())
     assert sum(count >= 5 for count in counts.values()) >= 400
     details = np.mean([any(says(c, colour) for colour in COLOURS) for c in captions])
-    assert 0.05 < details < 0.35  # generic: most people do not mention colours
+    assert 0.05 < details < 0.45  # generic: most people do not mention colours
 
 
 def test_captions_do_not_depend_on_how_many_are_asked_for() -> None:
