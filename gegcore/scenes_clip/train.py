@@ -198,7 +198,7 @@ def fit(
 
 def main(arguments: argparse.Namespace) -> dict[str, Any]:
     """Paint, learn the BPE, train, validate, write; returns the last validation."""
-    started = time.time()
+    started, machine = time.time(), environment()
     torch.manual_seed(arguments.seed)
     random.seed(arguments.seed)
     web = ScenesDataset("web", arguments.scenes, seed=arguments.world_seed)
@@ -232,7 +232,7 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
         clip, images = validation_clip(model, tokenizer, held_out)
         report = evaluate(clip, validation, images, arguments.seed)
         print(report, flush=True)
-    _save(arguments, stem, model, report, round(time.time() - started))
+    _save(arguments, stem, model, report, {**machine, "wall_seconds": round(time.time() - started)})
     return report
 
 
@@ -259,7 +259,7 @@ def _save(
     stem: str,
     model: ScenesClip,
     report: dict[str, Any],
-    seconds: int,
+    machine: dict[str, Any],
 ) -> None:
     options = " ".join(
         f"--{key.replace('_', '-')} {value}"
@@ -273,9 +273,8 @@ def _save(
         "what": f"{arguments.name}: the CLIP of the embedded world OpenMoji Scenes",
         "command": f"python -m gegcore.scenes_clip.train {options}",
         "seed": arguments.seed,
-        "wall_seconds": seconds,
         "validation": report,
-        "environment": environment(),
+        "environment": machine,
     }
     save_shipped(stem, tensors, provenance, arguments.output)
 

@@ -53,7 +53,10 @@ def test_it_tells_scenes_apart(
     generic = recalls(clip.encode_texts(human), pictures)
     assert detailed["R@1"] > 85 and detailed["R@5"] > 95
     assert 15 < generic["R@1"] < detailed["R@1"] - 15
-    assert min(gaming(clip, web, pictures, seed=0).values()) > 75
+    won = gaming(clip, web, pictures, seed=0)
+    # A text cut short is often still right, so CLIP minds it least.
+    assert won.pop("dangling") > 60
+    assert min(won.values()) > 85
 
 
 def test_pictures_of_any_size_and_kind(clip: ClipModel, held_out: ScenesDataset) -> None:
