@@ -1,0 +1,211 @@
+"""Versions, targets and licences: what a stranger meets before any code runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import gegcore
+from gegcore.cli import main
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def direct_requirements() -> list[Requirement]:
+    extras = PROJECT["optional-dependencies"]
+    lines = (*PROJECT["dependencies"], *extras["book"], *extras["test"])
+    return [Requirement(line) for line in lines]
+
+
+def pins() -> dict[str, list[Requirement]]:
+    """Package -> its lines in constraints.txt."""
+    found: dict[str, list[Requirement]] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            requirement = Requirement(line)
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def version_for(name: str, python: str) -> str | None:
+    """Version that constraints.txt pins for a Python version."""
+    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    lines = [
+        line
+        for line in pins().get(canonicalize_name(name), [])
+        if line.marker is None or line.marker.evaluate(environment)
+    ]
+    assert len(lines) <= 1, f"{name} is pinned twice for Python {python}"
+    return str(lines[0].specifier).removeprefix("==") if lines else None
+
+
+def test_every_constraint_is_exact() -> None:
+    for lines in pins().values():
+        for line in lines:
+            assert re.fullmatch(r"==[\w.]+", str(line.specifier)), line
+
+
+@pytest.mark.parametrize("python", ["3.10.12", "3.11.2", "3.11.9", "3.12.4", "3.13.1"])
+def test_direct_requirements_are_pinned_within_their_ranges(python: str) -> None:
+    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    for requirement in direct_requirements():
+        if requirement.marker and not requirement.marker.evaluate(environment):
+            continue
+        version = version_for(requirement.name, python)
+        assert version is not None, f"{requirement.name} has no pin for Python {python}"
+        assert version in requirement.specifier, f"{requirement} but pinned {version}"
+
+
+def test_conda_users_get_the_same_versions() -> None:
+    stored = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (python,) = (item for item in stored["dependencies"] if str(item).startswith("python="))
+    minor = python.removeprefix("python=").removesuffix(".*")
+    (pip_section,) = (item["pip"] for item in stored["dependencies"] if isinstance(item, dict))
+    assert "--constraint constraints.txt" in pip_section
+    assert "--editable .[book,test]" in pip_section
+    listed = [Requirement(line) for line in pip_section if not line.startswith("--")]
+    names = {canonicalize_name(requirement.name) for requirement in listed}
+    assert names == {canonicalize_name(requirement.name) for requirement in direct_requirements()}
+    for requirement in listed:
+        assert str(requirement.specifier) == f"=={version_for(requirement.name, f'{minor}.99')}"
+
+
+def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
+    needs = importlib.metadata.requires("torchvision") or []
+    (torch,) = (Requirement(line) for line in needs if Requirement(line).name == "torch")
+    installed = importlib.metadata.version("torchvision")
+    if installed.split("+")[0] == version_for("torchvision", "3.11.9"):
+        assert version_for("torch", "3.11.9") in torch.specifier
+
+
+def test_every_import_of_the_package_is_declared() -> None:
+    imported = set()
+    for path in (ROOT / "gegcore").rglob("*.py"):
+        lines = re.findall(r"^\s*(?:from|import) ([A-Za-z_]\w*)", path.read_text(), re.MULTILINE)
+        imported |= set(lines)
+    providers = importlib.metadata.packages_distributions()
+    declared = {canonicalize_name(requirement.name) for requirement in direct_requirements()}
+    # These come with one that is declared, and are of one project with it.
+    declared |= {"jupyter-client", "sphinx", "packaging"}
+    for module in imported - set(sys.stdlib_module_names) - {"gegcore"}:
+        distributions = {canonicalize_name(name) for name in providers.get(module, [])}
+        assert not distributions or distributions & declared, f"{module} is not declared"
+
+
+def test_package_data_and_entry_point() -> None:
+    package = Path(gegcore.__file__).parent
+    assert (package / "py.typed").is_file()
+    assert PROJECT["scripts"]["gegcore"] == "gegcore.cli:main"
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+
+
+def test_licences_name_the_artwork() -> None:
+    assert "MIT License" in (ROOT / "LICENSE").read_text()
+    for path in ("LICENSES/OpenMoji-CC-BY-SA-4.0.txt", "README.md", "book/about.md", "_config.yml"):
+        text = (ROOT / path).read_text()
+        assert "OpenMoji" in text, path
+        assert "BY-SA 4.0" in text, path
+
+
+def make(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    cleaned = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env={**cleaned, **environment},
+        capture_output=True, text=True, timeout=60,
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Makefile and what it depends on, with a Python that only pretends to install."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    fake = tmp_path / "fake-python"
+    fake.write_text(
+        "#!/bin/sh\n"
+        f'case "$1 $2" in "-c "*) exec {sys.executable} "$@" ;; esac\n'
+        'echo "$@" >> calls.txt\n'
+        'if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi\n'
+        'if [ "$2" = pip ] && [ -e fail ]; then exit 1; fi\n'
+    )
+    fake.chmod(0o755)
+    return tmp_path
+
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@needs_make
+def test_setup_installs_once_and_again_when_versions_change(checkout: Path) -> None:
+    def calls() -> list[str]:
+        return (checkout / "calls.txt").read_text().splitlines()
+
+    python = f"PYTHON={checkout / 'fake-python'}"
+    first = make("setup", python, folder=checkout)
+    assert first.returncode == 0, first.stderr
+    assert any("--constraint constraints.txt" in call for call in calls())
+    done = len(calls())
+    assert make("setup", python, folder=checkout).returncode == 0
+    assert len(calls()) == done
+    later = (checkout / ".venv" / "installed.txt").stat().st_mtime + 10
+    os.utime(checkout / "constraints.txt", (later, later))
+    make("setup", python, folder=checkout)
+    assert len(calls()) > done
+
+
+@needs_make
+def test_failed_installation_is_tried_again(checkout: Path) -> None:
+    python = f"PYTHON={checkout / 'fake-python'}"
+    (checkout / "fail").touch()
+    assert make("setup", python, folder=checkout).returncode != 0
+    assert not (checkout / ".venv" / "installed.txt").exists()
+    (checkout / "fail").unlink()
+    assert make("setup", python, folder=checkout).returncode == 0
+
+
+@needs_make
+def test_old_python_is_refused_in_words(checkout: Path) -> None:
+    old = checkout / "old-python"
+    old.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 8); '
+        'sys.version = \'3.8.1\'; code = sys.argv.pop(1); exec(code)" "$2"\n'
+    )
+    old.chmod(0o755)
+    done = make("setup", f"PYTHON={old}", folder=checkout)
+    assert done.returncode != 0
+    assert "needs Python 3.10 or newer" in done.stdout
+    assert "3.8.1" in done.stdout
+
+
+@needs_make
+def test_help_lists_every_target(checkout: Path) -> None:
+    text = make("help", folder=checkout).stdout
+    for target in ("setup", "book", "smoke", "plan", "lab", "test", "lint", "clean"):
+        assert re.search(rf"make {target}\b", text), target
+
+
+def test_workflows_call_what_a_person_would() -> None:
+    test = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+    book = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    assert any(step.get("run") == ".ci/run" for step in test["jobs"]["test"]["steps"])
+    assert any("make book" in step.get("run", "") for step in book["jobs"]["build"]["steps"])
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
