@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from gegcore.errors import ConfigError
 from gegcore.metrics.uncertainty import Interval, Statistic, bootstrap, paired_difference
-from gegcore.report.page import Cell, Html, Row, interval, number, signed, table
+from gegcore.report.page import Html, interval, number, signed
 from gegcore.report.paper import paper_row
 from gegcore.report.results import PER_IMAGE, Finished, Results, common_seeds
 
@@ -218,28 +218,26 @@ def judge_all(results: Results, model: str, ledger: Ledger | None = None) -> lis
 
 
 def claims_page(judged: list[Judged]) -> Html:
-    """The ledger as a table, a line a claim."""
-    columns = ("Verdict", "Paper", "Ours", "Where", "Why")
-    rows = []
-    for entry in judged:
-        kind = {"holds": "geg-holds", "does not hold": "geg-fails"}.get(entry.verdict, "")
-        cells = [
-            Cell(entry.verdict, kind=kind),
-            _paper_cell(entry.claim),
-            _our_cell(entry),
-            Cell(entry.claim.where, kind="geg-text"),
-            Cell(entry.reason, kind="geg-text"),
-        ]
-        rows.append(Row(entry.claim.claim, cells))
-    counts = {name: sum(entry.verdict == name for entry in judged) for name in _VERDICTS}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    caption = f"{said}. Brackets: 95 % paired bootstrap intervals over test images."
-    wide = table(columns, rows, caption, corner="Claim")
-    return Html(f'<div class="geg-claims">{wide.body}</div>' + _WRAP)
+    """The ledger as a list: verdict, claim, the paper's numbers, ours, and why."""
+    counts = {name: sum(entry.verdict == name for entry in judged) for name in get_args(Verdict)}
+    said = ", ".join(f"<b>{count}</b> {name}" for name, count in counts.items())
+    note = "Brackets: 95 % paired bootstrap intervals over test images."
+    return Html(f"<p>{said}. {note}</p>" + "".join(map(_claim_html, judged)))
 
 
-_VERDICTS = ("holds", "does not hold", "not decided")
-_WRAP = "<style>.geg-claims tbody th{white-space:normal;min-width:12rem}</style>"
+def _claim_html(entry: Judged) -> str:
+    kind = {"holds": "geg-pill geg-holds", "does not hold": "geg-pill geg-fails"}
+    numbers = "".join(
+        f"<span>{name}: {html.escape(text)}</span>"
+        for name, text in (("paper", _paper_text(entry.claim)), ("here", _our_text(entry)))
+        if text
+    )
+    why = html.escape(f"{entry.claim.where}. Verdict: {entry.reason}.")
+    return (
+        f'<div class="geg-claim"><div><span class="{kind.get(entry.verdict, "geg-pill")}">'
+        f"{entry.verdict}</span></div><div><p><b>{html.escape(entry.claim.claim)}</b></p>"
+        f'<p class="geg-numbers">{numbers}</p><p class="geg-why">{why}</p></div></div>'
+    )
 
 
 def findings_page(ledger: Ledger) -> Html:
@@ -252,23 +250,23 @@ def findings_page(ledger: Ledger) -> Html:
     return Html(f"<ul>{items}</ul>")
 
 
-def _paper_cell(claim: Claim) -> Cell:
+def _paper_text(claim: Claim) -> str:
     if claim.paper is None:
-        return Cell("\N{EN DASH}")
+        return ""
     of, over = claim.paper.values()
     name = claim.paper.metric
-    return Cell(f"{number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}", name)
+    return f"{name} {number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}"
 
 
-def _our_cell(entry: Judged) -> Cell:
+def _our_text(entry: Judged) -> str:
     test = entry.claim.test
     if entry.ours is None or entry.values is None or test is None:
-        return Cell("\N{EN DASH}")
+        return ""
     name, (of, over) = test.metric, entry.values
     if test.share is None:
         low, high = entry.ours.low, entry.ours.high
         change = f"{signed(name, entry.ours.value)} {interval(name, low, high)}"
     else:
-        kept, least, most = (f"{100 * share:.0f}" for share in entry.ours[:3])
-        change = f"{kept} % of it [{least}, {most}]"
-    return Cell(f"{number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}", f"{name} {change}")
+        ratio, least, most = (f"{100 * share:.0f}" for share in entry.ours[:3])
+        change = f"{ratio} % [{least}, {most}]"
+    return f"{name} {number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}, {change}"

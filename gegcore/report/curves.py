@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from gegcore.report.page import Html
-from gegcore.report.style import FAINT, INK, Panel, colour, marker, panel, panels
+from gegcore.report.style import FAINT, INK, Panel, colour, legend_below, marker, panel, panels
 from gegcore.runs import RunFolder
 from gegcore.storage import read_json
 
@@ -100,7 +100,7 @@ def _rewards(log: pd.DataFrame, objective: str) -> Panel:
         ):
             axes.plot(log["step"], log[name], color=tint, alpha=0.25, linewidth=0.9)
             axes.plot(log["step"], _smooth(log[name]), line, color=tint, label=label)
-        axes.legend(loc="best")
+        legend_below(axes)
     alt = _described("Reward of sampled captions", "step", log["step"], _smooth(log["reward"]))
     greedy = _smooth(log["reward_greedy"]).iloc[-1]
     return Panel(figure, f"{alt} Greedy captions end at {greedy:.3g}.")

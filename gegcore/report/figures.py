@@ -11,13 +11,15 @@ from gegcore.metrics.uncertainty import Difference, paired_difference
 from gegcore.report.page import Html, signed
 from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
 from gegcore.report.results import Finished, Results, common_seeds
-from gegcore.report.style import FAINT, INK, Panel, colour, marker, panel, panels
+from gegcore.report.style import FAINT, INK, Panel, colour, legend_below, marker, panel, panels
 
 _GROUPS = (
     ("Language", "points", ("CIDEr", "ROUGE-L")),
     ("Retrieval", "percentage points", ("R@1", "R@5", "R@10")),
     ("Gap", "cosine", ("GEG-Avg", "GEG-Min")),
 )
+
+_FLAT = (3.9, 2.3)
 
 
 def frontier(results: Results, model: str) -> Html:
@@ -75,7 +77,8 @@ def _own_frontier(entries: Sequence[Finished], profile: str) -> Panel:
             )  # fmt: skip
             points[entry.label] = (x.value, y.value)
         _path(axes, list(points.values()))
-        _legend(axes)
+        axes.margins(0.12)
+        legend_below(axes)
     said = "; ".join(f"{label}: CIDEr {x:.1f}, R@1 {y:.1f}" for label, (x, y) in points.items())
     return Panel(figure, f"R@1 against CIDEr, our runs. {said}.")
 
@@ -93,7 +96,7 @@ def _paper_frontier(rows: dict[str, PaperRow], model: str, labels: dict[str, str
             points[label] = (x, y)
         _path(axes, list(points.values()))
         axes.margins(0.15)
-        _legend(axes)
+        legend_below(axes)
     said = "; ".join(f"{label}: CIDEr {x:.1f}, R@1 {y:.1f}" for label, (x, y) in points.items())
     return Panel(figure, f"R@1 against CIDEr, the paper's {model}. {said}.")
 
@@ -103,20 +106,15 @@ def _path(axes: Axes, points: list[tuple[float, float]]) -> None:
     axes.plot(*np.array(points).T, color=FAINT, linewidth=1.2, zorder=0)
 
 
-def _legend(axes: Axes) -> None:
-    """Below the axes, where it hides no point."""
-    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-
-
 def _whiskers(title: str, unit: str, found: dict[str, Difference], objective: str) -> Panel:
-    height = 1.25 + 0.42 * len(found)
-    with panel(title, f"difference ({unit})", "", inches=(3.9, height)) as (figure, axes):
+    with panel(title, f"difference ({unit})", "", inches=_FLAT) as (figure, axes):
         for line, (name, change) in enumerate(found.items()):
             axes.plot([change.low, change.high], [line, line], color=colour(objective))
             axes.plot(change.value, line, marker(objective), color=colour(objective), markersize=7)
             axes.annotate(
                 signed(name, change.value), (change.value, line), (0, 8),
                 textcoords="offset points", ha="center", fontsize=8.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(found)), list(found))

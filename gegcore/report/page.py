@@ -15,15 +15,13 @@ MINUS = "\N{MINUS SIGN}"
 
 # Colours come from the book's style sheet where there is one, and from here in JupyterLab.
 _STYLE = """<style>
-.geg-scroll{overflow-x:auto;margin:.6rem 0 1rem}
+.geg-scroll{overflow-x:auto;margin:.6rem 0 .3rem}
 .geg-scroll table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;
 margin:0;display:table!important;width:auto}
-.geg-scroll caption{caption-side:bottom;text-align:left;font-size:.82rem;opacity:.8;padding:.4rem 0;
-white-space:normal;min-width:17rem}
 .geg-scroll th,.geg-scroll td{padding:.35rem .6rem;text-align:right;vertical-align:top;
 border-bottom:1px solid var(--geg-line,#d9dfe6);white-space:nowrap;background:none}
-.geg-scroll .geg-text{text-align:left;white-space:normal;min-width:11rem}
-.geg-scroll tbody th{text-align:left;font-weight:600}
+.geg-scroll .geg-text{text-align:left;white-space:normal;min-width:7.5rem}
+.geg-scroll tbody th,.geg-scroll th.geg-corner{text-align:left;font-weight:600}
 .geg-scroll thead th{vertical-align:bottom;border-bottom-width:2px}
 .geg-scroll tr.geg-section th{text-align:left;color:var(--geg-accent,#b8460f);padding-top:.9rem}
 .geg-scroll small{display:block;opacity:.75;font-size:.76rem}
@@ -42,19 +40,26 @@ max-width:50rem;margin:0}
 .geg-row img{width:100%;height:auto;border-radius:.4rem;display:block}
 .geg-row figcaption{font-size:.74rem;line-height:1.3;margin-top:.2rem;opacity:.85}
 .geg-row .geg-own img{outline:3px solid var(--geg-accent,#b8460f);outline-offset:-2px}
-.geg-sheet{grid-template-columns:repeat(auto-fill,minmax(150px,1fr));max-width:none}
+.geg-sheet{grid-template-columns:repeat(auto-fill,minmax(122px,1fr));max-width:none}
 .geg-said-by{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .9rem;margin:.7rem 0 0}
 .geg-said-by dt{font-weight:600;font-size:.84rem;margin:0}
 .geg-said-by dd{margin:0}
 .geg-said-by dd b{color:var(--geg-accent,#b8460f)}
 .geg-pill{display:inline-block;border:1px solid currentColor;border-radius:1rem;font-size:.74rem;
 padding:.02rem .5rem;white-space:nowrap;opacity:.9}
+.geg-claim{display:grid;grid-template-columns:7.2rem 1fr;gap:.1rem .8rem;padding:.6rem 0;
+border-bottom:1px solid var(--geg-line,#d9dfe6);line-height:1.45}
+.geg-claim>div{min-width:0}.geg-claim p{margin:0}
+.geg-claim .geg-numbers{display:flex;flex-wrap:wrap;gap:.1rem 1.4rem;font-size:.9rem;
+font-variant-numeric:tabular-nums}
+.geg-claim .geg-why{font-size:.82rem;opacity:.8}
 .geg-holds{color:var(--geg-good,#1d6b3f)}.geg-fails{color:var(--geg-accent,#b8460f)}
 .geg-badge{display:flex;flex-wrap:wrap;gap:.35rem;font-size:.76rem}
 .geg-badge span{border:1px solid var(--geg-line,#d9dfe6);border-radius:1rem;padding:.08rem .6rem}
 .geg-badge b{margin-right:.25rem}
 @media (max-width:600px){.geg-said-by{grid-template-columns:1fr;gap:.05rem}
-.geg-said-by dd{margin-bottom:.5rem}.geg-scroll th,.geg-scroll td{padding:.3rem .4rem}}
+.geg-said-by dd{margin-bottom:.5rem}.geg-claim{grid-template-columns:1fr}
+.geg-scroll th,.geg-scroll td{padding:.3rem .4rem}}
 </style>"""
 
 
@@ -105,21 +110,34 @@ def table(columns: Sequence[str], rows: Iterable[Row], caption: str, corner: str
         caption: below the table: what the numbers are.
         corner: heading of the row names.
     """
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
-    lines = []
+    body, kinds = "", [""] * len(columns)
     for row in rows:
         name = html.escape(row.name)
         if row.cells:
+            kinds = ["geg-text" if "geg-text" in cell.kind else "" for cell in row.cells]
             cells = "".join(cell.html() for cell in row.cells)
-            lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+            body += f'<tr><th scope="row">{name}</th>{cells}</tr>'
         else:
             span = f'colspan="{len(columns) + 1}"'
-            lines.append(f'<tr class="geg-section"><th {span} scope="rowgroup">{name}</th></tr>')
+            body += f'<tr class="geg-section"><th {span} scope="rowgroup">{name}</th></tr>'
+    head = "".join(
+        f'<th scope="col" class="{kind}">{html.escape(name)}</th>'
+        for name, kind in zip(columns, kinds, strict=True)
+    )
+    corner = f'<th scope="col" class="geg-corner">{html.escape(corner)}</th>'
+    return scrolling(f"<thead><tr>{corner}{head}</tr></thead><tbody>{body}</tbody>", caption)
+
+
+def scrolling(rows: str, caption: str) -> Html:
+    """Rows of a table in a box that scrolls, which the keyboard reaches, and a caption below it.
+
+    The caption stays outside the box: it wraps where the table is cut.
+    """
+    said = html.escape(caption)
+    label = html.escape(caption, quote=True)
     return Html(
-        '<div class="geg-scroll" tabindex="0" role="region" aria-label="table">'
-        f"<table><caption>{html.escape(caption)}</caption>"
-        f'<thead><tr><th scope="col">{html.escape(corner)}</th>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="geg-scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table>{rows}</table></div><p class="geg-under">{said}</p>'
     )
 
 

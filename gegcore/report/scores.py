@@ -10,7 +10,7 @@ from gegcore.clip import EmbeddingTable
 from gegcore.data.dataset import CaptionDataset
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import SimilarGroups
-from gegcore.report.page import Html, number, picture
+from gegcore.report.page import Html, number, picture, scrolling
 
 
 def score_table(
@@ -45,12 +45,8 @@ def score_table(
         f"f_CLIP (Eq. 1) of the five reference captions with the target and its {groups.k} similar "
         "pictures, and the gaps (Eq. 3, 4). Darker: more similar."
     )
-    return Html(
-        '<div class="geg-scroll" tabindex="0" role="region" aria-label="scores of captions">'
-        f"<table><caption>{caption}</caption><thead><tr><td></td>{head}"
-        '<th scope="col">GEG-Avg</th><th scope="col">GEG-Min</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    head += '<th scope="col">GEG-Avg</th><th scope="col">GEG-Min</th>'
+    return scrolling(f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody>", caption)
 
 
 def _pictures(dataset: CaptionDataset, members: list[int]) -> list[str]:

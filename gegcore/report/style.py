@@ -118,6 +118,14 @@ def panels(parts: Sequence[Panel], caption: str = "") -> Html:
     return Html(f'<div class="geg-panels">{images}</div>{under}')
 
 
+def legend_below(axes: Axes, columns: int = 3) -> None:
+    """A legend below the axes, where it hides nothing."""
+    axes.figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns,
+        columnspacing=1.2, handletextpad=0.5, handlelength=1.4,
+    )  # fmt: skip
+
+
 def colour(objective: str) -> str:
     """Of an objective, the same in every figure."""
     return COLOURS.get(objective, GREY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gegcore.metrics.uncertainty import Interval
 from gegcore.profiles import Profile
 from gegcore.report.page import Cell, Html, Row, interval, number, table
 from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
@@ -88,50 +87,41 @@ def _plain(value: object) -> str:
 
 
 def _own_rows(entries: Sequence[Finished], metrics: Sequence[str]) -> list[Row]:
-    best = _best({entry.label: entry.estimates for entry in entries}, metrics)
+    shown = {
+        entry.label: {name: found.value for name, found in entry.estimates.items()}
+        for entry in entries
+    }
     rows = []
     for entry in entries:
         cells = []
         for name in metrics:
             found = entry.estimates.get(name)
-            if found is None:
-                cells.append(Cell(number(name, None)))
-                continue
-            small = interval(name, found.low, found.high)
-            kind = "geg-best" if best.get(name) == entry.label else ""
-            cells.append(Cell(number(name, found.value), small, kind))
+            small = interval(name, found.low, found.high) if found else ""
+            value = found.value if found else None
+            cells.append(Cell(number(name, value), small, _kind(shown, entry.label, name)))
         rows.append(Row(entry.label, cells))
     return rows
 
 
-def _best(
-    estimates: Mapping[str, Mapping[str, Interval]], metrics: Sequence[str]
-) -> dict[str, str]:
-    """Metric -> label of the row with the largest value; nothing where there is one row only."""
-    if len(estimates) < 2:
-        return {}
-    best = {}
-    for name in metrics:
-        values = {label: found[name].value for label, found in estimates.items() if name in found}
-        if values:
-            best[name] = max(values, key=lambda label: values[label])
-    return best
-
-
 def _paper_rows(rows: Mapping[str, PaperRow], metrics: Sequence[str]) -> list[Row]:
-    best = {
-        name: max(row.values.get(name, float("-inf")) for row in rows.values()) for name in metrics
-    }
+    shown = {row.name: row.values for row in rows.values()}
     lines = []
     for row in rows.values():
         label = row.name.removeprefix(row.name.split("+")[0]) or "MLE"
-        cells = []
-        for name in metrics:
-            value = row.values.get(name)
-            kind = "geg-best" if value is not None and value == best[name] else ""
-            cells.append(Cell(number(name, value), kind=kind))
+        cells = [
+            Cell(number(name, row.values.get(name)), kind=_kind(shown, row.name, name))
+            for name in metrics
+        ]
         lines.append(Row(label, cells))
     return lines
+
+
+def _kind(shown: Mapping[str, Mapping[str, float]], row: str, metric: str) -> str:
+    """Bold for the largest number of a column as printed; not where all print the same."""
+    printed = {name: round(v[metric], 4) for name, v in shown.items() if metric in v}
+    if row not in printed or len(set(printed.values())) < 2:
+        return ""
+    return "geg-best" if printed[row] == max(printed.values()) else ""
 
 
 def _model_name(model: str) -> str:

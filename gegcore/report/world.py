@@ -19,7 +19,7 @@ from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.metrics.uncertainty import Statistic, bootstrap
 from gegcore.report.page import Cell, Html, Row, interval, number, table
 from gegcore.report.paper import TABLES
-from gegcore.report.style import BLUE, GREEN, GREY, INK, ORANGE, Panel, panel, panels
+from gegcore.report.style import BLUE, GREEN, GREY, INK, ORANGE, Panel, legend_below, panel, panels
 
 _RECALLS = (1, 5, 10)
 _ALT_SEED = 0
@@ -81,7 +81,7 @@ def length_histogram(dataset: ScenesDataset) -> Html:
         for name, values in lengths.items():
             weights = np.full(len(values), 100 / len(values))
             axes.hist(values, bins, weights=weights, color=tints[name], alpha=0.65, label=name)
-        axes.legend(loc="best")
+        legend_below(axes)
     means = ", ".join(f"{name} {np.mean(values):.1f}" for name, values in lengths.items())
     return panels([Panel(figure, f"Histogram of words per text; means: {means}.")])
 
@@ -135,14 +135,14 @@ def cosine_scale(embeddings: EmbeddingTable, groups: SimilarGroups, seed: int = 
         "any other image": similarity(images[(owner + shift) % len(images)], captions),
     }
     tints = (GREEN, ORANGE, GREY)
-    with panel("Scale of f_CLIP", "cosine (Eq. 1)", "density") as (figure, axes):
+    with panel("Scale of CLIP's cosine", "cosine (Eq. 1)", "density", (3.9, 3.4)) as (figure, axes):
+        bins = _shared_bins(list(values.values()))
         for (name, found), tint in zip(values.items(), tints, strict=True):
             axes.hist(
-                found.numpy(), 60, density=True, histtype="stepfilled", alpha=0.45, color=tint,
+                found.numpy(), bins, density=True, histtype="stepfilled", alpha=0.45, color=tint,
                 label=f"{name} ({found.mean():.2f})",
             )  # fmt: skip
-        axes.margins(y=0.35)
-        axes.legend(loc="upper left")
+        legend_below(axes, columns=1)
     said = "; ".join(f"{name}: mean {found.mean():.3f}" for name, found in values.items())
     alt = f"Histograms of f_CLIP of reference captions with their own and other images. {said}."
     return panels([Panel(figure, alt)], "Means in brackets.")
@@ -152,15 +152,15 @@ def score_histogram(groups: SimilarGroups) -> Html:
     """Scores s(I_0, I_i) of Eq. 2 of the nearest, the middle and the last group member."""
     places = sorted({0, groups.k // 2, groups.k - 1})
     tints = (GREEN, BLUE, ORANGE)
+    bins = _shared_bins([groups.score[:, place] for place in places])
     with panel("How similar groups are", "s (Eq. 2)", "images") as (figure, axes):
         said = []
         for place, tint in zip(places, tints, strict=False):
             found = groups.score[:, place].numpy()
             label = f"member {place + 1}"
-            axes.hist(found, 40, histtype="stepfilled", alpha=0.45, color=tint, label=label)
+            axes.hist(found, bins, histtype="stepfilled", alpha=0.45, color=tint, label=label)
             said.append(f"{label} mean {found.mean():.3f}")
-        axes.margins(y=0.3)
-        axes.legend(loc="upper left")
+        legend_below(axes)
     return panels([Panel(figure, f"Histograms of Eq. 2 within groups: {'; '.join(said)}.")])
 
 
@@ -184,6 +184,12 @@ def family_table(dataset: ScenesDataset, groups: SimilarGroups) -> Html:
     return table(("target and member", "any pair"), rows, caption, corner="By the scene graph")
 
 
+def _shared_bins(values: Sequence[Tensor]) -> list[float]:
+    """Bins of equal width over all of several distributions."""
+    joined = torch.cat([found.flatten() for found in values])
+    return np.linspace(float(joined.min()), float(joined.max()), 61).tolist()
+
+
 def reference_gaps(embeddings: EmbeddingTable, groups: SimilarGroups) -> Html:
     """GEG-Avg and GEG-Min (Eq. 3, 4) of reference captions: what people achieve without trying."""
     owner = embeddings.caption_image
@@ -191,13 +197,13 @@ def reference_gaps(embeddings: EmbeddingTable, groups: SimilarGroups) -> Html:
         embeddings.captions, embeddings.images[owner], embeddings.images[groups.index[owner]]
     )
     kinds = {"GEG-Avg": (gaps.average, BLUE), "GEG-Min": (gaps.minimum, ORANGE)}
+    bins = _shared_bins([gaps.average, gaps.minimum])
     with panel("Gaps of reference captions", "gap (cosine)", "captions") as (figure, axes):
         for name, (found, tint) in kinds.items():
             label = f"{name} ({found.mean():.3f})"
-            axes.hist(found.numpy(), 60, alpha=0.55, color=tint, label=label)
+            axes.hist(found.numpy(), bins, alpha=0.55, color=tint, label=label)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.margins(y=0.3)
-        axes.legend(loc="upper left")
+        legend_below(axes)
     below = 100 * (gaps.minimum < 0).float().mean()
     alt = (
         f"Histograms of GEG-Avg (mean {gaps.average.mean():.4f}) and GEG-Min (mean "
