@@ -127,6 +127,8 @@ def qualitative(results: Results, model: str, choice: Choice, count: int) -> Htm
         if before is None or after is None:
             return Html("<p>+SCST or +SCST+GEG is not finished.</p>")
         positions = most_changed(dataset, before, after, count, choice == "better")
+        if not positions:
+            return Html(f"<p>The rank of no image became {choice}.</p>")
     return caption_cards(dataset, groups, entries, positions)
 
 

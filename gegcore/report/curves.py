@@ -19,7 +19,6 @@ _CURVES = {
     "GEG-Avg": "GEG-Avg (cosine)",
     "length": "words per caption",
 }
-_ROLLING = 15
 
 
 def learning_curves(run: RunFolder, objective: str) -> Html:
@@ -127,7 +126,8 @@ def _curve(history: pd.DataFrame, metric: str, label: str, objective: str, kept:
 
 
 def _smooth(values: pd.Series) -> pd.Series:
-    return values.rolling(_ROLLING, min_periods=1, center=True).mean()
+    window = max(1, len(values) // 10)
+    return values.rolling(window, min_periods=1, center=True).mean()
 
 
 def _described(what: str, over: str, x: Sequence[float] | pd.Series, y: pd.Series) -> str:

@@ -26,9 +26,9 @@ border-bottom:1px solid var(--geg-line,#d9dfe6);white-space:nowrap;background:no
 .geg-scroll tr.geg-section th{text-align:left;color:var(--geg-accent,#b8460f);padding-top:.9rem}
 .geg-scroll small{display:block;opacity:.75;font-size:.76rem}
 .geg-best{font-weight:700}
-.geg-panels{display:flex;flex-wrap:wrap;gap:.7rem;margin:.6rem 0 .3rem}
-.geg-panels img{flex:1 1 300px;min-width:0;max-width:470px;width:100%;height:auto;background:#fff;
-border-radius:.5rem}
+.geg-panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));
+gap:.7rem;margin:.6rem 0 .3rem;align-items:start}
+.geg-panels img{width:100%;max-width:470px;height:auto;background:#fff;border-radius:.5rem}
 .geg-under{font-size:.84rem;opacity:.85;margin:.1rem 0 1rem}
 .geg-cards{display:grid;gap:1rem;margin:.8rem 0}
 .geg-card{border:1px solid var(--geg-line,#d9dfe6);border-radius:.7rem;padding:.8rem;

@@ -90,7 +90,7 @@ def make_run(
 
 def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float) -> pd.DataFrame:
     cider, found, gap, ending = EFFECT[objective]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, list(EFFECT).index(objective)])
     count = len(dataset.records)
     # The same images are hard for all objectives.
     hard = np.random.default_rng(99).normal(size=count)
