@@ -16,7 +16,7 @@ from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
 from gegcore.report.page import Html, picture
 from gegcore.report.results import Finished, Results
-from gegcore.runs import project_root
+from gegcore.runs import RunFolder, project_root
 
 Choice = Literal["random", "better", "worse"]
 
@@ -138,10 +138,14 @@ def _test_split(profile: Profile) -> tuple[ScenesDataset, SimilarGroups]:
     return dataset, SimilarGroups.load(folder / "groups" / f"test-k{profile.group_size}")
 
 
-def sampled_captions(
-    dataset: CaptionDataset, said: dict[int, str], count: int = 12, seed: int = 0
-) -> Html:
-    """Captions of test images drawn at random: neither the best nor the worst."""
+def sampled_captions(profile: Profile, run: RunFolder, count: int = 12, seed: int = 0) -> Html:
+    """A run's captions of test images drawn at random: neither the best nor the worst.
+
+    Raises:
+        DataError: the test split is not prepared, or the run is not finished.
+    """
+    dataset, _ = _test_split(profile)
+    said = run.captions()
     positions = drawn(len(dataset.records), count, seed)
     texts = [said[dataset.records[i].image_id] for i in positions]
     return contact_sheet(dataset, positions, texts)

@@ -266,6 +266,8 @@ def _our_text(entry: Judged) -> str:
     if test.share is None:
         low, high = entry.ours.low, entry.ours.high
         change = f"{signed(name, entry.ours.value)} {interval(name, low, high)}"
+    elif not np.isfinite(entry.ours.value):
+        change = "no ratio to 0"
     else:
         ratio, least, most = (f"{100 * share:.0f}" for share in entry.ours[:3])
         change = f"{ratio} % [{least}, {most}]"

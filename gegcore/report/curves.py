@@ -87,7 +87,7 @@ def _loss(log: pd.DataFrame, objective: str) -> Panel:
 def _trace(x: pd.Series, y: pd.Series, title: str, label: str, objective: str) -> Panel:
     with panel(title, "step", label) as (figure, axes):
         axes.plot(x, y, color=colour(objective), alpha=0.3, linewidth=0.9)
-        axes.plot(x, _smooth(y), color=colour(objective))
+        axes.plot(x, _smooth(y), color=colour(objective), marker=_dots(x))
     return Panel(figure, _described(f"{title} ({label})", "step", x, _smooth(y)))
 
 
@@ -98,7 +98,10 @@ def _rewards(log: pd.DataFrame, objective: str) -> Panel:
             ("reward", "samples", colour(objective), "-"),
         ):
             axes.plot(log["step"], log[name], color=tint, alpha=0.25, linewidth=0.9)
-            axes.plot(log["step"], _smooth(log[name]), line, color=tint, label=label)
+            smooth = _smooth(log[name])
+            axes.plot(
+                log["step"], smooth, line, color=tint, label=label, marker=_dots(smooth)
+            )  # fmt: skip
         legend_below(axes)
     alt = _described("Reward of sampled captions", "step", log["step"], _smooth(log["reward"]))
     greedy = _smooth(log["reward_greedy"]).iloc[-1]
@@ -123,6 +126,11 @@ def _curve(history: pd.DataFrame, metric: str, label: str, objective: str, kept:
     return Panel(
         figure, _described(f"{label} on validation", "epoch", history["epoch"], history[metric])
     )
+
+
+def _dots(values: pd.Series) -> str:
+    """A marker where a line alone would not be seen."""
+    return "o" if len(values) < 3 else ""
 
 
 def _smooth(values: pd.Series) -> pd.Series:

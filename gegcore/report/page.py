@@ -36,14 +36,16 @@ background:var(--geg-paper,transparent);min-width:0}
 .geg-card p{margin:.1rem 0 .4rem;line-height:1.45}
 .geg-row{display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));gap:.45rem;
 max-width:50rem;margin:0}
-.geg-row figure{margin:0;min-width:0}
+.geg-row figure{margin:0!important;padding:0!important;min-width:0}
 .geg-row img{width:100%;height:auto;border-radius:.4rem;display:block}
-.geg-row figcaption{font-size:.74rem;line-height:1.3;margin-top:.2rem;opacity:.85}
+.geg-row figcaption{font-size:.76rem;line-height:1.3;margin-top:.25rem;padding:0!important;
+text-align:left!important;opacity:.9}
 .geg-row .geg-own img{outline:3px solid var(--geg-accent,#b8460f);outline-offset:-2px}
-.geg-sheet{grid-template-columns:repeat(auto-fill,minmax(122px,1fr));max-width:none}
-.geg-said-by{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .9rem;margin:.7rem 0 0}
+.geg-sheet{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));max-width:none}
+.geg-said-by{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .9rem;
+margin:.7rem 0 0!important}
 .geg-said-by dt{font-weight:600;font-size:.84rem;margin:0}
-.geg-said-by dd{margin:0}
+.geg-said-by dd{margin:0!important}
 .geg-said-by dd b{color:var(--geg-accent,#b8460f)}
 .geg-pill{display:inline-block;border:1px solid currentColor;border-radius:1rem;font-size:.74rem;
 padding:.02rem .5rem;white-space:nowrap;opacity:.9}
@@ -58,7 +60,7 @@ font-variant-numeric:tabular-nums}
 .geg-badge span{border:1px solid var(--geg-line,#d9dfe6);border-radius:1rem;padding:.08rem .6rem}
 .geg-badge b{margin-right:.25rem}
 @media (max-width:600px){.geg-said-by{grid-template-columns:1fr;gap:.05rem}
-.geg-said-by dd{margin-bottom:.5rem}.geg-claim{grid-template-columns:1fr}
+.geg-said-by dd{margin-bottom:.5rem!important}.geg-claim{grid-template-columns:1fr}
 .geg-scroll th,.geg-scroll td{padding:.3rem .4rem}}
 </style>"""
 

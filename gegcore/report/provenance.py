@@ -17,7 +17,7 @@ def provenance_badge(results: Results) -> Html:
     trained = [record["trained"] for record in records]
     days = sorted({str(record["created"])[:10] for record in trained})
     seeds = sorted({seed for entry in results for seed in entry.seeds})
-    minutes = sum(float(record["wall_seconds_training"]) for record in records) / 60
+    seconds = sum(float(record["wall_seconds_training"]) for record in records)
     facts = {
         "profile": results.profile.name,
         "runs": str(len(records)),
@@ -25,14 +25,14 @@ def provenance_badge(results: Results) -> Html:
         "date": " to ".join(dict.fromkeys((days[0], days[-1]))),
         "commit": ", ".join(sorted({short(str(r["git_revision"])) for r in trained} - {""})),
         "device": ", ".join(sorted({str(record["device"]) for record in trained})),
-        "training": f"{minutes:.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s",
+        "training": _duration(seconds),
     }
     return Html(badge_html(facts))
 
 
 def provenance_table(results: Results) -> Html:
     """One row a run: where and when it was trained, from which commit and data."""
-    columns = ("trained", "minutes", "device", "commit", "torch", "data")
+    columns = ("trained", "took", "device", "commit", "torch", "data")
     rows = []
     for entry in results:
         for seed, run in zip(entry.seeds, entry.runs, strict=True):
@@ -64,12 +64,16 @@ def _cells(run: RunFolder) -> list[Cell]:
     trained = record["trained"]
     return [
         Cell(str(trained["created"])[:16].replace("T", " ")),
-        Cell(f"{float(record['wall_seconds_training']) / 60:.1f}"),
+        Cell(_duration(float(record["wall_seconds_training"]))),
         Cell(str(trained["device"])),
         Cell(short(str(trained["git_revision"])) or "not in git"),
         Cell(str(trained["versions"].get("torch", ""))),
         Cell(str(record["digests"]["materials"])),
     ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def _record(run: RunFolder) -> dict[str, Any]:

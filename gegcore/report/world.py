@@ -187,7 +187,8 @@ def family_table(dataset: ScenesDataset, groups: SimilarGroups) -> Html:
 def _shared_bins(values: Sequence[Tensor]) -> list[float]:
     """Bins of equal width over all of several distributions."""
     joined = torch.cat([found.flatten() for found in values])
-    return np.linspace(float(joined.min()), float(joined.max()), 61).tolist()
+    count = int(min(60, max(10, len(values[0]) ** 0.5)))
+    return np.linspace(float(joined.min()), float(joined.max()), count + 1).tolist()
 
 
 def reference_gaps(embeddings: EmbeddingTable, groups: SimilarGroups) -> Html:

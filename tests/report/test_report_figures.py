@@ -154,6 +154,14 @@ def test_groups_never_show_the_target_twice(project: Project) -> None:
     assert gallery.body.count('class="geg-card"') == 2
 
 
+def test_sampled_captions_are_those_of_the_run(project: Project) -> None:
+    project.run("scst")
+    entry = Results.of(project.profile).find(MODEL, "scst")
+    assert entry is not None
+    page = captions.sampled_captions(project.profile, entry.runs[0], count=4)
+    assert page.body.count("in a park</figcaption>") == 4
+
+
 def test_drawn_positions_are_distinct_and_fixed() -> None:
     assert captions.drawn(10, 4) == captions.drawn(10, 4)
     assert sorted(captions.drawn(3, 12)) == [0, 1, 2]
