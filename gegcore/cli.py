@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from gegcore import __version__
 from gegcore.errors import GegError
@@ -47,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=1)
     run.set_defaults(function=_run)
 
+    keep = commands.add_parser(
+        "archive", help="copy metrics and captions of finished runs, no weights, to a folder"
+    )
+    _profile(keep)
+    keep.add_argument("--to", type=Path, default=Path("results"), help="default: results")
+    keep.set_defaults(function=_archive)
+
     listing = commands.add_parser("profiles", help="list the profiles")
     listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
     return parser
@@ -77,6 +85,14 @@ def _run(arguments: argparse.Namespace) -> None:
     for name, metric in run.metrics().items():
         low, high = metric["ci95"]
         print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")
+
+
+def _archive(arguments: argparse.Namespace) -> None:
+    profile = load_profile(arguments.profile)
+    from gegcore.report.archive import archive
+
+    written = archive(profile, arguments.to)
+    print(f"{len(written)} runs kept in {arguments.to / profile.name}")
 
 
 if __name__ == "__main__":
