@@ -74,7 +74,7 @@ def test_another_process_draws_the_same_scenes(hash_seed: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=400,
     )
     there = [SceneGraph.from_dict(scene) for scene in json.loads(done.stdout)]
     assert there == [sample_scene(3, "val", index) for index in range(25)]
