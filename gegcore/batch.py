@@ -162,6 +162,7 @@ def _run(source: Path, log: Path, parameters: dict[str, Any]) -> None:
                 str(log),
                 parameters,
                 kernel_name="python3",
+                language="python",
                 progress_bar=False,
                 log_output=True,
                 start_timeout=_START_TIMEOUT,

@@ -26,7 +26,8 @@ _GRACE = 10  # seconds between asking a process to end and ending it
 _CHATTER = re.compile(
     r"\s*$|\[\w{3} \w{3} +\d|Select jobs|Execute \d+ jobs|Finished jobid|Assuming unrestricted"
     r"|Building DAG|Using shell|Provided cores|Rules claiming|Job stats|job +count|-+ +-+$"
-    r"|Complete log|\w+ +\d+$|host:"
+    r"|Complete log|\w+ +\d+$|host:|Touching output"
+    r"|.*\|.*\[00:0\d<"  # a progress bar younger than ten seconds
 )
 
 
