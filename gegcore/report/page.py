@@ -13,6 +13,8 @@ from PIL import Image
 
 MINUS = "\N{MINUS SIGN}"
 
+# The book's theme shows HTML on a light panel in dark mode, and dims pictures (unless of class
+# dark-light); our colours follow the theme, so both are undone.
 # Colours come from the book's style sheet where there is one, and from here in JupyterLab.
 _STYLE = """<style>
 .geg-scroll{overflow-x:auto;margin:.6rem 0 .3rem}
@@ -59,6 +61,9 @@ font-variant-numeric:tabular-nums}
 .geg-badge{display:flex;flex-wrap:wrap;gap:.35rem;font-size:.76rem}
 .geg-badge span{border:1px solid var(--geg-line,#d9dfe6);border-radius:1rem;padding:.08rem .6rem}
 .geg-badge b{margin-right:.25rem}
+html[data-theme="dark"] .bd-content div.cell_output .text_html:has([class^="geg-"]){
+background:none!important;color:inherit!important}
+html[data-theme="dark"] .geg-panels img{filter:brightness(.88)}
 @media (max-width:600px){.geg-said-by{grid-template-columns:1fr;gap:.05rem}
 .geg-said-by dd{margin-bottom:.5rem!important}.geg-claim{grid-template-columns:1fr}
 .geg-scroll th,.geg-scroll td{padding:.3rem .4rem}}
@@ -157,7 +162,7 @@ def picture(array: np.ndarray, alt: str, colours: int = 96) -> str:
     height, width = array.shape[:2]
     return (
         f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" '
-        f'width="{width}" height="{height}" loading="lazy">'
+        f'width="{width}" height="{height}" loading="lazy" class="dark-light">'
     )
 
 

@@ -113,7 +113,7 @@ def panels(parts: Sequence[Panel], caption: str = "") -> Html:
     for part in parts:
         data = base64.b64encode(part.svg()).decode()
         alt = html.escape(part.alt, quote=True)
-        images += f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}">'
+        images += f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" class="dark-light">'
     under = f'<p class="geg-under">{html.escape(caption)}</p>' if caption else ""
     return Html(f'<div class="geg-panels">{images}</div>{under}')
 

@@ -22,7 +22,9 @@ MODEL = "transformer"
 
 def images(page: Html) -> list[tuple[str, bytes]]:
     """(alt text, SVG) of every figure of a page."""
-    found = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]*)">', page.body)
+    found = re.findall(
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]*)"[^>]*>', page.body
+    )
     return [(alt, base64.b64decode(data)) for data, alt in found]
 
 
