@@ -85,8 +85,8 @@ the random stream trains them anew.
 @pytest.mark.parametrize("split", SHIPPED)
 def test_the_random_stream_is_that_of_the_shipped_weights(split: str) -> None:
     first = sample_scene(0, split, 0)
-    drawn = (first.main.entity, first.setting, first.time, first.weather, first.count)
-    assert drawn == SHIPPED[split]
+    seen = first.main.entity, first.setting, first.time, first.weather, first.count
+    assert seen == SHIPPED[split]
 
 
 def test_splits_and_seeds_draw_different_worlds() -> None:
@@ -255,8 +255,7 @@ def test_nearer_things_are_lower_and_larger() -> None:
 
 def test_there_is_always_a_main_thing() -> None:
     """Even where nothing else fits: a crowd of large things leaves things out, not the main one."""
-    rng = np.random.default_rng(0)
-    sofa = ENTITIES["sofa"]
+    sofa, rng = ENTITIES["sofa"], np.random.default_rng(0)
     crowd = [ENTITIES[key] for key in ("dog", "cat", "guitar", "chair")] * 6
     for _ in range(10):
         placed = place(rng, "living_room", sofa, "large", 3, crowd)
