@@ -1,4 +1,4 @@
-"""Notebooks run in batch: parameters are checked, failures say where, nothing outlives its parent."""
+"""Notebooks in batch: parameters are checked, failures say where, nothing outlives its parent."""
 
 from __future__ import annotations
 

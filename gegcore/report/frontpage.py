@@ -19,6 +19,8 @@ from gegcore.profiles import Profile
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_text
 
+# Below this, the interval of R@1 is wider than any effect in the paper.
+_ENOUGH_IMAGES = 200
 COLUMNS = ("CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min")
 
 
@@ -112,6 +114,8 @@ def glance(profile: Profile, table: Sequence[Method]) -> str:
         + (f"means over {seeds} seeds" if seeds > 1 else "one seed")
         + ". Intervals are on the results page."
     )
+    if images < _ENOUGH_IMAGES:
+        caption += " Too few images to mean anything: this size only shows that everything runs."
     return (
         f'<div class="geg-glance"><table>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -189,7 +193,8 @@ def _picture(array: np.ndarray, alt: str) -> str:
     picture.quantize(128).save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
     return (
-        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" '
+        f'<img class="dark-light" src="data:image/png;base64,{data}" '
+        f'alt="{html.escape(alt, quote=True)}" '
         f'width="{picture.width}" height="{picture.height}">'
     )
 
