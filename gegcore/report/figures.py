@@ -56,7 +56,19 @@ def differences(results: Results, model: str, of: str = "scst_geg", over: str = 
         parts,
         f"{a.label} minus {b.label} on the same test images, {seeds}. Dots: differences; lines: "
         "95 % paired bootstrap intervals. An interval that spares the zero line is a difference "
-        "that other test images would show, too.",
+        f"that other test images would show, too.{_longer(results, of, over)}",
+    )
+
+
+def _longer(results: Results, of: str, over: str) -> str:
+    """A warning where one objective trains on from the other's checkpoint."""
+    config = results.profile.objective(of)
+    if config.start_from != over:
+        return ""
+    count = f"{config.epochs} epoch{'s' if config.epochs > 1 else ''}"
+    return (
+        f" {config.label or of} trains on from the other for {count} at most: part of a difference "
+        "can come from longer training, for which the paper's control is +SCST++."
     )
 
 

@@ -81,6 +81,13 @@ def test_differences_have_the_right_sign(project: Project) -> None:
     assert re.search(r"GEG-Avg \+0\.04", said)
 
 
+def test_differences_warn_of_longer_training(project: Project) -> None:
+    project.all_runs()
+    results = Results.of(project.profile)
+    assert "for 1 epoch at most" in figures.differences(results, MODEL).body
+    assert "longer training" not in figures.differences(results, MODEL, over="mle").body
+
+
 def test_differences_without_both_sides_say_so(project: Project) -> None:
     project.run("mle")
     page = figures.differences(Results.of(project.profile), MODEL)
