@@ -168,8 +168,9 @@ def example(profile: Profile, table: Sequence[Method]) -> str:
     said = ""
     known: set[str] = set()
     for method in table:
-        scores = scored[method.objective].set_index("image_id")
-        entry = scores.loc[dataset.records[target].image_id]
+        scores = scored[method.objective]
+        own = scores["image_id"] == records[target].image_id
+        entry = scores[own].to_dict("records")[0]
         said += _said(method.label, str(entry["caption"]), int(entry["rank"]), known)
         known |= set(str(entry["caption"]).split())
     strip = "".join(
