@@ -1,4 +1,4 @@
-"""Similar-image groups (Sec. 3.2, Eq. 2): for each image, the K others that its CLIP confuses most."""
+"""Similar-image groups (Sec. 3.2, Eq. 2): for each image, the K others most like it to CLIP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class SimilarGroups:
     """The K most similar images of every image of one split.
 
     Attributes:
-        index: `(N, K)` int64 positions within the split, most similar first, never the image itself.
+        index: `(N, K)` int64 positions within the split, most similar first, never the image
+            itself.
         score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
         source: digests of the CLIP model and of the captions, None for ad-hoc groups.
     """

@@ -1,4 +1,4 @@
-"""CLIP's text tower on captions cropped to the longest: the same embedding, several times faster."""
+"""CLIP's text tower on captions cropped to the longest: the same embedding, far faster."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
 def _end_position(tower: nn.Module, bpe: Tensor) -> Tensor:
     """Where each caption's end token stands: the highest id, or the id that the config names."""
     kind, end = _pooling(tower)
-    return bpe.argmax(dim=-1) if kind == "argmax" else (bpe == end).int().argmax(dim=-1)
+    return bpe.argmax(dim=-1) if kind == "argmax" else (bpe == end).int().argmax(dim=-1)  # type: ignore[attr-defined]
 
 
 def _pooling(tower: Any) -> tuple[str, int | None]:

@@ -74,7 +74,7 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_image_with_a_thousand_captions_does_not_crowd_out_the_others() -> None:
-    """The nearest captions all belong to one other image: K distinct images are found all the same."""
+    """The nearest captions all belong to one other image; K distinct images are found anyway."""
     image = torch.eye(4)
     caption = torch.cat([torch.eye(4), torch.eye(4)[:1].expand(1000, 4)])
     owner = torch.cat([torch.arange(4), torch.full((1000,), 1)])

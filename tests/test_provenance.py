@@ -35,7 +35,8 @@ def test_digest_follows_imports(package: Path) -> None:
 def test_digest_ignores_comments_and_docstrings(package: Path) -> None:
     before = provenance.code_digest("gegcore.a")
     (package / "a.py").write_text(
-        '"""Other words."""\n# why\nfrom gegcore.sub import b\ndef f():\n    """New."""\n    return b.X\n'
+        '"""Other words."""\n# why\nfrom gegcore.sub import b\n'
+        'def f():\n    """New."""\n    return b.X\n'
     )
     assert provenance.code_digest("gegcore.a") == before
 
