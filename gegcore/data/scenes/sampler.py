@@ -23,6 +23,9 @@ FAMILY_SIZE = 5
 OFFSETS = {"train": 0, "val": 1_000_000, "test": 2_000_000, "web": 3_000_000}
 """First image id of every split. "web" trains CLIP and the detector, never a captioner."""
 
+SPLIT_SIZE = 1_000_000
+"""Most images of a split: the next id belongs to the next split."""
+
 _TIMES = (("day", 0.62), ("sunset", 0.2), ("night", 0.18))
 _WEATHERS = (("clear", 0.55), ("cloudy", 0.2), ("rainy", 0.15), ("snowy", 0.1))
 _COUNTS = ((1, 0.74), (2, 0.17), (3, 0.09))
@@ -57,10 +60,16 @@ def sample_scene(seed: int, split: str, index: int) -> SceneGraph:
     """Scene `index` of a split: a pure function of its arguments, whatever the corpus size.
 
     Raises:
-        ConfigError: unknown split.
+        ConfigError: unknown split, a position outside it, or a negative seed.
     """
     if split not in OFFSETS:
         raise ConfigError(f"unknown split '{split}'", f"use one of: {', '.join(OFFSETS)}")
+    if not 0 <= index < SPLIT_SIZE:
+        raise ConfigError(
+            f"split '{split}' has no scene {index}", f"use positions from 0 to {SPLIT_SIZE - 1}"
+        )
+    if seed < 0:
+        raise ConfigError(f"the seed {seed} of the world is negative", "use a seed of 0 or more")
     family_id = OFFSETS[split] // FAMILY_SIZE + index // FAMILY_SIZE
     family = _sample_family(seed, family_id)
     member = np.random.SeedSequence([seed, family_id, 1 + index % FAMILY_SIZE])

@@ -156,5 +156,13 @@ def test_bad_data_sets_are_refused(split: str, size: int) -> None:
         ScenesDataset(split, size)
 
 
+@pytest.mark.parametrize(
+    ("seed", "index"), [(0, 1_000_000), (0, -1), (-1, 0)], ids=("next split", "before", "seed")
+)
+def test_scenes_outside_the_split_are_refused(seed: int, index: int) -> None:
+    with pytest.raises(ConfigError, match="no scene|negative"):
+        sample_scene(seed, "train", index)
+
+
 def test_corpus_size_does_not_change_scenes() -> None:
     assert ScenesDataset("test", 3).records == ScenesDataset("test", 9).records[:3]
