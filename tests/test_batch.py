@@ -91,10 +91,20 @@ def test_runs_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_kernel_ends_with_its_parent(tmp_path: Path, number: signal.Signals) -> None:
     log, page = tmp_path / "log.ipynb", tmp_path / "out.ipynb"
-    process = subprocess.Popen([
-        sys.executable, "-m", "gegcore.batch", str(TINY), str(page),
-        "-p", "pause", "100", "--log", str(log),
-    ])
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "gegcore.batch",
+            str(TINY),
+            str(page),
+            "-p",
+            "pause",
+            "100",
+            "--log",
+            str(log),
+        ]
+    )
     pid = kernel_pid(log)
     assert psutil.pid_exists(pid)
     process.send_signal(number)
@@ -106,9 +116,20 @@ def test_kernel_ends_with_its_parent(tmp_path: Path, number: signal.Signals) -> 
 def test_dead_kernel_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
     log = tmp_path / "log.ipynb"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gegcore.batch", str(TINY), str(tmp_path / "out.ipynb"),
-         "-p", "pause", "100", "--log", str(log)],
-        stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-m",
+            "gegcore.batch",
+            str(TINY),
+            str(tmp_path / "out.ipynb"),
+            "-p",
+            "pause",
+            "100",
+            "--log",
+            str(log),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     os.kill(kernel_pid(log), signal.SIGKILL)
     error = process.communicate(timeout=60)[1]
@@ -133,7 +154,10 @@ def test_value_of_another_type_is_refused(name: str, value: Any) -> None:
 
 def test_defaults_of_the_parameters_cell() -> None:
     assert notebook_parameters(TINY) == {
-        "profile": "smoke", "rate": 0.5, "fail": False, "pause": 0.0
+        "profile": "smoke",
+        "rate": 0.5,
+        "fail": False,
+        "pause": 0.0,
     }
 
 

@@ -44,7 +44,7 @@ def write_notebook(path: Path, *cells: str) -> None:
     nbformat.write(new_notebook(cells=nodes), str(path))
 
 
-STAND_IN = '''
+STAND_IN = """
 import re
 import sys
 text = open("Snakefile").read()
@@ -52,7 +52,7 @@ text = open("Snakefile").read()
 text = re.sub(r'f"OMP_NUM_THREADS.*gegcore.cli prepare"\\n.*\\n', '"true"\\n', text)
 text = re.sub(r'shell: f"{PYTHON} -m gegcore.book.*', 'shell: "touch {output}"', text)
 open("Snakefile", "w").write(text)
-'''
+"""
 
 RUN = """
 from pathlib import Path
@@ -281,7 +281,9 @@ def test_experiments_of_a_grid_chain_within_a_seed() -> None:
 
 def test_error_type_of_a_running_build(tmp_path: Path) -> None:
     environment = {
-        **os.environ, "GEGCORE_BUILD_ROOT": str(tmp_path), "GEGCORE_BUILD_PROCESS": str(os.getpid())
+        **os.environ,
+        "GEGCORE_BUILD_ROOT": str(tmp_path),
+        "GEGCORE_BUILD_PROCESS": str(os.getpid()),
     }
     sleeper = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)"], env=environment

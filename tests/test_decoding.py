@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import beam_search, decode, said_mask, score, sequence_log_probs
 from gegcore.errors import ConfigError
 from gegcore.models import Captioner, Memory, State, Transformer, build_captioner
@@ -76,7 +76,14 @@ def pictures(images: int, regions: int = 4, width: int = 6, seed: int = 0) -> Fe
 def transformer(vocab: int = 17, seed: int = 0) -> Captioner:
     torch.manual_seed(seed)
     model = build_captioner(
-        "transformer", vocab, 6, width=16, heads=2, encoder_layers=1, decoder_layers=2, ffn_width=16
+        "transformer",
+        vocab,
+        InputSizes(6),
+        width=16,
+        heads=2,
+        encoder_layers=1,
+        decoder_layers=2,
+        ffn_width=16,
     )
     assert isinstance(model, Transformer)
     with torch.no_grad():

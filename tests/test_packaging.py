@@ -128,8 +128,12 @@ def test_licences_name_the_artwork() -> None:
 def make(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     cleaned = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env={**cleaned, **environment},
-        capture_output=True, text=True, timeout=60,
+        ["make", *arguments],
+        cwd=folder,
+        env={**cleaned, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

@@ -79,6 +79,23 @@ class FeatureBatch:
         return FeatureBatch(**changed)
 
 
+@dataclass(frozen=True)
+class InputSizes:
+    """How wide a captioner's inputs are; 0: the data set does not have them.
+
+    Attributes:
+        regions: Dr, of a region feature.
+        pooled: Dg, of the whole picture's feature.
+        attributes: A, words of the attribute classifier.
+        relations: labels between regions, 0 (no edge) included.
+    """
+
+    regions: int
+    pooled: int = 0
+    attributes: int = 0
+    relations: int = 0
+
+
 class ExtractorProtocol(Protocol):
     """Whatever turns pictures into features: `name` and `digest` identify it and its weights."""
 
@@ -156,6 +173,12 @@ class FeatureStore:
     def width(self, field: str) -> int:
         """Length of the last axis of one array, e.g. `width("regions")` is Dr."""
         return int(self._arrays[field].shape[-1])
+
+    @cached_property
+    def sizes(self) -> InputSizes:
+        """What a captioner must know to be built for these features."""
+        widths = {name: self.width(name) for name in self._arrays}
+        return InputSizes(widths["regions"], widths["pooled"], widths.get("attributes", 0))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.

@@ -84,9 +84,9 @@ def train(materials: Materials, model_name: str, objective_name: str, seed: int)
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
     """A captioner of the profile's size with seeded random weights, on the materials' device."""
     torch.manual_seed(seed)
-    region_dim = materials.features["train"].batch([0]).regions.shape[-1]
     sizes = materials.profile.models.get(model_name, {})
-    model = build_captioner(model_name, len(materials.vocabulary), region_dim, **sizes)
+    inputs = materials.features["train"].sizes
+    model = build_captioner(model_name, len(materials.vocabulary), inputs, **sizes)
     return model.to(materials.device)
 
 

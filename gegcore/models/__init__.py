@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
 from gegcore.models.transformer import Transformer, TransformerConfig
@@ -13,6 +14,7 @@ from gegcore.models.transformer import Transformer, TransformerConfig
 __all__ = [
     "ARCHITECTURES",
     "Captioner",
+    "InputSizes",
     "Memory",
     "State",
     "Transformer",
@@ -25,13 +27,13 @@ ARCHITECTURES = {"transformer": (Transformer, TransformerConfig)}
 """Name -> (captioner, its config); a new model adds one line here."""
 
 
-def build_captioner(name: str, vocab_size: int, region_dim: int, **overrides: Any) -> Captioner:
+def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides: Any) -> Captioner:
     """Build an untrained captioner; its config's defaults are the published (paper) size.
 
     Args:
         name: a key of ``ARCHITECTURES``.
         vocab_size: V, id 0 included.
-        region_dim: Dr, width of a region feature.
+        inputs: widths of the features that it will see.
         overrides: fields of the model's config, such as ``width=128``.
 
     Raises:
@@ -48,4 +50,4 @@ def build_captioner(name: str, vocab_size: int, region_dim: int, **overrides: An
         raise ConfigError(
             f"bad settings of model {name!r}: {wrong}", f"fields: {fields}"
         ) from error
-    return model(vocab_size, region_dim, resolved)
+    return model(vocab_size, inputs, resolved)

@@ -20,7 +20,7 @@ from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 
 if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+    from gegcore.data.features import FeatureBatch, InputSizes
 
 BLOCK_EPS = 1e-12
 
@@ -189,11 +189,11 @@ class Transformer(Captioner):
 
     Args:
         vocab_size: V, id 0 included.
-        region_dim: Dr, width of a region feature (2048 for bottom-up features).
+        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
         config: sizes and dropouts.
     """
 
-    def __init__(self, vocab_size: int, region_dim: int, config: TransformerConfig) -> None:
+    def __init__(self, vocab_size: int, inputs: InputSizes, config: TransformerConfig) -> None:
         super().__init__()
         self.vocab_size = vocab_size
         self.config = config
@@ -201,7 +201,7 @@ class Transformer(Captioner):
             vocab_size, config.width, config.word_dropout, config.max_positions
         )
         self.regions = RegionEmbedding(
-            region_dim, config.width, config.region_dropout, config.box_embedding
+            inputs.regions, config.width, config.region_dropout, config.box_embedding
         )
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))

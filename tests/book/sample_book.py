@@ -20,9 +20,7 @@ from gegcore.storage import write_json
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,15 @@ def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     run = {"end_time": "2026-01-02T03:04:05.678901", "duration": 12.3}
-    return new_notebook(cells=cells, metadata={
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-        "papermill": run,
-        "gegcore": {"revision": REVISION},
-    })
+    return new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+            "papermill": run,
+            "gegcore": {"revision": REVISION},
+        },
+    )
 
 
 def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
@@ -83,8 +84,13 @@ def make_project(root: Path, profile: Profile) -> None:
     (root / "notebooks").mkdir()
     artifacts = root / "artifacts" / profile.name
     (artifacts / "pages" / "runs").mkdir(parents=True)
-    titles = {"00_start": "Start here", "01_world": "The world", "02_groups": "Similar groups",
-              "03_train": "Train a model", "04_results": "Results"}
+    titles = {
+        "00_start": "Start here",
+        "01_world": "The world",
+        "02_groups": "Similar groups",
+        "03_train": "Train a model",
+        "04_results": "Results",
+    }
     for name, title in titles.items():
         nbformat.write(executed(title), str(root / "notebooks" / f"{name}.ipynb"))
         nbformat.write(executed(title), str(artifacts / "pages" / f"{name}.ipynb"))

@@ -21,8 +21,13 @@ from gegcore.report.frontpage import glance, methods
 from gegcore.storage import write_json
 
 PAGES = (
-    "book/intro", "book/method", "book/runs", "book/reproduce", "book/about",
-    "book/generated/00_start", "book/generated/04_results",
+    "book/intro",
+    "book/method",
+    "book/runs",
+    "book/reproduce",
+    "book/about",
+    "book/generated/00_start",
+    "book/generated/04_results",
     "book/generated/runs/02-transformer-scst_geg-seed1",
 )
 BROWSER = next(
@@ -65,7 +70,9 @@ def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
     listed = re.findall(r"Transformer[^<]*, seed 1", html_of(book, "book/runs"))
     names = list(dict.fromkeys(listed))
     assert names == [
-        "Transformer MLE, seed 1", "Transformer+SCST, seed 1", "Transformer+SCST+GEG, seed 1"
+        "Transformer MLE, seed 1",
+        "Transformer+SCST, seed 1",
+        "Transformer+SCST+GEG, seed 1",
     ]
 
 
@@ -100,8 +107,10 @@ def test_equations_stand_beside_the_code(book: Book) -> None:
 
 
 def test_citations_are_numbers(book: Book) -> None:
-    cited = re.findall(r'class="bibtex reference internal"[^>]*>(.*?)</a>|\[<a[^>]*>(\d+)</a>\]',
-                       html_of(book, "book/method"))
+    cited = re.findall(
+        r'class="bibtex reference internal"[^>]*>(.*?)</a>|\[<a[^>]*>(\d+)</a>\]',
+        html_of(book, "book/method"),
+    )
     assert cited
 
 

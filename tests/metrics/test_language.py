@@ -48,9 +48,7 @@ def test_corpus_values_equal_pycocoevalcap(both: tuple[LanguageScores, dict[str,
 
 def test_caption_values_equal_pycocoevalcap(both: tuple[LanguageScores, dict[str, Any]]) -> None:
     ours, theirs = both
-    for name, values in (
-        ("CIDEr", ours.cider), ("ROUGE-L", ours.rouge_l), ("METEOR", ours.meteor)
-    ):
+    for name, values in (("CIDEr", ours.cider), ("ROUGE-L", ours.rouge_l), ("METEOR", ours.meteor)):
         np.testing.assert_allclose(values, theirs[name]["captions"], atol=1e-12, err_msg=name)
 
 
@@ -87,17 +85,22 @@ def broken_lines(meteor: Meteor) -> LanguageScores:
 
 
 @pytest.mark.parametrize("number", range(len(BREAKS)), ids=[repr(mark) for mark in BREAKS])
-def test_a_line_break_in_a_caption_is_a_blank(
-    broken_lines: LanguageScores, number: int
-) -> None:
+def test_a_line_break_in_a_caption_is_a_blank(broken_lines: LanguageScores, number: int) -> None:
     assert broken_lines.meteor[number] == broken_lines.meteor[-1] > 0.3
     np.testing.assert_array_equal(broken_lines.bleu_parts[number], broken_lines.bleu_parts[-1])
 
 
 def test_odd_captions_keep_their_place(meteor: Meteor) -> None:
     said = {
-        1: "", 2: "!", 3: "a ||| b ||| dog", 4: "\ud800 dog", 5: "\x00dog\x07", 6: "SCORE",
-        7: "EVAL ||| 1 2 3", 8: "a dog", 9: "word " * 60,
+        1: "",
+        2: "!",
+        3: "a ||| b ||| dog",
+        4: "\ud800 dog",
+        5: "\x00dog\x07",
+        6: "SCORE",
+        7: "EVAL ||| 1 2 3",
+        8: "a dog",
+        9: "word " * 60,
     }
     scores = score_language(said, {image: ["a dog", "!!"] for image in said}, meteor)
     assert scores.meteor[7] == pytest.approx(1.0)

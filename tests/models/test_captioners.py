@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.errors import ConfigError
 from gegcore.models import ARCHITECTURES, Captioner, build_captioner, shift_right
 
@@ -24,7 +24,11 @@ models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 
 def small(name: str, **overrides: Any) -> Captioner:
     torch.manual_seed(3)
-    return build_captioner(name, VOCAB, REGION_DIM, **(SMALL[name] | overrides)).double().eval()
+    return (
+        build_captioner(name, VOCAB, InputSizes(REGION_DIM), **(SMALL[name] | overrides))
+        .double()
+        .eval()
+    )
 
 
 def features(
@@ -204,7 +208,7 @@ def test_shift_right() -> None:
 
 def test_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="(?s)'resnet'.*transformer"):
-        build_captioner("resnet", VOCAB, REGION_DIM)
+        build_captioner("resnet", VOCAB, InputSizes(REGION_DIM))
 
 
 @pytest.mark.parametrize(
@@ -217,4 +221,4 @@ def test_unknown_model_names_the_known_ones() -> None:
 )
 def test_bad_settings_are_named(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s){named}.*fields: width"):
-        build_captioner("transformer", VOCAB, REGION_DIM, **overrides)
+        build_captioner("transformer", VOCAB, InputSizes(REGION_DIM), **overrides)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import beam_search, decode
 from gegcore.errors import ConfigError
 from gegcore.models import Transformer, TransformerConfig, build_captioner
@@ -28,7 +28,7 @@ def parity() -> dict[str, Any]:
 
 def loaded(parity: dict[str, Any], dtype: torch.dtype) -> tuple[Transformer, FeatureBatch]:
     theirs = parity["state_dict"]
-    model = Transformer(parity["meta"]["vocab_size"], 24, TINY)
+    model = Transformer(parity["meta"]["vocab_size"], InputSizes(24), TINY)
     keys = xmodaler_keys(TINY)
     model.load_state_dict({k: torch.cat([theirs[j].float() for j in v]) for k, v in keys.items()})
     regions = parity["inputs"]["att_feats"].to(dtype)
@@ -40,7 +40,7 @@ def loaded(parity: dict[str, Any], dtype: torch.dtype) -> tuple[Transformer, Fea
 
 def test_key_map_covers_every_tensor_of_both_sides(parity: dict[str, Any]) -> None:
     keys = xmodaler_keys(TINY)
-    assert set(keys) == set(Transformer(60, 24, TINY).state_dict())
+    assert set(keys) == set(Transformer(60, InputSizes(24), TINY).state_dict())
     theirs = [key for group in keys.values() for key in group]
     assert len(theirs) == len(set(theirs))
     assert set(parity["state_dict"]) - set(theirs) == {"token_embed.embeddings_pos.pe"}
@@ -102,7 +102,7 @@ def test_beams_equal_xmodaler(parity: dict[str, Any], size: int) -> None:
 def test_published_size_is_the_default() -> None:
     """XMODALER.md section 2: 55,644,632 parameters at vocabulary 10200, regions of 2048."""
     with torch.device("meta"):
-        model = build_captioner("transformer", 10200, 2048)
+        model = build_captioner("transformer", 10200, InputSizes(2048))
     assert sum(p.numel() for p in model.parameters()) == 55_644_632
 
 
@@ -112,8 +112,8 @@ def test_boxes_matter_only_if_embedded() -> None:
     mask, tokens = torch.ones(2, 3, dtype=torch.bool), torch.randint(1, 60, (2, 4))
     here = FeatureBatch(regions[:, 0], None, regions, boxes, None, mask)
     there = FeatureBatch(regions[:, 0], None, regions, boxes.flip(1), None, mask)
-    plain = Transformer(60, 24, TINY).eval()
-    placed = Transformer(60, 24, TINY.model_copy(update={"box_embedding": True})).eval()
+    plain = Transformer(60, InputSizes(24), TINY).eval()
+    placed = Transformer(60, InputSizes(24), TINY.model_copy(update={"box_embedding": True})).eval()
     assert torch.equal(plain(here, tokens), plain(there, tokens))
     assert not torch.allclose(placed(here, tokens), placed(there, tokens), atol=1e-4)
     placed(here, tokens).sum().backward()
@@ -123,11 +123,11 @@ def test_boxes_matter_only_if_embedded() -> None:
 
 
 def test_captions_beyond_the_position_table_are_an_error() -> None:
-    model = Transformer(60, 24, TINY.model_copy(update={"max_positions": 4}))
+    model = Transformer(60, InputSizes(24), TINY.model_copy(update={"max_positions": 4}))
     with pytest.raises(ConfigError, match="max_positions=4"):
         model.words(torch.zeros(1, 5, dtype=torch.long))
 
 
 def test_saved_tensors_are_parameters_only() -> None:
-    model = Transformer(60, 24, TINY)
+    model = Transformer(60, InputSizes(24), TINY)
     assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}

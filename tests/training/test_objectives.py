@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models import build_captioner
 from gegcore.rewards import WeightedReward
 from gegcore.training.config import ObjectiveConfig
@@ -36,7 +36,7 @@ class Features:
 def small_model() -> torch.nn.Module:
     torch.manual_seed(0)
     sizes = {"width": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "ffn_width": 32}
-    return build_captioner("transformer", VOCAB, WIDTH, **sizes)
+    return build_captioner("transformer", VOCAB, InputSizes(WIDTH), **sizes)
 
 
 def wants(word: int):  # type: ignore[no-untyped-def]
