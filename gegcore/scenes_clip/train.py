@@ -58,7 +58,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scenes", type=int, default=14_000, help="web scenes to learn from")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--extra", type=float, default=0.5, help="wrong texts per image")
+    parser.add_argument("--extra", type=float, default=0.6, help="wrong texts per image")
     parser.add_argument("--noisy", type=float, default=0.25, help="share of noisy positives")
     parser.add_argument("--short", type=float, default=0.2, help="share of short positives")
     parser.add_argument("--learning-rate", type=float, default=1e-3)

@@ -71,7 +71,7 @@ def _described(rng: np.random.Generator, scene: SceneGraph, index: int, colour: 
 
 
 def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{' , '.join(items[:-1])} and {items[-1]}"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def noisy_alt_text(scene: SceneGraph, seed: int, k: int) -> str:

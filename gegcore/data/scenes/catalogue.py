@@ -76,6 +76,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "dark_blue": ("#61b2e4", "#92d3f5"),
     "dark_brown": ("#6a462f", "#a57939"),
     "dark_green": ("#186648", "#5c9e31"),
+    "charcoal": ("#3f3f3f", "#222222"),
 }
 """OpenMoji's own colours, light and shadow: what a recolouring replaces."""
 

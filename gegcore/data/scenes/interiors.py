@@ -139,15 +139,18 @@ def bedroom(c: Canvas) -> None:
 
 def gym(c: Canvas) -> None:
     _wall(c, (236, 232, 216), (220, 214, 196))
-    for left in (0.04, 0.36, 0.68):
-        _window(c, left, 0.05, 0.26, 0.12)
+    first = c.rng.uniform(-0.04, 0.08)
+    for k in range(3):
+        _window(c, first + 0.34 * k, 0.05, 0.26, 0.12)
+    bars, hoop = (0.06, 0.7) if c.rng.integers(2) else (0.7, 0.12)
+    bars, hoop = bars + c.rng.uniform(-0.05, 0.05), hoop + c.rng.uniform(-0.06, 0.06)
     for k in range(5):
         y = 0.26 + 0.06 * k
-        c.rect(0.06, y, 0.3, y + 0.014, _lit(c, (188, 134, 84)))
-    c.rect(0.055, 0.23, 0.075, c.horizon, _lit(c, (160, 108, 66)))
-    c.rect(0.285, 0.23, 0.305, c.horizon, _lit(c, (160, 108, 66)))
-    c.rect(0.68, 0.22, 0.88, 0.36, _lit(c, (250, 250, 250)))
-    c.ellipse(0.74, 0.35, 0.82, 0.375, _lit(c, (228, 96, 62)))
+        c.rect(bars, y, bars + 0.24, y + 0.014, _lit(c, (188, 134, 84)))
+    for x in (bars - 0.005, bars + 0.225):
+        c.rect(x, 0.23, x + 0.02, c.horizon, _lit(c, (160, 108, 66)))
+    c.rect(hoop, 0.22, hoop + 0.2, 0.36, _lit(c, (250, 250, 250)))
+    c.ellipse(hoop + 0.06, 0.35, hoop + 0.14, 0.375, _lit(c, (228, 96, 62)))
     _planks(c, (226, 172, 108), (198, 140, 80))
     c.line(0, c.horizon + 0.2, 1, c.horizon + 0.2, (250, 250, 250), 0.009)
 

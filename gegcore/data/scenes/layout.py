@@ -59,7 +59,10 @@ def place(
     Mains stand in the middle distance, extras around them; a thing that finds no free place
     in 40 tries is left out, but there is always one main thing.
     """
-    height = main.height * SIZE_FACTOR[size] * {1: 1.0, 2: 0.78, 3: 0.66}[count]
+    height = main.height
+    if main.placement == "sky":  # even a large one stays above the horizon
+        height = min(height, (HORIZON[setting] - 2 * MARGIN) / SIZE_FACTOR["large"])
+    height *= SIZE_FACTOR[size] * {1: 1.0, 2: 0.78, 3: 0.66}[count]
     boxes: list[Box] = []
     for copy in range(count):
         centre = 0.5 if count == 1 else (copy + 0.5) / count
@@ -105,7 +108,7 @@ def _draw(
     """One random box that keeps to the picture and to where its kind of thing belongs."""
     horizon = HORIZON[setting]
     if entity.placement == "sky":
-        bottom = rng.uniform(min(height + MARGIN, horizon), max(horizon - 0.02, height + 0.05))
+        bottom = rng.uniform(height + MARGIN, horizon - MARGIN / 2)
     else:
         # Nearer things stand lower in the picture and look larger.
         depth = rng.uniform(0.25, 1.0)

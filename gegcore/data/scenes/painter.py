@@ -65,6 +65,8 @@ def _draw(canvas: Image.Image, thing: Thing, size: int, flip: bool, time: str) -
         picture = Image.merge("RGBA", (*lit, bands[3]))
     if entity.placement in ("ground", "table"):
         _shadow(canvas, left, right, bottom, size)
+    elif entity.placement == "water":
+        _ripple(canvas, left, right, bottom, size)
     canvas.paste(picture, (left, top), picture)
 
 
@@ -76,6 +78,16 @@ def _shadow(canvas: Image.Image, left: int, right: int, bottom: int, size: int) 
     blot = blot.filter(ImageFilter.BoxBlur(max(1, size // 100)))
     top = min(bottom - height // 2 - 2, size - height - 4)
     canvas.paste((20, 20, 30), (left - 2, top), blot)
+
+
+def _ripple(canvas: Image.Image, left: int, right: int, bottom: int, size: int) -> None:
+    """Pale rings where the thing meets the water."""
+    reach, height = max(2, (right - left) // 12), max(4, (right - left) // 7)
+    rings = Image.new("L", (right - left + 2 * reach, height), 0)
+    draw, width = ImageDraw.Draw(rings), max(1, round(size / 128))
+    draw.ellipse((0, 0, rings.width - 1, height - 1), fill=60, outline=150, width=width)
+    top = min(bottom - height // 2, size - height)
+    canvas.paste((226, 240, 250), (left - reach, top), rings)
 
 
 def _precipitate(canvas: Image.Image, weather: str, rng: np.random.Generator, size: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gegcore.data.scenes.catalogue import COLOURS, SETTINGS, Entity
 from gegcore.data.scenes.entities import ENTITIES
-from gegcore.data.scenes.graph import Relation, SceneGraph, Thing
+from gegcore.data.scenes.graph import Box, Relation, SceneGraph, Thing
 from gegcore.data.scenes.layout import Placed, place
 from gegcore.errors import ConfigError
 
@@ -169,7 +169,7 @@ def _graph(
     for (entity, colour), box in zip(chosen.extras, placed.extras, strict=True):
         if box is None:
             continue
-        relations.append(Relation(len(things), _predicate(box, placed.mains), 0))
+        relations.append(Relation(len(things), _predicate(entity, box, placed.mains), 0))
         things.append(Thing(entity.key, colour, "small", box))
     return SceneGraph(
         image_id,
@@ -183,15 +183,13 @@ def _graph(
     )
 
 
-def _predicate(box: tuple[float, ...], mains: tuple[tuple[float, ...], ...]) -> str:
-    """Where a box is, seen from the main things: read off the boxes, so it is always true."""
-    top = min(m[1] for m in mains)
-    centre = (box[0] + box[2]) / 2
-    if (box[1] + box[3]) / 2 < top:
+def _predicate(entity: Entity, box: Box, mains: tuple[Box, ...]) -> str:
+    """Where a thing is, seen from the main things: read off the boxes, so it is always true."""
+    if entity.placement == "sky" and (box[1] + box[3]) / 2 < min(m[1] for m in mains):
         return "above"
-    left, right = min(m[0] for m in mains), max(m[2] for m in mains)
-    if centre < left:
+    centre = (box[0] + box[2]) / 2
+    if centre < min(m[0] for m in mains):
         return "left of"
-    if centre > right:
+    if centre > max(m[2] for m in mains):
         return "right of"
     return "in front of" if box[3] > max(m[3] for m in mains) else "behind"

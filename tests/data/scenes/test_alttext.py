@@ -31,6 +31,7 @@ def corpus() -> tuple[SceneGraph, ...]:
 
 def has(text: str, phrases: list[str]) -> bool:
     """Whether one of the phrases stands in the text, as whole words."""
+    text = text.replace(",", "")
     return any(f" {phrase} " in f" {text} " for phrase in phrases)
 
 
@@ -100,7 +101,7 @@ def test_alt_texts_say_nothing_else(scene: SceneGraph) -> None:
 
 def test_alt_texts_have_many_orders_and_the_length_of_a_sentence() -> None:
     texts = [alt_texts(scene, 0) for scene in corpus()]
-    lengths = [len(text.split()) for four in texts for text in four]
+    lengths = [len(re.findall(r"\w+|,", text)) for four in texts for text in four]
     assert 18 < np.mean(lengths) < 30
     # The text tower of this world's CLIP reads 48 tokens, two of them marks.
     assert max(lengths) <= 46
@@ -120,7 +121,7 @@ def test_noise_drops_and_shuffles_but_invents_nothing(scene: SceneGraph, k: int)
 def test_noise_is_of_many_kinds() -> None:
     noisy = [noisy_alt_text(scene, 0, k) for scene in corpus() for k in range(4)]
     clean = [text for scene in corpus() for text in alt_texts(scene, 0)]
-    tags = [t for t in noisy if ", " in t and " , " not in t]
+    tags = [t for t in noisy if ", " in t and not re.search(r"\b(a|an|two|three|with|and)\b", t)]
     assert 0.06 < len(tags) / len(noisy) < 0.25
     assert all(2 < len(tag_list.split(", ")) < 9 for tag_list in tags)
     cut = [t for t in noisy if t.split()[-1] in ("a", "an", "the", "with", "on", "in", "and")]

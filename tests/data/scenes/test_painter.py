@@ -81,8 +81,9 @@ def test_pictures_can_be_written_to() -> None:
 
 @pytest.mark.parametrize("key", ENTITIES)
 def test_boxes_are_tight_to_what_is_drawn(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shadows aside, the drawn pixels reach all four edges of the box and none lies beyond."""
+    """Shadows and ripples aside, the pixels reach all four edges of the box and none beyond."""
     monkeypatch.setattr(painter, "_shadow", lambda *_: None)
+    monkeypatch.setattr(painter, "_ripple", lambda *_: None)
     entity = ENTITIES[key]
     box = box_of(key, 0.5, 0.95, min(0.5, 0.8 / aspect(entity.codepoint)))
     place = next(iter(entity.settings))
@@ -107,14 +108,15 @@ def test_every_thing_of_a_scene_is_visible() -> None:
 
 
 def test_nothing_is_drawn_outside_the_boxes() -> None:
-    """But for soft shadows on the ground just below and beside a thing."""
+    """But for soft shadows on the ground, or ripples, just below and beside a thing."""
     for index in range(0, 400, 8):
         scene = sample_scene(0, "web", index)
         mask = changed(scene)
         for thing in scene.things:
             x0, y0, x1, y1 = (round(edge * 128) for edge in thing.box)
             reach = (x1 - x0) // 8 + 5
-            mask[max(0, y0 - 1) : y1 + reach, max(0, x0 - 3) : x1 + 4] = False
+            aside = max(4, (x1 - x0) // 12 + 1)
+            mask[max(0, y0 - 1) : y1 + reach, max(0, x0 - aside) : x1 + aside] = False
         assert not mask.any(), index
 
 

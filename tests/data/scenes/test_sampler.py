@@ -245,6 +245,14 @@ def test_sizes_and_copies_are_told_by_height(key: str) -> None:
     assert height("medium", 3) < height("medium", 2) < height("medium", 1)
 
 
+def test_what_flies_stays_above_the_horizon() -> None:
+    for index in range(0, 9000, 3):
+        scene = sample_scene(0, "web", index)
+        for thing in scene.things:
+            if ENTITIES[thing.entity].placement == "sky":
+                assert thing.box[3] <= HORIZON[scene.setting], (index, thing)
+
+
 def test_nearer_things_are_lower_and_larger() -> None:
     """Perspective: over many places of one thing, height grows with the line it stands on."""
     dog, rng = ENTITIES["dog"], np.random.default_rng(0)
@@ -271,7 +279,8 @@ def holds(predicate: str, thing: Thing, mains: tuple[Thing, ...]) -> bool:
     if predicate == "right of":
         return all(x > main.box[2] for main in mains)
     if predicate == "above":
-        return all((thing.box[1] + thing.box[3]) / 2 < main.box[1] for main in mains)
+        flies = ENTITIES[thing.entity].placement == "sky"
+        return flies and all((thing.box[1] + thing.box[3]) / 2 < m.box[1] for m in mains)
     nearest = max(main.box[3] for main in mains)
     return thing.box[3] > nearest if predicate == "in front of" else thing.box[3] <= nearest
 
