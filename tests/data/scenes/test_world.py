@@ -92,6 +92,7 @@ def test_stored_file_reads_like_coco(stored: Path) -> None:
         "split": "val",
         "size": 5,
         "image_px": 32,
+        "recipe": world.recipe(),
         "digest": dataset.digest,
     }
     assert [image["id"] for image in content["images"]] == [r.image_id for r in dataset.records]
