@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gegcore.array_folder import load_arrays, save_arrays, stored_source
 from gegcore.data.dataset import CaptionDataset
-from gegcore.errors import ChecksumError, DataError
+from gegcore.errors import DataError
 from gegcore.progress import track
-from gegcore.storage import digest, read_json, save_array, sha256_file, write_json
+from gegcore.storage import digest
 
 if TYPE_CHECKING:
     from gegcore.clip import ClipModel
@@ -41,19 +42,8 @@ class EmbeddingTable:
     source: Mapping[str, str]
 
     def save(self, directory: Path | str) -> None:
-        """Write one `.npy` per array and, last of all, `manifest.json` with their checksums."""
-        directory = Path(directory)
-        (directory / "manifest.json").unlink(missing_ok=True)
-        files: dict[str, Any] = {}
-        for name in _FILES:
-            array = getattr(self, name).cpu().numpy()
-            save_array(directory / f"{name}.npy", array)
-            files[name] = {
-                "shape": list(array.shape),
-                "dtype": str(array.dtype),
-                "sha256": sha256_file(directory / f"{name}.npy"),
-            }
-        write_json(directory / "manifest.json", {"source": dict(self.source), "arrays": files})
+        """Write the arrays and a manifest with their checksums."""
+        save_arrays(directory, {name: getattr(self, name) for name in _FILES}, self.source)
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> EmbeddingTable:
@@ -63,24 +53,8 @@ class EmbeddingTable:
             DataError: nothing (or something else) is stored there.
             ChecksumError: an array is not the one that the manifest describes.
         """
-        directory = Path(directory)
-        manifest = read_json(directory / "manifest.json")
-        try:
-            source = dict(manifest["source"])
-            checksums = {name: manifest["arrays"][name]["sha256"] for name in _FILES}
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{directory} holds no embedding table", "compute it again") from error
-        arrays = {}
-        for name in _FILES:
-            path = directory / f"{name}.npy"
-            if not path.is_file() or (verify and sha256_file(path) != checksums[name]):
-                raise ChecksumError(
-                    f"{path} is missing or not what manifest.json says",
-                    "delete the folder and compute the embeddings again",
-                )
-            # Copy-on-write: pages are read on demand and torch accepts the array.
-            arrays[name] = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-        return cls(**arrays, source=source)
+        arrays, source = load_arrays(directory, _FILES, "CLIP embeddings", verify)
+        return cls(**arrays, source=source or {})
 
 
 def embed_dataset(
@@ -99,7 +73,7 @@ def embed_dataset(
         ChecksumError: the stored table is damaged.
     """
     source = _source(clip, dataset)
-    if directory is not None and _stored_source(Path(directory)) == source:
+    if directory is not None and stored_source(directory) == source:
         return EmbeddingTable.open(directory)
     captions = [(c, i) for i, record in enumerate(dataset.records) for c in record.captions]
     label = f"CLIP {dataset.split}"
@@ -152,11 +126,3 @@ def pictures_digest(dataset: CaptionDataset) -> str:
     for picture in dataset.images(indices):
         state.update(np.ascontiguousarray(picture).tobytes())
     return state.hexdigest()[:16]
-
-
-def _stored_source(directory: Path) -> dict[str, str] | None:
-    path = directory / "manifest.json"
-    if not path.is_file():
-        return None
-    manifest = read_json(path)
-    return manifest.get("source") if isinstance(manifest, dict) else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, ConfigError, DataError
+from gegcore.array_folder import load_arrays, save_arrays
+from gegcore.errors import ConfigError, DataError
 from gegcore.progress import track
-from gegcore.storage import read_json, save_array, sha256_file, write_json
 
 _BLOCK_ELEMENTS = 1 << 26
 """Similarities held at once (256 MiB of float32)."""
@@ -46,19 +45,9 @@ class SimilarGroups:
         return self.index.shape[1]
 
     def save(self, directory: Path | str) -> None:
-        """Write `index.npy`, `score.npy` and, last of all, `manifest.json` with their checksums."""
-        directory = Path(directory)
-        (directory / "manifest.json").unlink(missing_ok=True)
-        save_array(directory / "index.npy", self.index.cpu().numpy())
-        save_array(directory / "score.npy", self.score.cpu().numpy())
-        files = ("index.npy", "score.npy")
-        manifest = {
-            "images": self.index.shape[0],
-            "k": self.k,
-            "source": asdict(self.source) if self.source else None,
-            "sha256": {name: sha256_file(directory / name) for name in files},
-        }
-        write_json(directory / "manifest.json", manifest)
+        """Write the arrays and a manifest with their checksums."""
+        source = asdict(self.source) if self.source else None
+        save_arrays(directory, {"index": self.index, "score": self.score}, source)
 
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
@@ -68,23 +57,12 @@ class SimilarGroups:
             DataError: nothing (or something else) is stored there.
             ChecksumError: an array is not the one that the manifest describes.
         """
-        directory = Path(directory)
-        manifest = read_json(directory / "manifest.json")
+        arrays, source = load_arrays(directory, ("index", "score"), "similar groups")
         try:
-            checksums, source = dict(manifest["sha256"]), manifest["source"]
             provenance = GroupSource(**source) if source else None
-        except (KeyError, TypeError) as error:
+        except TypeError as error:
             raise DataError(f"{directory} holds no similar groups", "compute them again") from error
-        for name in ("index.npy", "score.npy"):
-            path = directory / name
-            if not path.is_file() or sha256_file(path) != checksums.get(name):
-                raise ChecksumError(
-                    f"{path} is missing or not what manifest.json says",
-                    "delete the folder and compute the groups again",
-                )
-        index = torch.from_numpy(np.load(directory / "index.npy", allow_pickle=False))
-        score = torch.from_numpy(np.load(directory / "score.npy", allow_pickle=False))
-        return cls(index, score, provenance)
+        return cls(arrays["index"], arrays["score"], provenance)
 
 
 def similar_groups(

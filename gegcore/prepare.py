@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
+from gegcore.array_folder import stored_source
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.scenes.world import ScenesDataset
@@ -107,13 +108,11 @@ class Materials:
         return fresh
 
     def _groups(self, split: str, table: EmbeddingTable) -> SimilarGroups:
-        folder, k = self.folder / "groups" / f"{split}-k{self.profile.group_size}", None
-        source = GroupSource(self.clip.name, self.clip.digest, table.source["captions_digest"])
-        if (folder / "manifest.json").is_file():
-            stored = SimilarGroups.load(folder)
-            if stored.source == source and stored.k == self.profile.group_size:
-                return stored
         k = self.profile.group_size
+        folder = self.folder / "groups" / f"{split}-k{k}"
+        source = GroupSource(self.clip.name, self.clip.digest, table.source["captions_digest"])
+        if stored_source(folder) == asdict(source):
+            return SimilarGroups.load(folder)
         groups = similar_groups(table.images, table.captions, table.caption_image, k, source)
         groups.save(folder)
         return groups
