@@ -44,7 +44,20 @@ def train(materials: Materials, model_name: str, objective_name: str, seed: int)
         raise ConfigError(f"unknown model '{model_name}'", f"use one of: {known}")
     config = profile.objective(objective_name)
     run = RunFolder.of(profile.name, model_name, objective_name, seed)
-    start = _start(profile, model_name, config, seed)
+    return train_into(run, materials, model_name, objective_name, config, seed)
+
+
+def train_into(
+    run: RunFolder,
+    materials: Materials,
+    model_name: str,
+    objective_name: str,
+    config: ObjectiveConfig,
+    seed: int,
+) -> RunFolder:
+    """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
+    profile = materials.profile
+    start = start_run(profile, model_name, config, seed)
     key = training_key(materials, model_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
@@ -112,9 +125,14 @@ def training_key(
     )
 
 
-def _start(
+def start_run(
     profile: Profile, model_name: str, config: ObjectiveConfig, seed: int
 ) -> RunFolder | None:
+    """The finished run whose checkpoint an objective starts from, None for one from scratch.
+
+    Raises:
+        DataError: it is not finished.
+    """
     if config.start_from is None:
         return None
     start = RunFolder.of(profile.name, model_name, config.start_from, seed)

@@ -1,0 +1,117 @@
+"""One setting of an objective tried at several values, judged on the validation split only.
+
+    python -m gegcore.experiment.sweep --field beta --values 0.4 0.6 1 2
+
+trains each value from the same start run and writes what validation said to
+`results/sweeps/<profile>-<objective>-<field>.json`. No test picture is read. An interrupted sweep
+resumes; a value that is done is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.experiment.train import start_run, train_into
+from gegcore.prepare import Materials
+from gegcore.profiles import Profile, load_profile
+from gegcore.provenance import environment
+from gegcore.runs import RunFolder, project_root
+from gegcore.storage import read_json, write_json
+from gegcore.training.config import ObjectiveConfig, objective_config
+
+
+def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
+    """Where a sweep is kept."""
+    return folder / "sweeps" / f"{profile}-{objective}-{field}.json"
+
+
+def sweep(
+    profile: Profile,
+    model: str,
+    objective: str,
+    field: str,
+    values: Sequence[Any],
+    seed: int,
+    materials: Materials | None = None,
+) -> dict[str, Any]:
+    """Train an objective once per value of one of its fields, from the profile's own start run.
+
+    Returns: field, the settings that were the same in all runs, and per value the validation
+    history (epoch 0 is the start run) and the epoch that was kept.
+
+    Raises:
+        ConfigError: no such field, or a value out of range.
+        DataError: the objective starts from nothing, or its start run is not finished.
+    """
+    materials = materials or Materials.of(profile, "cuda" if torch.cuda.is_available() else "cpu")
+    base = profile.objective(objective)
+    if start_run(profile, model, base, seed) is None:
+        raise DataError(
+            f"objective '{objective}' starts from no other run: nothing to compare with",
+            "sweep an objective that continues from another, such as scst_geg",
+        )
+    configs = [_changed(objective, base, field, value) for value in values]
+    entries = []
+    for value, config in zip(values, configs, strict=True):
+        name = f"{model}-{objective}-seed{seed}-{field}-{value}"
+        folder = RunFolder(project_root() / "runs" / "sweeps" / profile.name / name)
+        run = train_into(folder, materials, model, objective, config, seed)
+        record = read_json(run.file("training.json"))
+        kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
+        entries.append({"value": value, **kept})
+    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field}
+    return {
+        "profile": profile.name,
+        "model": model,
+        "objective": objective,
+        "seed": seed,
+        "field": field,
+        "shared": shared,
+        "entries": entries,
+        "environment": environment(),
+    }
+
+
+def _changed(objective: str, base: ObjectiveConfig, field: str, value: Any) -> ObjectiveConfig:
+    if field not in ObjectiveConfig.model_fields:
+        known = ", ".join(ObjectiveConfig.model_fields)
+        raise ConfigError(f"an objective has no field '{field}'", f"fields: {known}")
+    return objective_config(objective, {**base.model_dump(), field: value})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--model", default="transformer")
+    parser.add_argument("--objective", default="scst_geg")
+    parser.add_argument("--field", required=True, help="of the objective, e.g. beta")
+    parser.add_argument("--values", required=True, nargs="+", help="YAML scalars")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
+    parsed = parser.parse_args(arguments)
+    try:
+        values = [yaml.safe_load(value) for value in parsed.values]
+        profile = load_profile(parsed.profile)
+        found = sweep(profile, parsed.model, parsed.objective, parsed.field, values, parsed.seed)
+    except GegError as error:
+        print(f"sweep: {error}", file=sys.stderr)
+        return 1
+    path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
+    write_json(path, found)
+    print(f"{len(found['entries'])} values kept in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
