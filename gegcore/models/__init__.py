@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError
+from gegcore.models.attention_lstm import AttentionCaptioner, AttentionConfig
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
+from gegcore.models.gcn_lstm import GCNLSTM, GCNLSTMConfig
+from gegcore.models.lstm_a3 import LSTMA3, LSTMA3Config
 from gegcore.models.transformer import Transformer, TransformerConfig
+from gegcore.models.up_down import UpDown, UpDownConfig
 
 __all__ = [
     "ARCHITECTURES",
+    "GCNLSTM",
+    "LSTMA3",
+    "AttentionCaptioner",
+    "AttentionConfig",
     "Captioner",
+    "GCNLSTMConfig",
     "InputSizes",
+    "LSTMA3Config",
     "Memory",
     "State",
     "Transformer",
     "TransformerConfig",
+    "UpDown",
+    "UpDownConfig",
     "build_captioner",
     "shift_right",
 ]
 
-ARCHITECTURES = {"transformer": (Transformer, TransformerConfig)}
+ARCHITECTURES: dict[str, tuple[Callable[[int, InputSizes, Any], Captioner], type[BaseModel]]] = {
+    "lstm_a3": (LSTMA3, LSTMA3Config),
+    "attention": (AttentionCaptioner, AttentionConfig),
+    "updown": (UpDown, UpDownConfig),
+    "gcn_lstm": (GCNLSTM, GCNLSTMConfig),
+    "transformer": (Transformer, TransformerConfig),
+}
 """Name -> (captioner, its config); a new model adds one line here."""
 
 
