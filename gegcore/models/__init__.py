@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
+from gegcore.models.meshed_memory import MeshedMemory, MeshedMemoryConfig
 from gegcore.models.transformer import Transformer, TransformerConfig
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Captioner",
     "InputSizes",
     "Memory",
+    "MeshedMemory",
+    "MeshedMemoryConfig",
     "State",
     "Transformer",
     "TransformerConfig",
@@ -23,7 +26,10 @@ __all__ = [
     "shift_right",
 ]
 
-ARCHITECTURES = {"transformer": (Transformer, TransformerConfig)}
+ARCHITECTURES: dict[str, Any] = {
+    "meshed_memory": (MeshedMemory, MeshedMemoryConfig),
+    "transformer": (Transformer, TransformerConfig),
+}
 """Name -> (captioner, its config); a new model adds one line here."""
 
 

@@ -17,6 +17,9 @@ from gegcore.models import ARCHITECTURES, Captioner, build_captioner, shift_righ
 
 VOCAB, REGION_DIM = 23, 10
 SMALL: dict[str, dict[str, Any]] = {
+    "meshed_memory": dict(
+        width=16, heads=4, encoder_layers=3, decoder_layers=2, ffn_width=24, memory_slots=3
+    ),
     "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
 }
 models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
