@@ -11,6 +11,7 @@ from gegcore.errors import ConfigError
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
 from gegcore.models.meshed_memory import MeshedMemory, MeshedMemoryConfig
 from gegcore.models.transformer import Transformer, TransformerConfig
+from gegcore.models.xlan import Xlan, XlanConfig
 
 __all__ = [
     "ARCHITECTURES",
@@ -22,6 +23,8 @@ __all__ = [
     "State",
     "Transformer",
     "TransformerConfig",
+    "Xlan",
+    "XlanConfig",
     "build_captioner",
     "shift_right",
 ]
@@ -29,6 +32,7 @@ __all__ = [
 ARCHITECTURES: dict[str, Any] = {
     "meshed_memory": (MeshedMemory, MeshedMemoryConfig),
     "transformer": (Transformer, TransformerConfig),
+    "xlan": (Xlan, XlanConfig),
 }
 """Name -> (captioner, its config); a new model adds one line here."""
 

@@ -18,7 +18,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
-from gegcore.models.attention_decoder import AttentionCaptioner, DecoderLayer, KeyValueMemory
+from gegcore.models.transformer_decoder import DecoderStack, DecoderLayer, KeyValueMemory
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -153,7 +153,7 @@ class MeshedDecoderLayer(DecoderLayer):
         return total / keys_values.shape[1]
 
 
-class MeshedMemory(AttentionCaptioner):
+class MeshedMemory(DecoderStack):
     """Encoder with memory, decoder that attends to all encoder layers at once.
 
     Args:
@@ -178,7 +178,7 @@ class MeshedMemory(AttentionCaptioner):
         self._initialise()
 
     def encode(self, features: FeatureBatch) -> KeyValueMemory:
-        x = self.regions(features.regions, features.boxes)
+        x = self.regions(features.regions, features.boxes, features.mask)
         bias = padding_bias(features.mask, x)
         outputs = []
         for layer in self.encoder:

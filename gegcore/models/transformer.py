@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
-from gegcore.models.attention_decoder import AttentionCaptioner, DecoderLayer, KeyValueMemory
+from gegcore.models.transformer_decoder import DecoderStack, DecoderLayer, KeyValueMemory
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -107,7 +107,7 @@ def _decoder_layer(config: TransformerConfig) -> DecoderLayer:
     )
 
 
-class Transformer(AttentionCaptioner):
+class Transformer(DecoderStack):
     """Encoder over regions, decoder over words that attends to the last encoder layer.
 
     Args:
@@ -132,7 +132,7 @@ class Transformer(AttentionCaptioner):
         self.output = nn.Linear(config.width, vocab_size)
 
     def encode(self, features: FeatureBatch) -> KeyValueMemory:
-        x = self.regions(features.regions, features.boxes)
+        x = self.regions(features.regions, features.boxes, features.mask)
         bias = padding_bias(features.mask, x)
         for layer in self.encoder:
             x = layer(x, bias)

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
         width=16, heads=4, encoder_layers=3, decoder_layers=2, ffn_width=24, memory_slots=3
     ),
     "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
+    "xlan": dict(width=16, word_width=12, heads=4, encoder_layers=2, attention_width=6),
 }
 models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 

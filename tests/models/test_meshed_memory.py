@@ -54,7 +54,7 @@ def test_embedding_and_all_encoder_levels_equal_xmodaler(vectors: Vectors) -> No
     assert isinstance(model, MeshedMemory)
     real, expected = batch.mask, vectors.stored["intermediate"]
     with torch.no_grad():
-        embedded = model.regions(batch.regions, batch.boxes)
+        embedded = model.regions(batch.regions, batch.boxes, batch.mask)
         levels = model.encode(batch).regions
     torch.testing.assert_close(
         embedded[real], expected["visual_embed.att_feats"][real], rtol=0, atol=1e-5

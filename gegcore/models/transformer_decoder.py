@@ -124,7 +124,7 @@ class DecoderLayer(nn.Module):
         return self.ffn_norm(x + self.dropout(self.ffn(x)))
 
 
-class AttentionCaptioner(Captioner):
+class DecoderStack(Captioner):
     """A captioner whose decoder is a stack of ``DecoderLayer``; subclasses build and encode."""
 
     words: WordEmbedding
