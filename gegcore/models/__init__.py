@@ -13,8 +13,10 @@ from gegcore.models.attention_lstm import AttentionCaptioner, AttentionConfig
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
 from gegcore.models.gcn_lstm import GCNLSTM, GCNLSTMConfig
 from gegcore.models.lstm_a3 import LSTMA3, LSTMA3Config
+from gegcore.models.meshed_memory import MeshedMemory, MeshedMemoryConfig
 from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.models.up_down import UpDown, UpDownConfig
+from gegcore.models.xlan import Xlan, XlanConfig
 
 __all__ = [
     "ARCHITECTURES",
@@ -27,11 +29,15 @@ __all__ = [
     "InputSizes",
     "LSTMA3Config",
     "Memory",
+    "MeshedMemory",
+    "MeshedMemoryConfig",
     "State",
     "Transformer",
     "TransformerConfig",
     "UpDown",
     "UpDownConfig",
+    "Xlan",
+    "XlanConfig",
     "build_captioner",
     "shift_right",
 ]
@@ -42,6 +48,8 @@ ARCHITECTURES: dict[str, tuple[Callable[[int, InputSizes, Any], Captioner], type
     "updown": (UpDown, UpDownConfig),
     "gcn_lstm": (GCNLSTM, GCNLSTMConfig),
     "transformer": (Transformer, TransformerConfig),
+    "meshed_memory": (MeshedMemory, MeshedMemoryConfig),
+    "xlan": (Xlan, XlanConfig),
 }
 """Name -> (captioner, its config); a new model adds one line here."""
 

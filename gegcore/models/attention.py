@@ -1,10 +1,13 @@
-"""Scaled dot-product attention with several heads, for whole captions and for one word at a time.
+"""Attention with several heads, for whole captions and for one word at a time, and the FFN.
 
-Source: Vaswani et al. 2017, Sec. 3.2; biases everywhere and dropout on the attention probabilities
-as in X-modaler's BERT-style blocks. Projections that read the same input are one matrix.
+Source: Vaswani et al. 2017, Sec. 3.2 and 3.3; biases everywhere and dropout on the attention
+probabilities as in X-modaler's BERT-style blocks. Projections that read the same input are one
+matrix.
 """
 
 from __future__ import annotations
+
+import math
 
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -74,9 +77,30 @@ class CrossAttention(nn.Module):
 
         Q folds captions and words together: no caption needs its own copy of the regions.
         """
-        images, queries, width = x.shape
-        q = self.query(x).view(images, queries, self.heads, -1).transpose(1, 2)
         k, v = key_value.unbind(1)
         p = self.dropout if self.training else 0.0
-        y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
-        return self.out(y.transpose(1, 2).reshape(images, queries, width))
+        y = scaled_dot_product_attention(self._ask(x), k, v, attn_mask=bias, dropout_p=p)
+        return self.out(y.transpose(1, 2).reshape(x.shape))
+
+    def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """Where each query looks, no dropout. Shapes: as ``forward`` -> (B, H, Q, N), sums to 1."""
+        q, k = self._ask(x), key_value[:, 0]
+        return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) + bias).softmax(-1)
+
+    def _ask(self, x: Tensor) -> Tensor:
+        images, queries, _ = x.shape
+        return self.query(x).view(images, queries, self.heads, -1).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """``W_2 relu(W_1 y)`` with dropout in the middle."""
+
+    def __init__(self, width: int, middle: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, middle)
+        self.contract = nn.Linear(middle, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (..., d) -> (..., d)."""
+        return self.contract(self.dropout(self.expand(x).relu()))

@@ -62,9 +62,13 @@ class RegionEmbedding(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, regions: Tensor, boxes: Tensor) -> Tensor:
-        """Shapes: regions (B, N, Dr), boxes (B, N, 4) in [0, 1] xyxy -> (B, N, d)."""
+    def forward(self, regions: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:
+        """What is in a padded region does not enter the model, even if an image has no others.
+
+        Shapes: regions (B, N, Dr), boxes (B, N, 4) in [0, 1] xyxy, mask (B, N) bool -> (B, N, d),
+        zero where mask is False.
+        """
         x = self.linear(regions).relu()
         if self.box is not None:
             x = x + self.box(boxes)
-        return self.dropout(self.norm(x))
+        return self.dropout(self.norm(x)).masked_fill(~mask.unsqueeze(-1), 0.0)

@@ -7,20 +7,21 @@ the two embeddings; the output layer is not tied to the word embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from gegcore.models.attention import CrossAttention, SelfAttention, padding_bias
-from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.data.features import InputSizes
+from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
+from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
 if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch, InputSizes
+    from gegcore.data.features import FeatureBatch
 
 BLOCK_EPS = 1e-12
 
@@ -78,59 +79,6 @@ class TransformerConfig(BaseModel):
         return self
 
 
-@dataclass
-class TransformerMemory(Memory):
-    """Encoded regions (B, N, d), their bias (B, 1, 1, N), keys and values per decoder layer."""
-
-    regions: Tensor
-    bias: Tensor
-    keys_values: tuple[Tensor, ...]  # per decoder layer (B, 2, H, N, d/H)
-
-    @property
-    def batch_size(self) -> int:
-        return self.regions.shape[0]
-
-
-@dataclass
-class TransformerState(State):
-    """Keys and values of all words so far, of every decoder layer, in one preallocated tensor."""
-
-    memory: TransformerMemory
-    copies: int
-    cache: Tensor  # (layers, 2, R, H, max_len, d/H)
-    position: int = 0
-
-    def reorder(self, index: Tensor) -> TransformerState:
-        said = self.cache[..., : self.position, :]
-        said.copy_(said.index_select(2, index))
-        return self
-
-    def keep(self, images: Tensor) -> TransformerState:
-        offsets = torch.arange(self.copies, device=images.device)
-        rows = (images[:, None] * self.copies + offsets).flatten()
-        memory = TransformerMemory(
-            self.memory.regions[images],
-            self.memory.bias[images],
-            tuple(kv[images] for kv in self.memory.keys_values),
-        )
-        cache = self.cache.new_empty(*self.cache.shape[:2], len(rows), *self.cache.shape[3:])
-        cache[..., : self.position, :] = self.cache[..., : self.position, :][:, :, rows]
-        return TransformerState(memory, self.copies, cache, self.position)
-
-
-class FeedForward(nn.Module):
-    """``W_2 relu(W_1 y)`` with dropout in the middle."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.expand = nn.Linear(config.width, config.ffn_width)
-        self.contract = nn.Linear(config.ffn_width, config.width)
-        self.dropout = nn.Dropout(config.ffn_dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.contract(self.dropout(self.expand(x).relu()))
-
-
 class EncoderLayer(nn.Module):
     """Self-attention over regions, then the FFN; each ``LN(x + dropout(sublayer(x)))``."""
 
@@ -138,7 +86,7 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.attention = SelfAttention(config.width, config.heads, config.attention_dropout)
         self.attention_norm = nn.LayerNorm(config.width, eps=BLOCK_EPS)
-        self.ffn = FeedForward(config)
+        self.ffn = FeedForward(config.width, config.ffn_width, config.ffn_dropout)
         self.ffn_norm = nn.LayerNorm(config.width, eps=BLOCK_EPS)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
@@ -147,44 +95,19 @@ class EncoderLayer(nn.Module):
         return self.ffn_norm(x + self.dropout(self.ffn(x)))
 
 
-class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the image, FFN; each with its own residual and norm."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        sizes = (config.width, config.heads, config.attention_dropout)
-        self.self_attention = SelfAttention(*sizes)
-        self.self_attention_norm = nn.LayerNorm(config.width, eps=BLOCK_EPS)
-        self.cross_attention = CrossAttention(*sizes)
-        self.cross_attention_norm = nn.LayerNorm(config.width, eps=BLOCK_EPS)
-        self.ffn = FeedForward(config)
-        self.ffn_norm = nn.LayerNorm(config.width, eps=BLOCK_EPS)
-        self.dropout = nn.Dropout(config.hidden_dropout)
-
-    def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
-        """Whole captions. Shapes: x (B, S, T, d), key_value (B, 2, H, N, d/H) -> (B, S, T, d)."""
-        said = self.self_attention(x.flatten(0, 1), causal=True).view_as(x)
-        return self._look_and_think(
-            self.self_attention_norm(x + self.dropout(said)), key_value, bias
-        )
-
-    def step(
-        self, x: Tensor, key_value: Tensor, bias: Tensor, cache: Tensor, position: int
-    ) -> Tensor:
-        """One word of every row. Shapes: x (B, S, d), cache (2, B*S, H, T, d/H) -> (B, S, d)."""
-        said = self.self_attention.step(x.flatten(0, 1), cache, position).view_as(x)
-        return self._look_and_think(
-            self.self_attention_norm(x + self.dropout(said)), key_value, bias
-        )
-
-    def _look_and_think(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
-        queries = x.flatten(1, -2)  # the captions of an image side by side: (B, S [* T], d)
-        seen = self.cross_attention(queries, key_value, bias).view_as(x)
-        x = self.cross_attention_norm(x + self.dropout(seen))
-        return self.ffn_norm(x + self.dropout(self.ffn(x)))
+def _decoder_layer(config: TransformerConfig) -> DecoderLayer:
+    return DecoderLayer(
+        config.width,
+        config.heads,
+        config.ffn_width,
+        attention_dropout=config.attention_dropout,
+        hidden_dropout=config.hidden_dropout,
+        ffn_dropout=config.ffn_dropout,
+        eps=BLOCK_EPS,
+    )
 
 
-class Transformer(Captioner):
+class Transformer(DecoderStack):
     """Encoder over regions, decoder over words that attends to the last encoder layer.
 
     Args:
@@ -204,43 +127,16 @@ class Transformer(Captioner):
             inputs.regions, config.width, config.region_dropout, config.box_embedding
         )
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.decoder = nn.ModuleList(_decoder_layer(config) for _ in range(config.decoder_layers))
         self.output_dropout = nn.Dropout(config.output_dropout)
         self.output = nn.Linear(config.width, vocab_size)
 
-    def encode(self, features: FeatureBatch) -> TransformerMemory:
-        x = self.regions(features.regions, features.boxes)
+    def encode(self, features: FeatureBatch) -> KeyValueMemory:
+        x = self.regions(features.regions, features.boxes, features.mask)
         bias = padding_bias(features.mask, x)
         for layer in self.encoder:
             x = layer(x, bias)
-        keys_values = tuple(layer.cross_attention.project(x) for layer in self._decoder())
-        return TransformerMemory(x, bias, keys_values)
-
-    def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> TransformerState:
-        assert isinstance(memory, TransformerMemory)
-        images, _, heads, _, head_width = memory.keys_values[0].shape
-        shape = (len(self.decoder), 2, images * copies, heads, max_len, head_width)
-        return TransformerState(memory, copies, memory.keys_values[0].new_empty(shape))
-
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, TransformerState]:
-        assert isinstance(state, TransformerState)
-        memory, t = state.memory, state.position
-        x = self.words(tokens.view(-1, state.copies, 1), t).squeeze(2)
-        layers = zip(self._decoder(), memory.keys_values, state.cache, strict=True)
-        for layer, key_value, cache in layers:
-            x = layer.step(x, key_value, memory.bias, cache, t)
-        state.position += 1
-        return self.output(self.output_dropout(x)).flatten(0, 1), state
-
-    def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
-        assert isinstance(memory, TransformerMemory)
-        x = self.words(tokens)
-        for layer, key_value in zip(self._decoder(), memory.keys_values, strict=True):
-            x = layer(x, key_value, memory.bias)
-        return self.output(self.output_dropout(x))
-
-    def _decoder(self) -> Sequence[DecoderLayer]:
-        return self.decoder  # type: ignore[return-value]
+        return KeyValueMemory(x, bias, tuple(layer.project(x) for layer in self._layers))
 
 
 def xmodaler_keys(config: TransformerConfig) -> dict[str, tuple[str, ...]]:
@@ -266,12 +162,7 @@ def xmodaler_keys(config: TransformerConfig) -> dict[str, tuple[str, ...]]:
             f"{ours}.cross_attention", f"{theirs}.x_att", fused="key_value"
         )
         modules |= _ffn_modules(ours, theirs)
-    keys = {
-        f"{ours}.{kind}": tuple(f"{name}.{kind}" for name in theirs)
-        for ours, theirs in modules.items()
-        for kind in ("weight", "bias")
-    }
-    return {"words.embedding.weight": ("token_embed.embeddings.weight",)} | keys
+    return {"words.embedding.weight": ("token_embed.embeddings.weight",)} | weight_and_bias(modules)
 
 
 def _attention_modules(ours: str, theirs: str, fused: str) -> dict[str, tuple[str, ...]]:
@@ -293,3 +184,26 @@ def _ffn_modules(ours: str, theirs: str) -> dict[str, tuple[str, ...]]:
         f"{ours}.ffn.contract": (f"{theirs}.output.dense",),
         f"{ours}.ffn_norm": (f"{theirs}.output.LayerNorm",),
     }
+
+
+def xmodaler_sizes(
+    shapes: Mapping[str, torch.Size], **overrides: Any
+) -> tuple[int, InputSizes, TransformerConfig]:
+    """Vocabulary size, inputs and config of an X-modaler state_dict with these shapes.
+
+    Args:
+        shapes: of X-modaler's tensors, by its keys.
+        overrides: fields of the config; shapes do not tell ``heads``, for one.
+
+    Raises:
+        KeyError: a tensor that tells a size is missing.
+    """
+    vocab_size, width = shapes["token_embed.embeddings.weight"]
+    read = {
+        "width": width,
+        "encoder_layers": layer_count(shapes, "encoder.layers."),
+        "decoder_layers": layer_count(shapes, "decoder.g_layers."),
+        "ffn_width": shapes["decoder.g_layers.0.intermediate.dense.weight"][0],
+    }
+    inputs = InputSizes(shapes["visual_embed.embeddings.weight"][1])
+    return vocab_size, inputs, TransformerConfig(**(read | overrides))

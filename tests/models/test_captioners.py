@@ -23,7 +23,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "attention": dict(word_width=12, region_width=14, hidden_width=16, attention_width=9),
     "updown": dict(word_width=12, region_width=14, hidden_width=16, attention_width=9),
     "gcn_lstm": dict(word_width=12, hidden_width=16, attention_width=9),
+    "meshed_memory": dict(
+        width=16, heads=4, encoder_layers=3, decoder_layers=2, ffn_width=24, memory_slots=3
+    ),
     "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
+    "xlan": dict(width=16, word_width=12, heads=4, encoder_layers=2, attention_width=6),
 }
 LOOKING = sorted(set(ARCHITECTURES) - {"lstm_a3"})
 """Models that look at regions."""

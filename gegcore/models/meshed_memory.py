@@ -1,0 +1,270 @@
+"""The Meshed-Memory Transformer: learned memory slots in the encoder, a mesh in the decoder.
+
+Source: Cornia et al. 2020; equations, initialisation and defaults as in X-modaler's
+``meshed_memory.yaml``, which differs from the authors' code (LayerNorm on words, output bias,
+positions from 0). LayerNorm eps is 1e-5 throughout; no dropout on attention probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from gegcore.data.features import InputSizes
+from gegcore.models.attention import FeedForward, padding_bias
+from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
+from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
+
+if TYPE_CHECKING:
+    from gegcore.data.features import FeatureBatch
+
+
+class MeshedMemoryConfig(BaseModel):
+    """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: int = Field(default=512, gt=0, description="d; X-modaler DIM_MODEL")
+    heads: int = Field(default=8, gt=0, description="attention heads; X-modaler NUM_ATT_HEAD")
+    encoder_layers: int = Field(default=3, gt=0, description="levels that the decoder meshes")
+    decoder_layers: int = Field(default=3, gt=0, description="X-modaler DECODER.NUM_LAYER")
+    ffn_width: int = Field(
+        default=2048, gt=0, description="middle of the FFN; X-modaler DIM_FEEDFORWARD"
+    )
+    memory_slots: int = Field(
+        default=40, gt=0, description="per encoder layer; X-modaler NUM_ATT_MEMORY"
+    )
+    word_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT"
+    )
+    region_dropout: float = Field(
+        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
+    )
+    output_dropout: float = Field(
+        default=0.5, ge=0, lt=1, description="before the logits; PRED_DROPOUT"
+    )
+    hidden_dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="sublayer outputs and FFN middle; X-modaler MESHEDMEMORY.*.DROPOUT",
+    )
+    max_positions: int = Field(
+        default=512, gt=0, description="rows of the sinusoid table; X-modaler has 5000"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> MeshedMemoryConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class MemoryAttention(nn.Module):
+    """Attention of regions to each other and to learned slots, which no mask hides."""
+
+    def __init__(self, width: int, heads: int, slots: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.slot_keys = nn.Parameter(torch.empty(1, slots, width))
+        self.slot_values = nn.Parameter(torch.empty(1, slots, width))
+        nn.init.normal_(self.slot_keys, std=heads / width)  # 1 / d_k, X-modaler's; paper: none
+        nn.init.normal_(self.slot_values, std=1 / slots)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Shapes: x (B, N, d), bias (B, 1, 1, N) -> (B, N, d)."""
+        images, count, width = x.shape
+        q, k, v = self.qkv(x).chunk(3, -1)
+        slots = self.slot_keys.shape[1]
+        slot_keys = math.sqrt(width / self.heads) * self.slot_keys
+        slot_values = math.sqrt(slots) * self.slot_values
+        k = torch.cat([k, slot_keys.expand(images, -1, -1)], 1)
+        v = torch.cat([v, slot_values.expand(images, -1, -1)], 1)
+        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
+        y = scaled_dot_product_attention(q, k, v, attn_mask=pad(bias, (0, slots)))
+        return self.out(y.transpose(1, 2).reshape(images, count, width))
+
+
+class EncoderLayer(nn.Module):
+    """Memory-augmented attention, then the FFN; each ``LN(x + dropout(sublayer(x)))``."""
+
+    def __init__(self, config: MeshedMemoryConfig) -> None:
+        super().__init__()
+        self.attention = MemoryAttention(config.width, config.heads, config.memory_slots)
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.ffn = FeedForward(config.width, config.ffn_width, config.hidden_dropout)
+        self.ffn_norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Shapes: x (B, N, d), bias (B, 1, 1, N) -> (B, N, d)."""
+        x = self.attention_norm(x + self.dropout(self.attention(x, bias)))
+        return self.ffn_norm(x + self.dropout(self.ffn(x)))
+
+
+class MeshedDecoderLayer(DecoderLayer):
+    """A decoder layer that looks at every encoder level and mixes what it sees by gates.
+
+    The levels share one cross-attention and its norm; each has its own gate.
+    """
+
+    def __init__(self, config: MeshedMemoryConfig) -> None:
+        super().__init__(
+            config.width,
+            config.heads,
+            config.ffn_width,
+            attention_dropout=0.0,
+            hidden_dropout=config.hidden_dropout,
+            ffn_dropout=config.hidden_dropout,
+            eps=1e-5,
+        )
+        levels, width = config.encoder_layers, config.width
+        self.gates = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(levels))
+
+    def project(self, levels: Tensor) -> Tensor:
+        """Keys and values, once per image. Shapes: (B, L, N, d) -> (B, L, 2, H, N, d/H)."""
+        return super().project(levels.flatten(0, 1)).unflatten(0, levels.shape[:2])
+
+    def look(self, x: Tensor, keys_values: Tensor, bias: Tensor) -> Tensor:
+        """``sum_j sigmoid(W_j [x; e_j]) * e_j / sqrt(L)``, ``e_j = LN(x + attention to level j)``.
+
+        Shapes: x (B, Q, d) -> (B, Q, d). There is no residual from x around the mesh.
+        """
+        mix = torch.zeros_like(x)
+        for gate, key_value in zip(self.gates, keys_values.unbind(1), strict=True):
+            seen = super().look(x, key_value, bias)
+            mix = mix + gate(torch.cat([x, seen], -1)).sigmoid() * seen
+        return mix / math.sqrt(len(self.gates))
+
+    def look_weights(self, x: Tensor, keys_values: Tensor, bias: Tensor) -> Tensor:
+        """Mean over levels and heads. Shapes: x (B, Q, d) -> (B, Q, N)."""
+        total = torch.zeros((), dtype=x.dtype, device=x.device)
+        for key_value in keys_values.unbind(1):
+            total = total + super().look_weights(x, key_value, bias)
+        return total / keys_values.shape[1]
+
+
+class MeshedMemory(DecoderStack):
+    """Encoder with memory, decoder that attends to all encoder layers at once.
+
+    Args:
+        vocab_size: V, id 0 included.
+        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
+        config: sizes and dropouts.
+    """
+
+    def __init__(self, vocab_size: int, inputs: InputSizes, config: MeshedMemoryConfig) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.config = config
+        self.words = WordEmbedding(
+            vocab_size, config.width, config.word_dropout, config.max_positions
+        )
+        self.regions = RegionEmbedding(inputs.regions, config.width, config.region_dropout)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        layers = range(config.decoder_layers)
+        self.decoder = nn.ModuleList(MeshedDecoderLayer(config) for _ in layers)
+        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output = nn.Linear(config.width, vocab_size)
+        self._initialise()
+
+    def encode(self, features: FeatureBatch) -> KeyValueMemory:
+        x = self.regions(features.regions, features.boxes, features.mask)
+        bias = padding_bias(features.mask, x)
+        outputs = []
+        for layer in self.encoder:
+            x = layer(x, bias)
+            outputs.append(x)
+        levels = torch.stack(outputs, 1)
+        return KeyValueMemory(levels, bias, tuple(layer.project(levels) for layer in self._layers))
+
+    def _initialise(self) -> None:
+        """Attention projections and gates Xavier-uniform, one by one where they are fused."""
+        parts = {"qkv": 3, "key_value": 2, "query": 1, "out": 1}
+        for name, module in self.named_modules():
+            path = name.split(".")
+            if isinstance(module, nn.Linear) and (path[-1] in parts or "gates" in path):
+                for part in module.weight.detach().chunk(parts.get(path[-1], 1)):
+                    nn.init.xavier_uniform_(part)
+                nn.init.zeros_(module.bias)
+
+
+def xmodaler_keys(config: MeshedMemoryConfig) -> dict[str, tuple[str, ...]]:
+    """Where each of our tensors is in an X-modaler state_dict.
+
+    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
+    """
+    modules: dict[str, tuple[str, ...]] = {
+        "words.norm": ("token_embed.embeddings_norm",),
+        "regions.linear": ("visual_embed.embeddings",),
+        "regions.norm": ("visual_embed.embeddings_norm",),
+        "output": ("predictor.logits",),
+    }
+    keys = {"words.embedding.weight": ("token_embed.embeddings.weight",)}
+    for i in range(config.encoder_layers):
+        ours, theirs = f"encoder.{i}", f"encoder.layers.{i}"
+        modules |= _attention_modules(f"{ours}.attention", f"{theirs}.mhatt", fused="qkv")
+        modules |= _ffn_modules(ours, theirs)
+        slots = f"{theirs}.mhatt.attention"
+        keys[f"{ours}.attention.slot_keys"] = (f"{slots}.m_k",)
+        keys[f"{ours}.attention.slot_values"] = (f"{slots}.m_v",)
+    for i in range(config.decoder_layers):
+        ours, theirs = f"decoder.{i}", f"decoder.layers.{i}"
+        cross = (f"{ours}.cross_attention", f"{theirs}.enc_att")
+        modules |= _attention_modules(f"{ours}.self_attention", f"{theirs}.self_att", fused="qkv")
+        modules |= _attention_modules(*cross, fused="key_value")
+        modules |= _ffn_modules(ours, theirs)
+        for level in range(config.encoder_layers):
+            modules[f"{ours}.gates.{level}"] = (f"{theirs}.fc_alpha.{level}",)
+    return keys | weight_and_bias(modules)
+
+
+def _attention_modules(ours: str, theirs: str, fused: str) -> dict[str, tuple[str, ...]]:
+    query, key, value, out = (f"{theirs}.attention.fc_{part}" for part in "qkvo")
+    projections = (
+        {f"{ours}.qkv": (query, key, value)}
+        if fused == "qkv"
+        else {f"{ours}.query": (query,), f"{ours}.key_value": (key, value)}
+    )
+    return projections | {f"{ours}.out": (out,), f"{ours}_norm": (f"{theirs}.layer_norm",)}
+
+
+def _ffn_modules(ours: str, theirs: str) -> dict[str, tuple[str, ...]]:
+    return {
+        f"{ours}.ffn.expand": (f"{theirs}.pwff.fc1",),
+        f"{ours}.ffn.contract": (f"{theirs}.pwff.fc2",),
+        f"{ours}.ffn_norm": (f"{theirs}.pwff.layer_norm",),
+    }
+
+
+def xmodaler_sizes(
+    shapes: Mapping[str, torch.Size], **overrides: Any
+) -> tuple[int, InputSizes, MeshedMemoryConfig]:
+    """Vocabulary size, inputs and config of an X-modaler state_dict with these shapes.
+
+    Args:
+        shapes: of X-modaler's tensors, by its keys.
+        overrides: fields of the config; shapes do not tell ``heads``, for one.
+
+    Raises:
+        KeyError: a tensor that tells a size is missing.
+    """
+    vocab_size, width = shapes["token_embed.embeddings.weight"]
+    read = {
+        "width": width,
+        "encoder_layers": layer_count(shapes, "encoder.layers."),
+        "decoder_layers": layer_count(shapes, "decoder.layers."),
+        "ffn_width": shapes["encoder.layers.0.pwff.fc1.weight"][0],
+        "memory_slots": shapes["encoder.layers.0.mhatt.attention.m_k"][1],
+    }
+    inputs = InputSizes(shapes["visual_embed.embeddings.weight"][1])
+    return vocab_size, inputs, MeshedMemoryConfig(**(read | overrides))

@@ -1,0 +1,170 @@
+"""The decoder that Transformer and Meshed-Memory share: layers, key-value cache, captioner.
+
+Source: Vaswani et al. 2017, Sec. 3.1, post-norm. A cache of keys and values gives the same logits
+as X-modaler, which caches the inputs of the layers and projects the whole prefix at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
+from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.models.embedding import WordEmbedding
+
+
+@dataclass
+class KeyValueMemory(Memory):
+    """Encoded regions, and what each decoder layer's cross-attention needs of them.
+
+    Attributes:
+        regions: (B, N, d), or (B, L, N, d) if the decoder reads all L encoder layers.
+        bias: (B, 1, 1, N), hides padded regions.
+        keys_values: per decoder layer (B, 2, H, N, d/H), or (B, L, 2, H, N, d/H).
+    """
+
+    regions: Tensor
+    bias: Tensor
+    keys_values: tuple[Tensor, ...]
+
+    @property
+    def batch_size(self) -> int:
+        return self.regions.shape[0]
+
+
+@dataclass
+class KeyValueState(State):
+    """Keys and values of all words so far, of every decoder layer, in one preallocated tensor."""
+
+    memory: KeyValueMemory
+    copies: int
+    cache: Tensor  # (layers, 2, R, H, max_len, d/H)
+    position: int = 0
+
+    def reorder(self, index: Tensor) -> KeyValueState:
+        said = self.cache[..., : self.position, :]
+        said.copy_(said.index_select(2, index))
+        return self
+
+    def keep(self, images: Tensor) -> KeyValueState:
+        offsets = torch.arange(self.copies, device=images.device)
+        rows = (images[:, None] * self.copies + offsets).flatten()
+        memory = KeyValueMemory(
+            self.memory.regions[images],
+            self.memory.bias[images],
+            tuple(kv[images] for kv in self.memory.keys_values),
+        )
+        cache = self.cache.new_empty(*self.cache.shape[:2], len(rows), *self.cache.shape[3:])
+        cache[..., : self.position, :] = self.cache[..., : self.position, :][:, :, rows]
+        return KeyValueState(memory, self.copies, cache, self.position)
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, attention to the image, FFN; each with its own residual and norm."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        ffn_width: int,
+        attention_dropout: float,
+        hidden_dropout: float,
+        ffn_dropout: float,
+        eps: float,
+    ) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(width, heads, attention_dropout)
+        self.self_attention_norm = nn.LayerNorm(width, eps=eps)
+        self.cross_attention = CrossAttention(width, heads, attention_dropout)
+        self.cross_attention_norm = nn.LayerNorm(width, eps=eps)
+        self.ffn = FeedForward(width, ffn_width, ffn_dropout)
+        self.ffn_norm = nn.LayerNorm(width, eps=eps)
+        self.dropout = nn.Dropout(hidden_dropout)
+
+    def project(self, regions: Tensor) -> Tensor:
+        """Keys and values, once per image. Shapes: (B, N, d) -> (B, 2, H, N, d/H)."""
+        return self.cross_attention.project(regions)
+
+    def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """Whole captions. Shapes: x (B, S, T, d), key_value as ``project`` -> (B, S, T, d)."""
+        queries = self._recall(x).flatten(1, 2)  # the captions of an image side by side
+        return self._think(self.look(queries, key_value, bias)).view_as(x)
+
+    def step(
+        self, x: Tensor, key_value: Tensor, bias: Tensor, cache: Tensor, position: int
+    ) -> Tensor:
+        """One word of every row. Shapes: x (B, S, d), cache (2, B*S, H, T, d/H) -> (B, S, d)."""
+        said = self.self_attention.step(x.flatten(0, 1), cache, position).view_as(x)
+        x = self.self_attention_norm(x + self.dropout(said))
+        return self._think(self.look(x, key_value, bias))
+
+    def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """Where the words look. Shapes: as ``forward`` -> (B, S, T, N), mean over heads."""
+        queries = self._recall(x).flatten(1, 2)
+        return self.look_weights(queries, key_value, bias).unflatten(1, x.shape[1:3])
+
+    def look(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """``LN(x + attention to the image)``. Shapes: x (B, Q, d) -> (B, Q, d)."""
+        seen = self.cross_attention(x, key_value, bias)
+        return self.cross_attention_norm(x + self.dropout(seen))
+
+    def look_weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        """Weights of ``look``, mean over heads. Shapes: x (B, Q, d) -> (B, Q, N)."""
+        return self.cross_attention.weights(x, key_value, bias).mean(1)
+
+    def _recall(self, x: Tensor) -> Tensor:
+        said = self.self_attention(x.flatten(0, 1), causal=True).view_as(x)
+        return self.self_attention_norm(x + self.dropout(said))
+
+    def _think(self, x: Tensor) -> Tensor:
+        return self.ffn_norm(x + self.dropout(self.ffn(x)))
+
+
+class DecoderStack(Captioner):
+    """A captioner whose decoder is a stack of ``DecoderLayer``; subclasses build and encode."""
+
+    words: WordEmbedding
+    decoder: nn.ModuleList
+    output_dropout: nn.Dropout
+    output: nn.Linear
+
+    def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> KeyValueState:
+        assert isinstance(memory, KeyValueMemory)
+        heads, _, head_width = memory.keys_values[0].shape[-3:]
+        rows = memory.batch_size * copies
+        shape = (len(self.decoder), 2, rows, heads, max_len, head_width)
+        return KeyValueState(memory, copies, memory.regions.new_empty(shape))
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, KeyValueState]:
+        assert isinstance(state, KeyValueState)
+        memory, t = state.memory, state.position
+        x = self.words(tokens.view(-1, state.copies, 1), t).squeeze(2)
+        layers = zip(self._layers, memory.keys_values, state.cache, strict=True)
+        for layer, key_value, cache in layers:
+            x = layer.step(x, key_value, memory.bias, cache, t)
+        state.position += 1
+        return self.output(self.output_dropout(x)).flatten(0, 1), state
+
+    def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
+        assert isinstance(memory, KeyValueMemory)
+        x = self.words(tokens)
+        for layer, key_value in zip(self._layers, memory.keys_values, strict=True):
+            x = layer(x, key_value, memory.bias)
+        return self.output(self.output_dropout(x))
+
+    def attention(self, memory: Memory, tokens: Tensor) -> Tensor:
+        """Weights of the last decoder layer, mean over heads (and levels, if it reads several)."""
+        assert isinstance(memory, KeyValueMemory)
+        x = self.words(tokens)
+        *below, last = self._layers
+        for layer, key_value in zip(below, memory.keys_values, strict=False):
+            x = layer(x, key_value, memory.bias)
+        return last.weights(x, memory.keys_values[-1], memory.bias)
+
+    @property
+    def _layers(self) -> Sequence[DecoderLayer]:
+        return self.decoder  # type: ignore[return-value]

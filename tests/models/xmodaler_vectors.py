@@ -1,0 +1,91 @@
+"""Holds a captioner against reference vectors that were made by running X-modaler.
+
+A ``Vectors`` has the tiny model of one fixture, loaded by its key map, and asks of it what every
+model must satisfy: logits, greedy captions and whole beams. In float64 the reference is exact to
+1e-14; in float32 its own noise is the yardstick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from gegcore.data.features import FeatureBatch
+from gegcore.decoding import beam_search, decode
+from gegcore.models import Captioner
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "parity"
+STEPS = 20
+
+
+class Vectors:
+    """One fixture, and the model that must reproduce it.
+
+    Args:
+        name: of the file, without `.pt`.
+        model: untrained, of the fixture's size.
+        keys: our key -> X-modaler's keys.
+    """
+
+    def __init__(self, name: str, model: Captioner, keys: dict[str, tuple[str, ...]]) -> None:
+        self.stored: dict[str, Any] = torch.load(FIXTURES / f"{name}.pt", weights_only=True)
+        theirs = self.stored["state_dict"]
+        self.keys, self.model = keys, model.eval()
+        model.load_state_dict(
+            {k: torch.cat([theirs[j].float() for j in v]) for k, v in keys.items()}
+        )
+
+    def batch(self, dtype: torch.dtype) -> FeatureBatch:
+        regions = self.stored["inputs"]["att_feats"].to(dtype)
+        boxes = torch.zeros(*regions.shape[:2], 4, dtype=dtype)
+        mask = self.stored["inputs"]["att_mask"].bool()
+        return FeatureBatch(regions.mean(1), None, regions, boxes, None, mask)
+
+    def unused_keys(self) -> set[str]:
+        """X-modaler's keys that no tensor of ours is made from; fails if one is used twice."""
+        used = [key for group in self.keys.values() for key in group]
+        assert len(used) == len(set(used))
+        assert set(self.keys) == set(self.model.state_dict())
+        return set(self.stored["state_dict"]) - set(used)
+
+    @property
+    def float32_tolerance(self) -> float:
+        """The log-probabilities of captions are stored as float32 only."""
+        return 20 * float(self.stored["meta"]["float32_noise"])
+
+    @torch.no_grad()
+    def check_logits(self, dtype: torch.dtype) -> None:
+        logits = self.model.to(dtype)(self.batch(dtype), self.stored["inputs"]["tokens"])
+        tolerance = 1e-9 if dtype == torch.float64 else self.float32_tolerance
+        difference = (logits.double() - self.stored["logits64"])[self.stored["logits_valid"]]
+        assert difference.abs().max() < tolerance
+
+    def check_greedy(self, dtype: torch.dtype) -> None:
+        decoded = decode(self.model.to(dtype), self.batch(dtype))
+        expected = self.stored["greedy"]
+        assert torch.equal(padded(decoded.tokens)[:, 0], expected["tokens"])
+        log_probs = padded(decoded.log_probs)[:, 0]
+        said = log_probs != 0  # the reference's are meaningless after the end token
+        self._check_log_probs(log_probs[said], expected["logp"][said])
+
+    def check_beam(self, size: int, dtype: torch.dtype) -> None:
+        beams = beam_search(self.model.to(dtype), self.batch(dtype), size)
+        expected = self.stored["beam"][size]
+        assert torch.equal(padded(beams.tokens), expected["all_tokens"])
+        assert torch.equal(padded(beams.tokens)[:, 0], expected["tokens"])
+        log_probs = padded(beams.log_probs)
+        self._check_log_probs(log_probs, expected["all_logp"])
+        self._check_log_probs(log_probs[:, 0], expected["logp"])
+
+    def _check_log_probs(self, ours: Tensor, theirs: Tensor) -> None:
+        tolerance = self.float32_tolerance
+        torch.testing.assert_close(ours, theirs.to(ours.dtype), rtol=0, atol=tolerance)
+
+
+def padded(words: Tensor) -> Tensor:
+    """To X-modaler's 20 columns; ours stop where no caption goes on."""
+    return pad(words, (0, STEPS - words.shape[-1]))
