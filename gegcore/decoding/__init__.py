@@ -1,0 +1,34 @@
+"""From a captioner to captions: greedy, multinomial and beam search, all images at once.
+
+Knows captioners only by their interface (``gegcore.models.captioner``). Every image is encoded
+once, one ``step`` per word serves all captions, captions that have said the same words so far
+share a row of it, and finished captions leave the batch.
+Notation: B images, S captions per image, T words, V vocabulary, R rows of the model's state.
+"""
+
+from gegcore.decoding.beam import beam_search
+from gegcore.decoding.growth import Decoded
+from gegcore.decoding.policy import (
+    block_repeats,
+    forbidden_ids,
+    hide,
+    log_policy,
+    said_mask,
+    truncate,
+)
+from gegcore.decoding.sampling import decode
+from gegcore.decoding.scoring import score, sequence_log_probs
+
+__all__ = [
+    "Decoded",
+    "beam_search",
+    "block_repeats",
+    "decode",
+    "forbidden_ids",
+    "hide",
+    "log_policy",
+    "said_mask",
+    "score",
+    "sequence_log_probs",
+    "truncate",
+]

@@ -1,0 +1,94 @@
+"""From logits to the policy that says the next word: what is ruled out, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from gegcore.errors import ConfigError
+from gegcore.models.captioner import END
+
+
+def said_mask(tokens: Tensor) -> Tensor:
+    """True up to and including the first end token. Shapes: (..., T) long -> (..., T) bool."""
+    end = tokens == END
+    return end.cumsum(-1) - end.long() == 0
+
+
+def log_policy(logits: Tensor) -> Tensor:
+    """Log-softmax over the last dimension, in float32 at least (also under mixed precision)."""
+    return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def forbidden_ids(forbid: Collection[int], logits: Tensor) -> Tensor:
+    """Ids that are never said, (F,) long beside the logits (..., V).
+
+    Raises:
+        ConfigError: an id outside the vocabulary, or the end token (captions could never end).
+    """
+    vocab_size = logits.shape[-1]
+    if wrong := [i for i in forbid if not END < i < vocab_size]:
+        fix = f"give ids from 1 to {vocab_size - 1}; {END} ends captions"
+        raise ConfigError(f"cannot forbid token ids {wrong}", fix)
+    return torch.tensor(sorted(forbid), dtype=torch.long, device=logits.device)
+
+
+def hide(logits: Tensor, forbidden: Tensor) -> Tensor:
+    """Set the logits (..., V) of the forbidden ids (F,) to -inf, out of place."""
+    return logits.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else logits
+
+
+def block_repeats(logits: Tensor, said: Tensor, ngram: int) -> Tensor:
+    """Set the logits of words that would say an n-gram for the second time to -inf, out of place.
+
+    The end token is never blocked: a caption that has run out of words can always end.
+
+    Shapes: logits (..., V), said (..., t) long, the words so far -> (..., V).
+
+    Args:
+        logits: of the next word.
+        said: the words so far.
+        ngram: length of the n-grams; 0: nothing is blocked.
+
+    Source: Paulus et al. 2018, "A Deep Reinforced Model for Abstractive Summarization", Sec. 2.5
+    (trigrams).
+    """
+    if ngram == 0 or said.shape[-1] < ngram:
+        return logits
+    windows = said.unfold(-1, ngram, 1)  # (..., t - n + 1, n)
+    tail = said[..., None, said.shape[-1] - ngram + 1 :]
+    repeats = (windows[..., :-1] == tail).all(-1)
+    words = windows[..., -1].where(repeats, END)  # END stands for "nothing", and is set right below
+    blocked = logits.scatter(-1, words, float("-inf"))
+    blocked[..., END] = logits[..., END]
+    return blocked
+
+
+def truncate(log_p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+    """Keep the likely words of a policy and renormalise it; the others get -inf.
+
+    First the ``top_k`` likeliest words, then of these, renormalised, the smallest set that holds
+    a probability of ``top_p`` (the nucleus). Equally likely words at the edge: any of them.
+
+    Shapes: log_p (..., V) -> (..., V).
+
+    Args:
+        log_p: log-probabilities.
+        top_k: words kept; 0: all.
+        top_p: share of the probability kept; 1: all.
+
+    Source: Fan et al. 2018 (top-k); Holtzman et al. 2020, "The Curious Case of Neural Text
+    Degeneration", Sec. 3.1 (nucleus). The order of the two is that of Hugging Face Transformers.
+    """
+    if top_k == 0 and top_p == 1.0:
+        return log_p
+    vocab_size = log_p.shape[-1]
+    kept, words = log_p.topk(min(top_k or vocab_size, vocab_size), -1)  # likeliest first
+    kept = kept.log_softmax(-1)
+    if top_p < 1.0:
+        p = kept.exp()
+        likelier = p.cumsum(-1) - p
+        kept = kept.masked_fill(likelier >= top_p, float("-inf")).log_softmax(-1)
+    return torch.full_like(log_p, float("-inf")).scatter(-1, words, kept)
