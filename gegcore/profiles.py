@@ -69,6 +69,8 @@ def profile_names() -> list[str]:
 def load_profile(name: str) -> Profile:
     """Read `config/<name>.yaml`, or a YAML file given by its path, and check every field.
 
+    A file that says `extends: quick` holds only what differs from that profile.
+
     Raises:
         ConfigError: no such profile; malformed YAML; an unknown model, objective or field; a
             value out of range; more group members than images in a split.
@@ -82,10 +84,7 @@ def load_profile(name: str) -> Profile:
             f"there is no profile '{name}'", f"{hint}profiles: {', '.join(known)}, or a .yaml path"
         )
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-        profile = Profile.model_validate({"name": path.stem, **(fields or {})})
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
+        profile = Profile.model_validate({"name": path.stem, **_fields(path)})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -94,6 +93,37 @@ def load_profile(name: str) -> Profile:
         ) from error
     _check(profile)
     return profile
+
+
+def _fields(path: Path, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Content of a profile's file, on top of that of the profile which it says it extends."""
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
+    if not isinstance(fields, dict):
+        raise ConfigError(f"{path.name} holds no fields", "write it as `field: value`")
+    parent = fields.pop("extends", None)
+    if parent is None:
+        return fields
+    base = CONFIG_FOLDER / f"{parent}.yaml"
+    if parent in heirs or not base.is_file():
+        why = "extends itself" if parent in heirs else "there is no such profile"
+        raise ConfigError(
+            f"{path.name}, field 'extends': {parent}: {why}",
+            f"use one of: {', '.join(profile_names())}",
+        )
+    return _merged(_fields(base, (*heirs, path.stem)), fields)
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested fields one by one; lists and values are replaced as a whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        result[key] = _merged(old, value) if both else value
+    return result
 
 
 def _check(profile: Profile) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gegcore import profiles
 from gegcore.errors import ConfigError
 from gegcore.profiles import load_profile, profile_names
 
@@ -47,3 +48,26 @@ def test_bad_profiles_are_named(tmp_path: Path, text: str, named: str) -> None:
 def test_unknown_profile_suggests_a_known_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'smoke'"):
         load_profile("smokee")
+
+
+def test_a_profile_can_extend_another(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: quick\ndata: {train: 700}\nobjectives: {mle: {epochs: 2}}\n")
+    mine, quick = load_profile(str(path)), load_profile("quick")
+    assert (mine.name, mine.data.train, mine.data.test) == ("mine", 700, quick.data.test)
+    assert mine.objective("mle").epochs == 2
+    assert mine.objective("mle").learning_rate == quick.objective("mle").learning_rate
+    assert mine.models == quick.models
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("extends: quik", "quik"), ("- a\n- b", "holds no fields"), ("extends: mine", "mine")],
+)
+def test_a_profile_cannot_extend_nothing_or_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, named: str
+) -> None:
+    monkeypatch.setattr(profiles, "CONFIG_FOLDER", tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        load_profile("mine")
