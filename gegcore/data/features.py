@@ -105,6 +105,10 @@ class ExtractorProtocol(Protocol):
     @property
     def digest(self) -> str: ...
 
+    @property
+    def relation_labels(self) -> int:
+        """Labels between regions, 0 (no edge) included; 0 of an extractor without relations."""
+
     def __call__(self, images: np.ndarray) -> FeatureBatch:
         """Features of uint8 RGB pictures `(B, H, W, 3)`."""
         ...
@@ -177,8 +181,13 @@ class FeatureStore:
     @cached_property
     def sizes(self) -> InputSizes:
         """What a captioner must know to be built for these features."""
-        widths = {name: self.width(name) for name in self._arrays}
-        return InputSizes(widths["regions"], widths["pooled"], widths.get("attributes", 0))
+        arrays = self.manifest["arrays"]
+        return InputSizes(
+            regions=self.width("regions"),
+            pooled=self.width("pooled"),
+            attributes=self.width("attributes") if "attributes" in arrays else 0,
+            relations=int(arrays["relations"]["labels"]) if "relations" in arrays else 0,
+        )
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.
@@ -216,7 +225,7 @@ def write_features(
         batch: images per call of the extractor.
 
     Raises:
-        DataError: the split is empty.
+        DataError: the split is empty, or a relation has a label beyond those of the extractor.
     """
     directory = Path(directory)
     if not len(dataset.records):
@@ -264,7 +273,9 @@ def _compute(
                 path = folder / f"{name}.npy"
                 maps[name] = np.lib.format.open_memmap(path, "w+", dtype=stored, shape=shape)
             maps[name][start : rows.stop] = value.detach().cpu().numpy()
-    entries = {}
+    if "relations" in maps:
+        _check_relations(maps["relations"], extractor)
+    entries: dict[str, dict[str, Any]] = {}
     for name, array in maps.items():
         array.flush()
         file = f"{name}.npy"
@@ -274,7 +285,20 @@ def _compute(
             "dtype": str(array.dtype),
             "sha256": sha256_file(folder / file),
         }
+    if "relations" in entries:
+        entries["relations"]["labels"] = extractor.relation_labels
     return entries
+
+
+def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None:
+    """A label that the extractor does not announce would be outside the models' tables."""
+    low, high, labels = int(relations.min()), int(relations.max()), extractor.relation_labels
+    if low < 0 or high >= labels:
+        raise DataError(
+            f"extractor {extractor.name!r} announces {labels} relation labels and finds label "
+            f"{low if low < 0 else high}",
+            "its relation_labels must count every label, 0 (no edge) included",
+        )
 
 
 def _source(dataset: CaptionDataset, extractor: ExtractorProtocol) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures in, feature batches out: trunk and detector behind the extractor interface."""
+"""Pictures in, feature batches out: trunk, detector and words behind the extractor interface."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from gegcore.data.features import FeatureBatch
 from gegcore.errors import ChecksumError
 from gegcore.provenance import code_digest
 from gegcore.storage import digest
+from gegcore.vision.attributes import SHIPPED as SHIPPED_WORDS
+from gegcore.vision.attributes import WordClassifier, load_classifier
 from gegcore.vision.faster_rcnn import Detections, Detector, Thresholds
 from gegcore.vision.heads import Labels
+from gegcore.vision.relations import RELATIONS, spatial_relations
 from gegcore.vision.trunk import Trunk
 from gegcore.vision.weights import FOLDER, load_shipped
 
@@ -23,14 +26,17 @@ SHIPPED = "scenes_detector"
 
 
 class RegionExtractor(nn.Module):
-    """Pooled features of whole pictures and features of their most certain regions.
+    """Features of whole pictures and of their most certain regions, and how regions stand.
 
     Args:
         name: of the detector's weights.
         detector: over the trunk's maps.
         weights_digest: identifies the detector's weights.
         thresholds: what counts as a region.
+        words: over the trunk's maps; without it there are no attributes.
     """
+
+    relation_labels: int = len(RELATIONS)
 
     def __init__(
         self,
@@ -38,13 +44,16 @@ class RegionExtractor(nn.Module):
         detector: Detector,
         weights_digest: str,
         thresholds: Thresholds | None = None,
+        words: WordClassifier | None = None,
     ) -> None:
         super().__init__()
         self.name, self.weights_digest = name, weights_digest
         self.thresholds = thresholds or Thresholds()
-        self.trunk, self.detector = Trunk(), detector
+        self.trunk, self.detector, self.words = Trunk(), detector, words
         # Convolutions over channels-last maps are faster, and the trunk's maps come so.
-        self.detector.neck.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in (self.detector.neck, self.words):
+            if part is not None:
+                part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.requires_grad_(False).eval()
 
     @cached_property
@@ -54,6 +63,7 @@ class RegionExtractor(nn.Module):
             {
                 "trunk": self.trunk.digest,
                 "detector": self.weights_digest,
+                "words": None if self.words is None else self.words.digest,
                 "thresholds": vars(self.thresholds),
                 "code": code_digest("gegcore.vision.detector"),
             }
@@ -68,17 +78,32 @@ class RegionExtractor(nn.Module):
         maps = self.trunk(images)
         seen = self.detector.detect(maps, self.thresholds)
         height, width = images.shape[1:3]
-        scale = seen.boxes.new_tensor([width, height, width, height])
-        return FeatureBatch(maps.pooled, None, seen.features, seen.boxes / scale, None, seen.mask)
+        return FeatureBatch(
+            pooled=maps.pooled,
+            attributes=None if self.words is None else self.words(maps),
+            regions=seen.features,
+            boxes=seen.boxes / seen.boxes.new_tensor([width, height, width, height]),
+            relations=spatial_relations(seen.boxes, seen.mask, (height, width)),
+            mask=seen.mask,
+        )
 
 
 def load_extractor(
-    device: torch.device | str = "cpu", name: str = SHIPPED, folder: Path = FOLDER
+    device: torch.device | str = "cpu",
+    name: str = SHIPPED,
+    words: str | None = SHIPPED_WORDS,
+    folder: Path = FOLDER,
 ) -> RegionExtractor:
     """The extractor with shipped weights.
 
+    Args:
+        device: where it runs.
+        name: of the detector's weights.
+        words: name of the word classifier's weights; None: without attributes.
+        folder: of both.
+
     Raises:
-        MissingDependencyError: the weights of the detector or of the trunk are absent.
+        MissingDependencyError: weights of the detector, the words or the trunk are absent.
         ChecksumError: they are not what their provenance says.
     """
     tensors, metadata = load_shipped(name, folder)
@@ -91,4 +116,5 @@ def load_extractor(
             f"weights {name} do not fit the detector: {str(error).splitlines()[0]}",
             "train it again: python -m gegcore.vision.train_detector",
         ) from error
-    return RegionExtractor(name, detector, metadata["sha256"][:16]).to(device)
+    classifier = None if words is None else load_classifier(words, folder)
+    return RegionExtractor(name, detector, metadata["sha256"][:16], words=classifier).to(device)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gegcore.data.dataset import ImageRecord
-from gegcore.data.features import FeatureBatch, FeatureStore, write_features
+from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes, write_features
 from gegcore.errors import ChecksumError, DataError
 
 N, DR, DG = 3, 4, 5
@@ -37,8 +37,9 @@ class Brightness:
 
     name = "brightness"
 
-    def __init__(self, digest: str = "1", full: bool = False) -> None:
+    def __init__(self, digest: str = "1", full: bool = False, relation_labels: int = 12) -> None:
         self.digest, self.full, self.calls = digest, full, 0
+        self.relation_labels = relation_labels
 
     def __call__(self, images: np.ndarray) -> FeatureBatch:
         self.calls += 1
@@ -74,6 +75,20 @@ def test_absent_arrays_stay_absent(tmp_path: Path) -> None:
     batch = write_features(Pictures(2), Brightness(), tmp_path / "val").batch([1])
     assert batch.attributes is None and batch.relations is None
     assert batch.to("cpu").relations is None
+
+
+def test_sizes_of_the_inputs(tmp_path: Path) -> None:
+    write_features(Pictures(2), Brightness(full=True, relation_labels=21), tmp_path / "full")
+    assert FeatureStore.open(tmp_path / "full").sizes == InputSizes(DR, DG, 2, 21)
+    bare = write_features(Pictures(2), Brightness(), tmp_path / "bare")
+    assert bare.sizes == InputSizes(regions=DR, pooled=DG, attributes=0, relations=0)
+
+
+def test_a_label_beyond_those_announced_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="announces 11 .* label 11") as caught:
+        write_features(Pictures(2), Brightness(full=True, relation_labels=11), tmp_path / "val")
+    assert "relation_labels" in caught.value.fix
+    assert not list(tmp_path.iterdir())
 
 
 def test_current_features_are_not_computed_again(tmp_path: Path) -> None:

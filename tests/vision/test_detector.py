@@ -128,12 +128,12 @@ def _ship(detector: Detector, labels: Labels, folder: Path) -> None:
 def test_shipped_weights_make_the_same_features(learned: Learned, tmp_path: Path) -> None:
     _ship(learned.detector, LABELS, tmp_path)
     before = torch.get_rng_state()
-    loaded = load_extractor(name="shapes", folder=tmp_path)
+    loaded = load_extractor(name="shapes", words=None, folder=tmp_path)
     assert torch.equal(before, torch.get_rng_state()), "loading draws no random numbers"
     pictures = learned.shapes.images([0, 1])
     expected = RegionExtractor("shapes", learned.detector, "0")(pictures)
     assert torch.equal(loaded(pictures).regions, expected.regions)
-    assert loaded.digest == load_extractor(name="shapes", folder=tmp_path).digest
+    assert loaded.digest == load_extractor(name="shapes", words=None, folder=tmp_path).digest
 
 
 def test_the_digest_follows_weights_and_thresholds(learned: Learned) -> None:
@@ -149,7 +149,7 @@ def test_weights_of_other_labels_are_refused(learned: Learned, tmp_path: Path) -
     more = Labels(("cross", "square", "disc"), LABELS.colours, LABELS.scene)
     _ship(learned.detector, more, tmp_path)
     with pytest.raises(ChecksumError, match="do not fit") as caught:
-        load_extractor(name="shapes", folder=tmp_path)
+        load_extractor(name="shapes", words=None, folder=tmp_path)
     assert "train_detector" in caught.value.fix
 
 

@@ -1,0 +1,236 @@
+"""The word classifier: its definition, what it learns, how it is shipped, where it ends up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+from vision_shapes import LABELS, SIDE, Learned
+
+from gegcore.data.features import write_features
+from gegcore.data.scenes.world import ScenesDataset
+from gegcore.errors import ChecksumError, ConfigError, MissingDependencyError
+from gegcore.vision.attributes import WordClassifier, load_classifier, word_loss
+from gegcore.vision.detector import RegionExtractor, load_extractor
+from gegcore.vision.faster_rcnn import Thresholds
+from gegcore.vision.relations import RELATIONS, spatial_relations
+from gegcore.vision.train_attributes import (
+    Recipe,
+    average_precision,
+    fit,
+    frequent_words,
+    label_matrix,
+    main,
+    predict,
+    train,
+    word_scores,
+    words_of,
+)
+from gegcore.vision.trunk import POOLED, STRIDE8, STRIDE16, TrunkMaps
+from gegcore.vision.weights import load_shipped, save_shipped
+
+WORDS = ("square", "cross", "red", "blue", "dark")
+
+
+def _maps(count: int = 2, seed: int = 0) -> TrunkMaps:
+    g = torch.Generator().manual_seed(seed)
+    return TrunkMaps(
+        torch.randn(count, STRIDE8, 8, 12, generator=g),
+        torch.randn(count, STRIDE16, 4, 6, generator=g),
+        torch.randn(count, POOLED, generator=g),
+    )
+
+
+def _classifier(seed: int = 0) -> WordClassifier:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return WordClassifier(WORDS, digest=str(seed)).requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="module")
+def said(learned: Learned) -> list[set[str]]:
+    scenes = [learned.shapes.scene(i) for i in range(len(learned.targets))]
+    return [{s.setting, *(w for t in s.things for w in (t.entity, t.colour or ""))} for s in scenes]
+
+
+def test_it_is_the_noisy_or_of_its_places_and_the_whole_picture() -> None:
+    classifier, maps = _classifier(), _maps()
+    classifier.expect(torch.full((len(WORDS),), 0.3), places=24)
+    local = classifier.fine(maps.stride8) + classifier.coarse(maps.stride16).repeat_interleave(
+        2, dim=2
+    ).repeat_interleave(2, dim=3)
+    places = torch.sigmoid(classifier.place(F.relu(classifier.merge(F.relu(local)))))
+    whole = torch.sigmoid(classifier.whole(F.relu(classifier.hidden(maps.pooled))))
+    instances = torch.cat([places.flatten(2), whole.unsqueeze(2)], dim=2)
+    assert instances.shape == (2, len(WORDS), 4 * 6 + 1)
+    expected = 1 - (1 - instances.double()).prod(2)
+    assert torch.allclose(classifier(maps).double(), expected, atol=1e-5)
+    assert expected.min() > 0.01 and expected.max() < 0.99, "the case distinguishes"
+
+
+def test_without_evidence_each_word_has_its_frequency() -> None:
+    classifier, frequency = _classifier(), torch.tensor([0.5, 0.01, 0.2, 0.9, 0.03])
+    classifier.place.weight.zero_()
+    classifier.whole.weight.zero_()
+    classifier.expect(frequency, places=4 * 6)
+    assert torch.allclose(classifier(_maps()), frequency.expand(2, -1), atol=1e-5)
+    classifier.expect(torch.tensor([0.0, 1.0, 0.5, 0.5, 0.5]), places=4 * 6)
+    assert torch.isfinite(classifier.place.bias).all(), "words of all pictures or of none"
+
+
+def test_the_loss_is_the_cross_entropy() -> None:
+    p = torch.tensor([[0.2, 0.7, 1e-3], [0.5, 0.9999, 0.3]], dtype=torch.float64)
+    labels = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    expected = F.binary_cross_entropy(p, labels, reduction="sum") / 2
+    assert torch.allclose(word_loss(torch.log1p(-p), labels), expected)
+
+
+@pytest.mark.parametrize("log_absence", [0.0, -1e-12, -60.0, -5000.0])
+def test_the_loss_of_certain_words_has_a_gradient(log_absence: float) -> None:
+    certain = torch.full((1, 2), log_absence, requires_grad=True)
+    word_loss(certain, torch.tensor([[0.0, 1.0]])).backward()
+    assert certain.grad is not None and torch.isfinite(certain.grad).all()
+
+
+def test_it_learns_words_of_places_and_of_whole_pictures(
+    learned: Learned, said: list[set[str]]
+) -> None:
+    labels, seen = label_matrix(said, WORDS), learned.seen
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        classifier = WordClassifier(WORDS)
+        fit(classifier, learned.maps, labels[:seen], Recipe(epochs=12, batch=8))
+    assert not classifier.training
+    rows = range(seen, len(said))
+    found = predict(classifier, learned.maps, rows)
+    for column, word in enumerate(WORDS):
+        score = average_precision(found[:, [column]], labels[seen:, [column]])
+        chance = float(labels[seen:, column].mean())
+        assert score > chance + 0.6 * (1 - chance), word
+    alone = predict(classifier, learned.maps, range(seen + 3, seen + 4))
+    assert torch.allclose(alone[0], found[3], atol=1e-4), "it does not depend on the batch"
+
+
+def test_average_precision_by_hand() -> None:
+    seen = torch.tensor([[0.9, 0.1, 0.5], [0.8, 0.2, 0.5], [0.7, 0.3, 0.5], [0.1, 0.4, 0.5]])
+    truth = torch.tensor([[1.0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    # First word: hits at ranks 1 and 3; second: at rank 1; the third occurs nowhere.
+    assert average_precision(seen, truth) == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
+    assert average_precision(seen, torch.zeros(4, 3)) == 0.0
+    scores = word_scores(seen, truth)
+    assert scores["precision"] == round(2 / 3, 4) and scores["recall"] == round(2 / 3, 4)
+    assert scores["words_per_picture"] == scores["words_per_picture_true"] == 0.75
+
+
+def test_content_words_by_frequency() -> None:
+    said = [words_of(["A red dog is on the beach", "There is a dog"]), words_of(["a Dog, red"])]
+    assert said[0] == {"red", "dog", "beach"}
+    assert frequent_words([*said, {"sea"}], 3) == ("dog", "red", "beach")
+    assert label_matrix(said, ("beach", "dog")).tolist() == [[1, 1], [0, 1]]
+
+
+TINY = ["--scenes", "8", "--held-out", "2", "--words", "20", "--epochs", "1", "--batch", "4"]
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {}
+    for folder, seed in (("a", "7"), ("b", "7"), ("c", "8")):
+        main([*TINY, "--name", "tiny", "--seed", seed, "--out", str(tmp_path / folder)])
+        _, found[folder] = load_shipped("tiny", tmp_path / folder)
+    assert found["a"]["sha256"] == found["b"]["sha256"] != found["c"]["sha256"]
+    provenance = found["a"]
+    assert "--words 20" in provenance["command"] and provenance["recipe"]["seed"] == 7
+    records = ScenesDataset("web", 10).records
+    expected = frequent_words([words_of(record.captions) for record in records[:8]], 20)
+    assert tuple(provenance["words"]) == expected, "words of the training pictures only"
+    assert 0 <= provenance["scores"]["mAP"] <= 1 and provenance["scores"]["mAP_annotators"] > 0.5
+    assert "mAP" in capsys.readouterr().out
+    assert load_classifier("tiny", tmp_path / "a").words == expected
+
+
+def test_training_leaves_the_global_generator_alone(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    train(Recipe(scenes=4, held_out=1, epochs=1, batch=4, words=5), tmp_path)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("wrong", [{"scenes": 4}, {"held_out": 0}, {"words": 0}])
+def test_too_little_to_learn_is_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="too few"):
+        train(Recipe(**wrong), tmp_path)
+
+
+def _ship(folder: Path, words: tuple[str, ...] = WORDS) -> WordClassifier:
+    classifier = _classifier()
+    weights = {name: value.half() for name, value in classifier.state_dict().items()}
+    save_shipped("words", weights, {"words": list(words)}, folder)
+    return classifier
+
+
+def test_shipped_weights_are_the_same_in_half_precision(tmp_path: Path) -> None:
+    classifier, before = _ship(tmp_path), torch.get_rng_state()
+    loaded = load_classifier("words", tmp_path)
+    assert torch.equal(before, torch.get_rng_state()), "loading draws no random numbers"
+    assert loaded.words == WORDS and not loaded.training
+    assert loaded.digest == load_shipped("words", tmp_path).metadata["sha256"][:16]
+    assert loaded.place.weight.dtype == torch.float32
+    assert torch.allclose(loaded(_maps()), classifier.half().float()(_maps()))
+
+
+def test_weights_of_other_words_are_refused(tmp_path: Path) -> None:
+    _ship(tmp_path, (*WORDS, "green"))
+    with pytest.raises(ChecksumError, match="do not fit") as caught:
+        load_classifier("words", tmp_path)
+    assert "train_attributes" in caught.value.fix
+
+
+def test_missing_words_are_named(learned: Learned, tmp_path: Path) -> None:
+    weights = learned.detector.state_dict()
+    save_shipped("shapes", weights, {"labels": LABELS.to_dict()}, tmp_path)
+    with pytest.raises(MissingDependencyError, match=r"words\.safetensors"):
+        load_extractor(name="shapes", words="words", folder=tmp_path)
+    assert load_extractor(name="shapes", words=None, folder=tmp_path).words is None
+
+
+def test_the_extractor_gives_attributes_and_relations(learned: Learned) -> None:
+    pictures, classifier = learned.shapes.images(range(6)), _classifier()
+    extractor = RegionExtractor(
+        "shapes", learned.detector, "0", Thresholds(regions=5), words=classifier
+    )
+    batch = extractor(pictures)
+    assert batch.attributes is not None and batch.relations is not None
+    assert torch.equal(batch.attributes, classifier(extractor.trunk(pictures)))
+    assert batch.relations.shape == (6, 5, 5) and batch.relations.dtype == torch.int64
+    exist = batch.mask.unsqueeze(1) & batch.mask.unsqueeze(2)
+    assert not exist.all() and not batch.relations[~exist].any(), "padding has no edges"
+    inside = batch.relations[:, 0, 1:][batch.mask[:, 1:]]
+    assert (inside == RELATIONS.index("inside")).all(), "things are inside the whole picture"
+    assert RegionExtractor("shapes", learned.detector, "0")(pictures).attributes is None
+
+
+def test_relations_follow_pixels_not_fractions(learned: Learned) -> None:
+    """In a picture that is not square, fractions of its sides would turn the directions."""
+    wide = np.concatenate([learned.shapes.images([i]) for i in range(3)], axis=2)
+    batch = RegionExtractor("shapes", learned.detector, "0")(wide)
+    size = (SIDE, 3 * SIDE)
+    pixels = batch.boxes * torch.tensor([size[1], size[0], size[1], size[0]])
+    right = spatial_relations(pixels, batch.mask, size)
+    assert torch.equal(batch.relations, right)
+    assert not torch.equal(right, spatial_relations(batch.boxes, batch.mask, (1, 1)))
+
+
+def test_the_digest_follows_the_words(learned: Learned) -> None:
+    words = (None, _classifier(0), _classifier(1))
+    digests = {RegionExtractor("shapes", learned.detector, "0", words=w).digest for w in words}
+    assert len(digests) == 3
+
+
+def test_sizes_reach_the_store(learned: Learned, tmp_path: Path) -> None:
+    extractor = RegionExtractor("shapes", learned.detector, "0", words=_classifier())
+    sizes = write_features(ScenesDataset("val", 3), extractor, tmp_path / "val").sizes
+    assert (sizes.attributes, sizes.relations) == (len(WORDS), len(RELATIONS))
