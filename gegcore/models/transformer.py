@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
-from gegcore.models.transformer_decoder import DecoderStack, DecoderLayer, KeyValueMemory
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
 if TYPE_CHECKING:
