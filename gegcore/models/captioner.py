@@ -88,6 +88,13 @@ class Captioner(nn.Module, ABC):
             logits.append(step_logits)
         return torch.stack(logits, dim=1).view(images, copies, length, -1)
 
+    def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
+        """Where the model looks while it says each word, or None if it does not attend to regions.
+
+        Shapes: tokens (B, S, T) long, the inputs -> (B, S, T, N), sums to 1 over the real regions.
+        """
+        return None
+
     def forward(self, features: FeatureBatch, tokens: Tensor) -> Tensor:
         """Teacher forcing: the logits of the word that follows each input word.
 

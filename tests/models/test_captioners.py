@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,27 +13,31 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gegcore.data.features import FeatureBatch, InputSizes
-from gegcore.errors import ConfigError
-from gegcore.models import ARCHITECTURES, Captioner, build_captioner, shift_right
+from gegcore.errors import ConfigError, DataError
+from gegcore.models import ARCHITECTURES, GCNLSTM, Captioner, build_captioner, shift_right
 
-VOCAB, REGION_DIM = 23, 10
+VOCAB = 23
+INPUTS = InputSizes(regions=10, pooled=6, attributes=7, relations=5)
 SMALL: dict[str, dict[str, Any]] = {
+    "lstm_a3": dict(hidden_width=16, input_dropout=0.1),
+    "attention": dict(word_width=12, region_width=14, hidden_width=16, attention_width=9),
+    "updown": dict(word_width=12, region_width=14, hidden_width=16, attention_width=9),
+    "gcn_lstm": dict(word_width=12, hidden_width=16, attention_width=9),
+    "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
     "meshed_memory": dict(
         width=16, heads=4, encoder_layers=3, decoder_layers=2, ffn_width=24, memory_slots=3
     ),
-    "transformer": dict(width=16, heads=4, encoder_layers=2, decoder_layers=2, ffn_width=24),
     "xlan": dict(width=16, word_width=12, heads=4, encoder_layers=2, attention_width=6),
 }
+LOOKING = sorted(set(ARCHITECTURES) - {"lstm_a3"})
+"""Models that look at regions."""
 models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+looking_models = pytest.mark.parametrize("name", LOOKING)
 
 
 def small(name: str, **overrides: Any) -> Captioner:
     torch.manual_seed(3)
-    return (
-        build_captioner(name, VOCAB, InputSizes(REGION_DIM), **(SMALL[name] | overrides))
-        .double()
-        .eval()
-    )
+    return build_captioner(name, VOCAB, INPUTS, **(SMALL[name] | overrides)).double().eval()
 
 
 def features(
@@ -42,11 +47,40 @@ def features(
     g = torch.Generator().manual_seed(seed)
     counts = torch.tensor(real if real is not None else [regions] * images)
     mask = torch.arange(regions) < counts[:, None]
-    x = torch.randn(images, regions, REGION_DIM, generator=g, dtype=torch.float64)
+    x = torch.randn(images, regions, INPUTS.regions, generator=g, dtype=torch.float64)
     boxes = torch.rand(images, regions, 4, generator=g, dtype=torch.float64)
-    pooled = torch.randn(images, 6, generator=g, dtype=torch.float64)
+    pooled = torch.randn(images, INPUTS.pooled, generator=g, dtype=torch.float64)
+    attributes = torch.rand(images, INPUTS.attributes, generator=g, dtype=torch.float64)
+    relations = torch.randint(0, INPUTS.relations, (images, regions, regions), generator=g)
     x, boxes = x * mask[..., None], boxes * mask[..., None]
-    return FeatureBatch(pooled, None, x, boxes, None, mask)
+    relations = relations * (mask[:, None] & mask[:, :, None])
+    return FeatureBatch(pooled, attributes, x, boxes, relations, mask)
+
+
+def cut(batch: FeatureBatch, count: int) -> FeatureBatch:
+    """Only the first regions."""
+    assert batch.relations is not None
+    return replace(
+        batch,
+        regions=batch.regions[:, :count],
+        boxes=batch.boxes[:, :count],
+        relations=batch.relations[:, :count, :count],
+        mask=batch.mask[:, :count],
+    )
+
+
+def dirty(batch: FeatureBatch) -> FeatureBatch:
+    """The same images with noise where there are no regions, edges from and to them included."""
+    assert batch.relations is not None
+    noise = 100 * torch.randn_like(batch.regions)
+    padded = ~batch.mask
+    edges = padded[:, None] | padded[:, :, None]
+    return replace(
+        batch,
+        regions=batch.regions + noise * padded[..., None],
+        boxes=batch.boxes + 9 * padded[..., None],
+        relations=torch.where(edges, INPUTS.relations - 1, batch.relations),
+    )
 
 
 def captions(*shape: int, seed: int = 1) -> Tensor:
@@ -87,28 +121,11 @@ def test_padded_regions_change_nothing(name: str, situation: tuple[FeatureBatch,
     model = small(name)
     with torch.no_grad():
         expected = model(batch, tokens)
-        noise = 100 * torch.randn_like(batch.regions)
-        dirty = batch.regions + noise * ~batch.mask[..., None]
-        again = model(
-            FeatureBatch(batch.pooled, None, dirty, batch.boxes + 9 * ~batch.mask[..., None],
-                         None, batch.mask),
-            tokens,
-        )  # fmt: skip
-        torch.testing.assert_close(again, expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(model(dirty(batch), tokens), expected, rtol=0, atol=1e-12)
         for b in range(len(batch)):  # and each image alone, cut to its own regions
             alone = batch.select([b])
-            n = int(alone.mask.sum())
-            cut = FeatureBatch(
-                alone.pooled,
-                None,
-                alone.regions[:, :n],
-                alone.boxes[:, :n],
-                None,
-                alone.mask[:, :n],
-            )
-            torch.testing.assert_close(
-                model(cut, tokens[b : b + 1]), expected[b : b + 1], rtol=0, atol=1e-10
-            )
+            own = model(cut(alone, int(alone.mask.sum())), tokens[b : b + 1])
+            torch.testing.assert_close(own, expected[b : b + 1], rtol=0, atol=1e-10)
 
 
 @models
@@ -140,15 +157,43 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
     assert missing == []
 
 
-@models
+@looking_models
 def test_every_region_matters(name: str) -> None:
     model, batch, tokens = small(name), features(1, 4), captions(1, 5)
     expected = model(batch, tokens)
     for i in range(4):
         regions = batch.regions.clone()
         regions[:, i] += 1
-        moved = FeatureBatch(batch.pooled, None, regions, batch.boxes, None, batch.mask)
-        assert not torch.allclose(model(moved, tokens), expected)
+        assert not torch.allclose(model(replace(batch, regions=regions), tokens), expected)
+
+
+@looking_models
+def test_order_of_regions_does_not_matter(name: str) -> None:
+    model, batch, tokens = small(name), features(2, 5, [5, 3]), captions(2, 4)
+    assert batch.relations is not None
+    order = torch.tensor([3, 0, 4, 2, 1])
+    shuffled = FeatureBatch(
+        batch.pooled,
+        batch.attributes,
+        batch.regions[:, order],
+        batch.boxes[:, order],
+        batch.relations[:, order][:, :, order],
+        batch.mask[:, order],
+    )
+    torch.testing.assert_close(model(shuffled, tokens), model(batch, tokens), rtol=0, atol=1e-10)
+
+
+@looking_models
+def test_attention_is_a_distribution_over_the_real_regions(name: str) -> None:
+    model, batch, tokens = small(name), features(3, 5, [5, 1, 3]), captions(3, 2, 6)
+    seen = model.attention(model.encode(batch), tokens)
+    assert seen is not None
+    assert seen.shape == (3, 2, 6, 5)
+    torch.testing.assert_close(seen.sum(-1), torch.ones(3, 2, 6, dtype=torch.float64))
+    real = batch.mask[:, None, None].expand_as(seen)
+    assert (seen[real] > 0).all()
+    assert not seen[~real].any()
+    assert (seen[0, 0, 1] - seen[0, 0, 4]).abs().max() > 1e-6  # it moves from word to word
 
 
 @models
@@ -210,9 +255,76 @@ def test_shift_right() -> None:
     assert shift_right(tokens).tolist() == [[[0, 5, 6, 0], [0, 7, 0, 0]]]
 
 
+@pytest.mark.parametrize("field", ["pooled", "attributes"])
+def test_lstm_a3_remembers_both_of_its_inputs(field: str) -> None:
+    model, batch, tokens = small("lstm_a3"), features(2, 3), captions(2, 4)
+    moved = replace(batch, **{field: getattr(batch, field) + 1})
+    difference = (model(moved, tokens) - model(batch, tokens)).abs().amax(-1)
+    assert (difference > 1e-6).all()
+
+
+def test_every_relation_and_its_label_matter_to_gcn_lstm() -> None:
+    model, batch, tokens = small("gcn_lstm"), features(1, 3), captions(1, 4)
+    assert isinstance(model, GCNLSTM)
+    torch.nn.init.normal_(model.graph.label_bias)  # zero before training
+    with torch.no_grad():
+        outputs = []
+        for label in (0, 1, 2):
+            relations = torch.zeros(1, 3, 3, dtype=torch.long)
+            for i, j in ((0, 1), (1, 0), (2, 2)):
+                changed = relations.clone()
+                changed[0, i, j] = label
+                outputs.append(model(replace(batch, relations=changed), tokens))
+    none = outputs[0]
+    assert torch.equal(outputs[1], none) and torch.equal(outputs[2], none)
+    different = [none, *outputs[3:]]
+    for i, left in enumerate(different):
+        assert not any(torch.allclose(left, right) for right in different[:i])
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "lacking"),
+    [
+        ("lstm_a3", "attributes", "attributes"),
+        ("lstm_a3", "pooled", "whole-picture features"),
+        ("attention", "regions", "region features"),
+        ("updown", "regions", "region features"),
+        ("gcn_lstm", "regions", "region features"),
+        ("gcn_lstm", "relations", "relations"),
+    ],
+)
+def test_data_without_a_needed_input_is_refused(name: str, field: str, lacking: str) -> None:
+    with pytest.raises(ConfigError, match=f"(?s)'{name}' reads {lacking}.*-> compute"):
+        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **SMALL[name])
+
+
+@pytest.mark.parametrize(("name", "field"), [("lstm_a3", "attributes"), ("gcn_lstm", "relations")])
+def test_a_batch_without_a_needed_input_is_refused(name: str, field: str) -> None:
+    with pytest.raises(DataError, match=f"(?s)'{name}' reads {field}.*FeatureBatch.{field}"):
+        small(name).encode(replace(features(2, 3), **{field: None}))
+
+
+@pytest.mark.parametrize("name", ["attention", "updown"])
+def test_boxes_matter_only_if_embedded(name: str) -> None:
+    batch, tokens = features(2, 3), captions(2, 4)
+    moved = replace(batch, boxes=batch.boxes.flip(1))
+    plain, placed = small(name), small(name, box_embedding=True)
+    assert torch.equal(plain(batch, tokens), plain(moved, tokens))
+    assert not torch.allclose(placed(batch, tokens), placed(moved, tokens))
+
+
+@models
+def test_images_without_regions_are_captioned(name: str) -> None:
+    model, tokens = small(name), captions(2, 4)
+    batch = features(2, 3, [0, 3])
+    logits = model(batch, tokens)
+    assert logits.isfinite().all()
+    torch.testing.assert_close(model(dirty(batch), tokens), logits, rtol=0, atol=1e-12)
+
+
 def test_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="(?s)'resnet'.*transformer"):
-        build_captioner("resnet", VOCAB, InputSizes(REGION_DIM))
+        build_captioner("resnet", VOCAB, INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -225,4 +337,4 @@ def test_unknown_model_names_the_known_ones() -> None:
 )
 def test_bad_settings_are_named(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s){named}.*fields: width"):
-        build_captioner("transformer", VOCAB, InputSizes(REGION_DIM), **overrides)
+        build_captioner("transformer", VOCAB, INPUTS, **overrides)

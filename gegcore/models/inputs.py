@@ -1,0 +1,48 @@
+"""Which features a captioner cannot do without, and what to say where they are missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from gegcore.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from gegcore.data.features import InputSizes
+
+_WHAT = {
+    "regions": "region features",
+    "pooled": "whole-picture features (pooled)",
+    "attributes": "attributes (word probabilities of a multi-label classifier)",
+    "relations": "relations (labels between regions)",
+}
+
+
+def require_sizes(model: str, inputs: InputSizes, *names: str) -> None:
+    """Refuse to build a captioner for data that lacks one of its inputs.
+
+    Raises:
+        ConfigError: one of these widths of ``inputs`` is 0.
+    """
+    missing = [_WHAT[name] for name in names if not getattr(inputs, name)]
+    if missing:
+        raise ConfigError(
+            f"model {model!r} reads {' and '.join(missing)}, which this data does not have",
+            "compute the features again with an extractor that gives them, or choose a model "
+            "that reads regions only, such as 'updown'",
+        )
+
+
+def required(value: Tensor | None, name: str, model: str) -> Tensor:
+    """An optional field of a ``FeatureBatch`` that this captioner needs.
+
+    Raises:
+        DataError: the batch does not have it.
+    """
+    if value is None:
+        raise DataError(
+            f"model {model!r} reads {_WHAT[name]}, which this batch does not have",
+            f"give FeatureBatch.{name}, as in the features that the model was built for",
+        )
+    return value

@@ -1,0 +1,91 @@
+"""Soft (additive) attention of an LSTM to the regions of its image.
+
+Source: Xu et al. 2015 (Show, Attend and Tell), in the form of Anderson et al. 2018, Eq. 3-5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from gegcore.models.attention import padding_bias
+from gegcore.models.recurrent import TensorMemory
+
+
+@dataclass
+class RegionMemory(TensorMemory):
+    """Regions ready to be attended to."""
+
+    values: Tensor  # (B, N, V), zero where padded
+    keys: Tensor  # (B, N, A)
+    bias: Tensor  # (B, 1, N), hides padded regions
+
+
+class RegionInput(nn.Module):
+    """``dropout(relu(W v + b))``, optionally ``+ W_box box + b_box``; zero for padded regions."""
+
+    def __init__(self, region_dim: int, width: int, dropout: float, boxes: bool = False) -> None:
+        super().__init__()
+        self.linear = nn.Linear(region_dim, width)
+        self.box = nn.Linear(4, width) if boxes else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, regions: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:
+        """Shapes: regions (B, N, Dr), boxes (B, N, 4), mask (B, N) bool -> (B, N, V)."""
+        x = self.linear(regions).relu()
+        if self.box is not None:
+            x = x + self.box(boxes)
+        return self.dropout(x).masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+class SoftAttention(nn.Module):
+    """``a = softmax_i(w . tanh(W_h h + W_p v_i + b_p))``, ``z = sum_i a_i v_i``.
+
+    Dropout acts on the tanh. Neither w nor W_h has a bias.
+    """
+
+    def __init__(
+        self, hidden_width: int, region_width: int, width: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.query = nn.Linear(hidden_width, width, bias=False)
+        self.key = nn.Linear(region_width, width)
+        self.score = nn.Linear(width, 1, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def remember(self, values: Tensor, mask: Tensor) -> RegionMemory:
+        """What can be computed once per image. Shapes: values (B, N, V), mask (B, N) bool."""
+        return RegionMemory(values, self.key(values), padding_bias(mask, values).squeeze(1))
+
+    def forward(self, h: Tensor, regions: RegionMemory) -> tuple[Tensor, Tensor]:
+        """Shapes: h (B, S, H) -> context z (B, S, V), weights a (B, S, N)."""
+        x = (self.query(h).unsqueeze(2) + regions.keys.unsqueeze(1)).tanh()
+        weights = (self.score(self.dropout(x)).squeeze(-1) + regions.bias).softmax(-1)
+        return weights @ regions.values, weights
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the real regions; zero for an image without any.
+
+    Shapes: values (B, N, V), zero where padded; mask (B, N) bool -> (B, V).
+    """
+    return values.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+def xmodaler_attention_keys() -> dict[str, tuple[str, ...]]:
+    """X-modaler's names of the tensors of ``SoftAttention``."""
+    return {
+        "look.query.weight": ("decoder.att.w_h.weight",),
+        "look.key.weight": ("decoder.p_att_feats.weight",),
+        "look.key.bias": ("decoder.p_att_feats.bias",),
+        "look.score.weight": ("decoder.att.w_alpha.weight",),
+    }
+
+
+def xmodaler_region_keys() -> dict[str, tuple[str, ...]]:
+    """X-modaler's names of the tensors of ``RegionInput``."""
+    return {
+        "regions.linear.weight": ("visual_embed.embeddings.weight",),
+        "regions.linear.bias": ("visual_embed.embeddings.bias",),
+    }

@@ -1,0 +1,191 @@
+"""The Up-Down captioner: one LSTM to attend, a second one to speak.
+
+``(h1, c1) = LSTM1([h2_{t-1}; g; x_t])``, attention with the new ``h1`` gives ``z_t``,
+``(h2, c2) = LSTM2([z_t; h1])``, logits from ``h2``; ``g`` is the mean of the real regions.
+Source: Anderson et al. 2018, Sec. 3.2, as X-modaler builds it in ``updown.yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from gegcore.data.features import InputSizes
+from gegcore.models.captioner import MAX_LENGTH, Memory
+from gegcore.models.inputs import require_sizes
+from gegcore.models.recurrent import (
+    LSTMCell,
+    RecurrentCaptioner,
+    RecurrentConfig,
+    RecurrentState,
+    xmodaler_cell_keys,
+    xmodaler_word_keys,
+)
+from gegcore.models.soft_attention import (
+    RegionInput,
+    RegionMemory,
+    SoftAttention,
+    masked_mean,
+    xmodaler_attention_keys,
+    xmodaler_region_keys,
+)
+
+if TYPE_CHECKING:
+    from gegcore.data.features import FeatureBatch
+
+_SPOKEN, _IMAGE, _WORD = 0, 1, 2  # order of LSTM1's input: h2, g, x
+_CONTEXT, _HEARD = 0, 1  # order of LSTM2's input: z, h1
+
+
+class UpDownDecoderConfig(RecurrentConfig):
+    """The decoder's sizes and dropouts, as X-modaler's ``updown.yaml`` has them."""
+
+    word_width: int = Field(default=1024, gt=0, description="W; X-modaler TOKEN_EMBED.DIM")
+    attention_width: int = Field(default=512, gt=0, description="A; X-modaler ATT_EMBED_SIZE")
+    attention_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="on the tanh; X-modaler ATT_EMBED_DROPOUT"
+    )
+    lstm2_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="on the input of LSTM2; X-modaler DROPOUT2"
+    )
+
+
+class UpDownConfig(UpDownDecoderConfig):
+    """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
+
+    region_width: int = Field(default=1024, gt=0, description="V; X-modaler VISUAL_EMBED.OUT_DIM")
+    region_dropout: float = Field(
+        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
+    )
+    box_embedding: bool = Field(
+        default=False,
+        description="add a linear map of the box corners to each region; not in X-modaler",
+    )
+
+
+@dataclass
+class UpDownMemory(RegionMemory):
+    """Regions, and what their mean adds to the gates of LSTM1."""
+
+    image: Tensor  # (B, V)
+    image_gates: Tensor  # (B, 1, 4H)
+
+
+class UpDownDecoder(RecurrentCaptioner[UpDownMemory]):
+    """The two LSTMs, whatever encoder the regions (B, N, V) come from."""
+
+    def __init__(self, vocab_size: int, region_width: int, config: UpDownDecoderConfig) -> None:
+        super().__init__(vocab_size, config.word_width, config)
+        hidden = config.hidden_width
+        self.lstm1 = LSTMCell((hidden, region_width, config.word_width), hidden)
+        self.look = SoftAttention(
+            hidden, region_width, config.attention_width, config.attention_dropout
+        )
+        self.lstm2_dropout = nn.Dropout(config.lstm2_dropout)
+        self.lstm2 = LSTMCell((region_width, hidden), hidden)
+
+    def remember(self, regions: Tensor, mask: Tensor) -> UpDownMemory:
+        """Shapes: regions (B, N, V), zero where padded; mask (B, N) bool."""
+        seen = self.look.remember(regions, mask)
+        image = masked_mean(regions, mask)
+        gates = self.lstm1.early(_IMAGE, image).unsqueeze(1)
+        return UpDownMemory(seen.values, seen.keys, seen.bias, image, gates)
+
+    def start(
+        self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH
+    ) -> RecurrentState[UpDownMemory]:
+        assert isinstance(memory, UpDownMemory)
+        weights = (self.lstm1.late(_SPOKEN), self.lstm2.late(_CONTEXT, _HEARD))
+        zero = self.lstm1.zero_state(memory.batch_size, copies)
+        return RecurrentState(memory, weights, (zero,) * 4)
+
+    def word_gates(self, x: Tensor) -> Tensor:
+        return self.lstm1.early(_WORD, x)
+
+    def advance(self, words: Tensor, state: RecurrentState[UpDownMemory]) -> tuple[Tensor, Tensor]:
+        h1, c1, h2, c2 = state.hidden
+        late1, late2 = state.weights
+        early = words + state.memory.image_gates
+        h1, c1 = self.lstm1.advance(torch.cat([h2, h1], -1), c1, late1, early)
+        context, seen = self.look(h1, state.memory)
+        inputs = self.lstm2_dropout(torch.cat([context, h1], -1))
+        h2, c2 = self.lstm2.advance(torch.cat([inputs, h2], -1), c2, late2)
+        state.hidden = (h1, c1, h2, c2)
+        return h2, seen
+
+
+class UpDown(UpDownDecoder):
+    """The two LSTMs over embedded regions.
+
+    Args:
+        vocab_size: V, id 0 included.
+        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
+        config: sizes and dropouts.
+
+    Raises:
+        ConfigError: the data has no regions.
+    """
+
+    def __init__(self, vocab_size: int, inputs: InputSizes, config: UpDownConfig) -> None:
+        require_sizes("updown", inputs, "regions")
+        super().__init__(vocab_size, config.region_width, config)
+        self.config = config
+        self.regions = RegionInput(
+            inputs.regions, config.region_width, config.region_dropout, config.box_embedding
+        )
+
+    def encode(self, features: FeatureBatch) -> UpDownMemory:
+        regions = self.regions(features.regions, features.boxes, features.mask)
+        return self.remember(regions, features.mask)
+
+
+def xmodaler_decoder_keys() -> dict[str, tuple[str, ...]]:
+    """X-modaler's names of the tensors of ``UpDownDecoder``."""
+    return (
+        xmodaler_word_keys()
+        | xmodaler_attention_keys()
+        | xmodaler_cell_keys("lstm1")
+        | xmodaler_cell_keys("lstm2")
+    )
+
+
+def xmodaler_decoder_sizes(shapes: Mapping[str, torch.Size]) -> dict[str, int]:
+    """Fields of ``UpDownDecoderConfig`` that the shapes of a state_dict tell."""
+    attention_width, hidden_width = shapes["decoder.att.w_h.weight"]
+    return dict(
+        word_width=shapes["token_embed.embeddings.weight"][1],
+        attention_width=attention_width,
+        hidden_width=hidden_width,
+    )
+
+
+def xmodaler_keys(config: UpDownConfig) -> dict[str, tuple[str, ...]]:
+    """Where each of our tensors is in an X-modaler state_dict.
+
+    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
+    """
+    return xmodaler_decoder_keys() | xmodaler_region_keys()
+
+
+def xmodaler_sizes(
+    shapes: Mapping[str, torch.Size], **overrides: Any
+) -> tuple[int, InputSizes, UpDownConfig]:
+    """Vocabulary size, inputs and config of an X-modaler checkpoint.
+
+    Args:
+        shapes: of its state_dict.
+        overrides: fields of the config; they win over what the shapes tell.
+
+    Raises:
+        KeyError: a tensor that tells a size is missing.
+        pydantic.ValidationError: an override that the config refuses.
+    """
+    vocab_size = shapes["token_embed.embeddings.weight"][0]
+    region_width, regions = shapes["visual_embed.embeddings.weight"]
+    read = xmodaler_decoder_sizes(shapes) | dict(region_width=region_width)
+    return vocab_size, InputSizes(regions), UpDownConfig(**(read | overrides))
