@@ -7,9 +7,9 @@ with ``weights_only``.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -27,7 +27,7 @@ COMPUTED = frozenset({"token_embed.embeddings_pos.pe"})
 """X-modaler stores these buffers, but they are computed, not learned."""
 
 _DEEP = 64  # layers; when reading names, as good as any number of them
-_SHOWN = 12  # of a list of shapes in an error, first the others are only counted
+_SHOWN = 12  # names of other things than tensors in an error; the rest is counted
 
 
 class _Layout(Protocol):
@@ -38,43 +38,69 @@ class _Layout(Protocol):
     ) -> tuple[int, InputSizes, Any]: ...
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A captioner with stored weights, and what it was built from."""
+
+    captioner: Captioner
+    vocab_size: int
+    inputs: InputSizes
+    config: BaseModel
+
+
+class _Shapes(dict[str, torch.Size]):
+    """Remembers which tensor was asked for last: the one that a size could not be read from."""
+
+    last = ""
+
+    def __getitem__(self, key: str) -> torch.Size:
+        self.last = key
+        return super().__getitem__(key)
+
+
 def load_xmodaler(path: Path | str, model: str, **overrides: Any) -> Captioner:
-    """Build the captioner that a checkpoint holds, in evaluation mode, in float32.
+    """The captioner that a checkpoint holds, in evaluation mode, in float32.
+
+    Arguments and errors are those of :func:`read_xmodaler`.
+    """
+    return read_xmodaler(path, model, **overrides).captioner
+
+
+def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
+    """Build the captioner that a checkpoint holds; its sizes are read from the tensors' shapes.
 
     Args:
         path: a state_dict of X-modaler, bare or under the key ``"model"``, as a PyTorch file or
             safetensors; or a safetensors file that `gegcore run` wrote.
         model: a key of ``ARCHITECTURES``.
-        overrides: fields of the model's config, which its sizes are otherwise read into from the
-            shapes. What shapes do not tell (``heads`` of the Transformers, ``celu_alpha``) is the
-            published value unless given here.
+        overrides: fields of the model's config. What shapes do not tell (``heads`` of the
+            Transformers, ``celu_alpha`` of X-LAN) is the published value unless given here.
 
     Raises:
         ConfigError: an unknown model or field, or a value out of range.
         DataError: no such file; one that cannot be read without running code; a tensor that is
             missing, unknown or of a wrong shape (all of them are listed).
     """
-    build, _ = architecture(model)
+    build, published = architecture(model)
     tensors, ours = _read(Path(path), model)
-    shapes = {key: tensor.shape for key, tensor in tensors.items()}
-    if ours:
-        shapes = _their_shapes(model, shapes)
+    found = _Shapes({key: tensor.shape for key, tensor in tensors.items()})
+    shapes = _Shapes(_their_shapes(model, found)) if ours else found
     try:
         vocab_size, inputs, config = _layout(model).xmodaler_sizes(shapes, **overrides)
     except ValidationError as error:
         raise bad_settings(model, error) from error
-    except (LookupError, ValueError) as error:  # a size cannot be read
-        keys = _layout(model).xmodaler_keys(architecture(model)[1]())
-        expected = (key for group in keys.values() for key in group)
-        raise _misfit(path, model, shapes, dict.fromkeys(expected)) from error
+    except (LookupError, ValueError) as error:  # a tensor is missing or has too few dimensions
+        keys = _layout(model).xmodaler_keys(published())
+        expected = dict.fromkeys(key for group in keys.values() for key in group)
+        raise _misfit(path, model, shapes, expected, unreadable=shapes.last) from error
     captioner = build(vocab_size, inputs, config)
     wanted = {key: tensor.shape for key, tensor in captioner.state_dict().items()}
     if not ours:
         tensors = _join(path, model, tensors, _layout(model).xmodaler_keys(config), wanted)
-    elif wanted != {key: tensor.shape for key, tensor in tensors.items()}:
-        raise _misfit(path, model, {k: t.shape for k, t in tensors.items()}, wanted)
+    elif wanted != found:
+        raise _misfit(path, model, found, wanted)
     captioner.load_state_dict(tensors)
-    return captioner.eval()
+    return Checkpoint(captioner.eval(), vocab_size, inputs, config)
 
 
 def _layout(model: str) -> _Layout:
@@ -103,7 +129,7 @@ def _read(path: Path, model: str) -> tuple[dict[str, Tensor], bool]:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file can raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "truncated"
         raise DataError(
             f"{path} is no checkpoint that can be read without running code from it: {reason}",
@@ -168,6 +194,7 @@ def _misfit(
     model: str,
     found: Mapping[str, torch.Size],
     expected: Mapping[str, torch.Size | None],
+    unreadable: str = "",
 ) -> DataError:
     """All that is missing, unknown or of a wrong shape; expected None: any shape."""
     missing = sorted(expected.keys() - found.keys())
@@ -177,6 +204,8 @@ def _misfit(
         for key, shape in expected.items()
         if shape is not None and key in found and found[key] != shape
     ]
+    if unreadable in found:
+        wrong.append(f"{unreadable} is {_size(found[unreadable])}")
     lists = {"missing": missing, "unknown": unknown, "of a wrong shape": wrong}
     said = "".join(f"\n  {title}: {', '.join(names)}" for title, names in lists.items() if names)
     fits = [name for name in ARCHITECTURES if _fits(name, found)]
