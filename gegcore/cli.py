@@ -51,6 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=1)
     run.set_defaults(function=_run)
 
+    _import_parser(commands)
+
+    keep = commands.add_parser(
+        "archive", help="copy metrics and captions of finished runs, no weights, to a folder"
+    )
+    _profile(keep)
+    keep.add_argument("--to", type=Path, default=Path("results"), help="default: results")
+    keep.set_defaults(function=_archive)
+
+    listing = commands.add_parser("profiles", help="list the profiles")
+    listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
+    return parser
+
+
+def _import_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     load = commands.add_parser(
         "import-xmodaler",
         help="make the MLE run that SCST starts from, of a checkpoint of X-modaler",
@@ -68,17 +83,6 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that the shapes of the weights do not tell, such as heads=4",
     )
     load.set_defaults(function=_import)
-
-    keep = commands.add_parser(
-        "archive", help="copy metrics and captions of finished runs, no weights, to a folder"
-    )
-    _profile(keep)
-    keep.add_argument("--to", type=Path, default=Path("results"), help="default: results")
-    keep.set_defaults(function=_archive)
-
-    listing = commands.add_parser("profiles", help="list the profiles")
-    listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
-    return parser
 
 
 def _profile(parser: argparse.ArgumentParser) -> None:

@@ -41,11 +41,11 @@ def import_xmodaler(
     """Make the MLE run of a profile from a checkpoint, without training.
 
     `gegcore run --objective scst` with the same model and seed starts from it. While profile, data
-    and code stay as they are, `--objective mle` evaluates it; later it would train afresh.
+    and code stay as they are, `--objective mle` evaluates it; after a change it would train afresh.
 
     Args:
         profile: whose data SCST will train on.
-        checkpoint: see `gegcore.models.xmodaler.read_xmodaler`.
+        checkpoint: a file that `gegcore.models.load_xmodaler` reads.
         vocabulary: X-modaler's `vocabulary.txt`: the word on line n has id n.
         model: a name in `gegcore.models.ARCHITECTURES`.
         seed: of the run folder.
@@ -68,7 +68,7 @@ def import_xmodaler(
     if stored.vocab_size != len(words) + 1:
         raise DataError(
             f"{checkpoint} knows {stored.vocab_size} ids, but {vocabulary} lists {len(words)} "
-            "words, which with the end token 0 are one id more",
+            "words (the end token is one id more)",
             "give the vocabulary.txt that the checkpoint was trained with",
         )
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
