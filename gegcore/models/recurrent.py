@@ -155,8 +155,8 @@ class RecurrentCaptioner(Captioner, Generic[M]):
         _, copies, length = tokens.shape
         state = self.start(memory, copies, length)
         assert isinstance(state, RecurrentState)
-        words = self.word_gates(self._embed(tokens))
-        return [self.advance(words[:, :, t], state) for t in range(length)]
+        words = self.word_gates(self._embed(tokens)).unbind(2)
+        return [self.advance(word, state) for word in words]
 
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.word_dropout(self.words(tokens).relu())

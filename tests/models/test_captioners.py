@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gegcore.data.features import FeatureBatch, InputSizes
-from gegcore.errors import ConfigError, DataError
-from gegcore.models import ARCHITECTURES, GCNLSTM, Captioner, build_captioner, shift_right
+from gegcore.errors import ConfigError
+from gegcore.models import ARCHITECTURES, Captioner, build_captioner, shift_right
 
 VOCAB = 23
 INPUTS = InputSizes(regions=10, pooled=6, attributes=7, relations=5)
@@ -253,64 +253,6 @@ def test_dropout_acts_in_training_only(name: str) -> None:
 def test_shift_right() -> None:
     tokens = torch.tensor([[[5, 6, 0, 0], [7, 0, 0, 0]]])
     assert shift_right(tokens).tolist() == [[[0, 5, 6, 0], [0, 7, 0, 0]]]
-
-
-@pytest.mark.parametrize("field", ["pooled", "attributes"])
-def test_lstm_a3_remembers_both_of_its_inputs(field: str) -> None:
-    model, batch, tokens = small("lstm_a3"), features(2, 3), captions(2, 4)
-    moved = replace(batch, **{field: getattr(batch, field) + 1})
-    difference = (model(moved, tokens) - model(batch, tokens)).abs().amax(-1)
-    assert (difference > 1e-6).all()
-
-
-def test_every_relation_and_its_label_matter_to_gcn_lstm() -> None:
-    model, batch, tokens = small("gcn_lstm"), features(1, 3), captions(1, 4)
-    assert isinstance(model, GCNLSTM)
-    torch.nn.init.normal_(model.graph.label_bias)  # zero before training
-    with torch.no_grad():
-        outputs = []
-        for label in (0, 1, 2):
-            relations = torch.zeros(1, 3, 3, dtype=torch.long)
-            for i, j in ((0, 1), (1, 0), (2, 2)):
-                changed = relations.clone()
-                changed[0, i, j] = label
-                outputs.append(model(replace(batch, relations=changed), tokens))
-    none = outputs[0]
-    assert torch.equal(outputs[1], none) and torch.equal(outputs[2], none)
-    different = [none, *outputs[3:]]
-    for i, left in enumerate(different):
-        assert not any(torch.allclose(left, right) for right in different[:i])
-
-
-@pytest.mark.parametrize(
-    ("name", "field", "lacking"),
-    [
-        ("lstm_a3", "attributes", "attributes"),
-        ("lstm_a3", "pooled", "whole-picture features"),
-        ("attention", "regions", "region features"),
-        ("updown", "regions", "region features"),
-        ("gcn_lstm", "regions", "region features"),
-        ("gcn_lstm", "relations", "relations"),
-    ],
-)
-def test_data_without_a_needed_input_is_refused(name: str, field: str, lacking: str) -> None:
-    with pytest.raises(ConfigError, match=f"(?s)'{name}' reads {lacking}.*-> compute"):
-        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **SMALL[name])
-
-
-@pytest.mark.parametrize(("name", "field"), [("lstm_a3", "attributes"), ("gcn_lstm", "relations")])
-def test_a_batch_without_a_needed_input_is_refused(name: str, field: str) -> None:
-    with pytest.raises(DataError, match=f"(?s)'{name}' reads {field}.*FeatureBatch.{field}"):
-        small(name).encode(replace(features(2, 3), **{field: None}))
-
-
-@pytest.mark.parametrize("name", ["attention", "updown"])
-def test_boxes_matter_only_if_embedded(name: str) -> None:
-    batch, tokens = features(2, 3), captions(2, 4)
-    moved = replace(batch, boxes=batch.boxes.flip(1))
-    plain, placed = small(name), small(name, box_embedding=True)
-    assert torch.equal(plain(batch, tokens), plain(moved, tokens))
-    assert not torch.allclose(placed(batch, tokens), placed(moved, tokens))
 
 
 @models
