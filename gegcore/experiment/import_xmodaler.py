@@ -13,7 +13,7 @@ import yaml
 
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import DataError
-from gegcore.experiment.train import training_key
+from gegcore.experiment.train import import_key, training_key
 from gegcore.experiment.validation import Validator
 from gegcore.models.registry import resolve_config
 from gegcore.models.xmodaler import Checkpoint, read_xmodaler
@@ -40,8 +40,8 @@ def import_xmodaler(
 ) -> RunFolder:
     """Make the MLE run of a profile from a checkpoint, without training.
 
-    `gegcore run --objective scst` with the same model and seed starts from it. While profile, data
-    and code stay as they are, `--objective mle` evaluates it; after a change it would train afresh.
+    `gegcore run --objective scst` with the same model and seed starts from it, `--objective mle`
+    evaluates it. It is never trained over: where it no longer fits the profile, that is an error.
 
     Args:
         profile: whose data SCST will train on.
@@ -182,6 +182,7 @@ def _write(
         "history": [{"epoch": 0, "step": 0, **Validator(materials)(stored.captioner)}],
         "environment": environment(),
         "imported": imported,
+        "import_key": import_key(materials, model),
     }
     run.path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=run.path.parent, prefix=".import.") as folder:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from gegcore.cli import main
 from gegcore.errors import DataError
-from gegcore.experiment import run_experiment
+from gegcore.experiment import run_experiment, train
 from gegcore.experiment.import_xmodaler import import_xmodaler, read_vocabulary
 from gegcore.models import InputSizes, build_captioner
 from gegcore.models.xlan import XlanConfig, xmodaler_keys
 from gegcore.prepare import Materials
 from gegcore.profiles import CONFIG_FOLDER, Profile, load_profile
-from gegcore.storage import read_json
+from gegcore.report.curves import learning_curves
+from gegcore.storage import read_json, write_json
 
 SIZES: dict[str, Any] = dict(width=16, word_width=12, heads=4, encoder_layers=1, attention_width=6)
 
@@ -90,6 +91,23 @@ def test_scst_starts_from_the_imported_run(
     mle = run_experiment(profile, "xlan", "mle", seed=4)  # evaluates it, and does not train
     assert mle.checkpoint.read_bytes() == weights
     assert mle.metrics()["CIDEr"]["n"] == profile.data.test
+
+
+def test_an_imported_run_is_never_trained_over(
+    profile: Profile, materials: Materials, files: tuple[Path, Path], smoke_home: Path
+) -> None:
+    """Days of somebody's training are not lost to a change of code or of a learning rate."""
+    run = import_xmodaler(profile, *files, "xlan", materials=materials)
+    weights = run.checkpoint.read_bytes()
+    record = read_json(run.file("training.json"))
+    write_json(run.file("training.json"), record | {"key": "made by other code"})
+    assert train(materials, "xlan", "mle", 1).checkpoint.read_bytes() == weights
+    assert "<img" in learning_curves(run, "mle")._repr_html_()
+
+    write_json(run.file("training.json"), record | {"key": "", "import_key": "another profile"})
+    with pytest.raises(DataError, match="imported for another vocabulary"):
+        train(materials, "xlan", "mle", 1)
+    assert run.checkpoint.read_bytes() == weights
 
 
 def test_a_run_that_exists_is_left_alone(
