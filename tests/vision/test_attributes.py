@@ -9,7 +9,7 @@ import pytest
 import torch
 from vision_shapes import LABELS, SIDE, Learned
 
-from gegcore.data.features import write_features
+from gegcore.data.feature_writer import write_features
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.errors import ChecksumError, ConfigError, MissingDependencyError, TrainingError
 from gegcore.vision.attributes import WordClassifier, load_classifier

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gegcore.data.features import FeatureStore, write_features
+from gegcore.data.feature_writer import write_features
+from gegcore.data.features import FeatureStore
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.vision.attributes import SHIPPED, load_classifier
 from gegcore.vision.detector import RegionExtractor, load_extractor
