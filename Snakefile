@@ -125,6 +125,7 @@ rule results_page:
         notebook="notebooks/{page}.ipynb",
         finished=FINISHED,
         ready=READY,
+        sweeps=[path.as_posix() for path in sorted(Path("results/sweeps").glob("*.json"))],
     output: f"{PAGES}/{{page}}.ipynb"
     wildcard_constraints: page="|".join(RESULTS)
     params:

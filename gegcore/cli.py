@@ -1,4 +1,4 @@
-"""The `gegcore` command: prepare what runs need, run an experiment, list profiles."""
+"""The `gegcore` command: prepare what runs need, run or import an experiment, list profiles."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from gegcore import __version__
-from gegcore.errors import GegError
+from gegcore.errors import ConfigError, GegError
 from gegcore.profiles import load_profile, profile_names
 
 
@@ -48,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=1)
     run.set_defaults(function=_run)
 
+    _import_parser(commands)
+
     keep = commands.add_parser(
         "archive", help="copy metrics and captions of finished runs, no weights, to a folder"
     )
@@ -58,6 +63,26 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("profiles", help="list the profiles")
     listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
     return parser
+
+
+def _import_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    load = commands.add_parser(
+        "import-xmodaler",
+        help="make the MLE run that SCST starts from, of a checkpoint of X-modaler",
+    )
+    load.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
+    load.add_argument("vocabulary", type=Path, metavar="VOCABULARY", help="its vocabulary.txt")
+    load.add_argument("--model", required=True)
+    _profile(load)
+    load.add_argument("--seed", type=int, default=1)
+    load.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting that the shapes of the weights do not tell, such as heads=4",
+    )
+    load.set_defaults(function=_import)
 
 
 def _profile(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +110,34 @@ def _run(arguments: argparse.Namespace) -> None:
     for name, metric in run.metrics().items():
         low, high = metric["ci95"]
         print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    profile = load_profile(arguments.profile)
+    settings = dict(_setting(text) for text in arguments.set)
+    from gegcore.experiment.import_xmodaler import import_xmodaler
+
+    run = import_xmodaler(
+        profile,
+        arguments.checkpoint,
+        arguments.vocabulary,
+        arguments.model,
+        arguments.seed,
+        settings,
+    )
+    cider = run.history()["CIDEr-D"].iloc[0]
+    print(f"{run.name}: imported to {run.path}, validation CIDEr-D {cider:.2f}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    error = ConfigError(f"--set {text!r} is no KEY=VALUE", "write e.g. --set heads=4")
+    if not equals or not key:
+        raise error
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as cause:
+        raise error from cause
 
 
 def _archive(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from gegcore.storage import digest, sha256_file
 # Modules whose code decides what each stage of `gegcore prepare` stores.
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("gegcore.data.scenes.world", "gegcore.data.vocabulary"),
-    "features": ("gegcore.data.features", "gegcore.vision.detector"),
+    "features": ("gegcore.data.feature_writer", "gegcore.vision.detector"),
     "clip": ("gegcore.clip",),
     "groups": ("gegcore.groups",),
 }

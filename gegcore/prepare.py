@@ -10,7 +10,8 @@ import torch
 
 from gegcore.array_folder import stored_source
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
-from gegcore.data.features import FeatureStore, write_features
+from gegcore.data.feature_writer import write_features
+from gegcore.data.features import FeatureStore
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ChecksumError, DataError

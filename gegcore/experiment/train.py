@@ -61,6 +61,8 @@ def train_into(
     key = training_key(materials, model_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
+    if _imported(run, materials, model_name):
+        return run
     _clear_stale(run, key)
     resolved = {
         "profile": profile.model_dump(mode="json"),
@@ -123,6 +125,36 @@ def training_key(
             "code": code_digest("gegcore.experiment.train"),
         }
     )
+
+
+def import_key(materials: Materials, model_name: str) -> str:
+    """Digest of all that a checkpoint from elsewhere must fit: no code, for none made it."""
+    profile = materials.profile
+    return digest(
+        {
+            "model": [model_name, profile.models.get(model_name, {})],
+            "max_len": profile.max_len,
+            "vocabulary": materials.vocabulary.digest,
+            "inputs": vars(materials.features["train"].sizes),
+        }
+    )
+
+
+def _imported(run: RunFolder, materials: Materials, model_name: str) -> bool:
+    """Whether the run is a checkpoint from elsewhere, which no training could bring back.
+
+    Raises:
+        DataError: it is, and the profile has changed so that it no longer fits.
+    """
+    record = run.file("training.json")
+    if not record.is_file() or "imported" not in (stored := read_json(record)):
+        return False
+    if stored["import_key"] != import_key(materials, model_name):
+        raise DataError(
+            f"run {run.name} was imported for another vocabulary, model size or features",
+            f"delete {run.path} to train it here, or import it again",
+        )
+    return True
 
 
 def start_run(

@@ -19,6 +19,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.inputs import require_sizes
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -164,6 +165,7 @@ class MeshedMemory(DecoderStack):
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: MeshedMemoryConfig) -> None:
         super().__init__()
+        require_sizes("meshed_memory", inputs, "regions")
         self.vocab_size = vocab_size
         self.config = config
         self.words = WordEmbedding(

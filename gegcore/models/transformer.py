@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.inputs import require_sizes
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -118,6 +119,7 @@ class Transformer(DecoderStack):
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: TransformerConfig) -> None:
         super().__init__()
+        require_sizes("transformer", inputs, "regions")
         self.vocab_size = vocab_size
         self.config = config
         self.words = WordEmbedding(

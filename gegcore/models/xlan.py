@@ -17,6 +17,7 @@ from torch.nn.functional import glu
 
 from gegcore.data.features import InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.models.inputs import require_sizes
 from gegcore.models.xlinear_attention import XLinearAttention, masked_mean
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -146,6 +147,7 @@ class Xlan(Captioner):
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: XlanConfig) -> None:
         super().__init__()
+        require_sizes("xlan", inputs, "regions")
         width = config.width
         self.vocab_size = vocab_size
         self.config = config

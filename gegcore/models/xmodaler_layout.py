@@ -18,4 +18,5 @@ def weight_and_bias(modules: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[s
 
 def layer_count(shapes: Mapping[str, torch.Size], prefix: str) -> int:
     """How many layers a state_dict has below e.g. ``"encoder.layers."``."""
-    return len({key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)})
+    below = (key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix))
+    return len({index for index in below if index.isdigit()})

@@ -31,7 +31,7 @@ def learning_curves(run: RunFolder, objective: str) -> Html:
     """
     history, log = run.history(), run.log()
     kept = int(read_json(run.file("training.json"))["best_epoch"])
-    parts = [_loss(log, objective)]
+    parts = [_loss(log, objective)] if len(log) else []  # an imported run was not trained here
     for metric, label in _CURVES.items():
         if metric in history:
             parts.append(_curve(history, metric, label, objective, kept))

@@ -14,7 +14,7 @@ from gegcore.data.scenes.graph import SceneGraph
 from gegcore.progress import track
 from gegcore.vision.detector_losses import Target
 from gegcore.vision.heads import Labels
-from gegcore.vision.trunk import POOLED, STRIDE8, STRIDE16, Trunk, TrunkMaps
+from gegcore.vision.trunk import STRIDE8, STRIDE16, Trunk, TrunkMaps
 
 
 class Scenes(Protocol):
@@ -32,17 +32,18 @@ class CachedMaps:
     Attributes:
         stride8: `(n, H/8, W/8, 40)`.
         stride16: `(n, H/16, W/16, 112)`.
-        pooled: `(n, 1280)`.
     """
 
     stride8: np.memmap
     stride16: np.memmap
-    pooled: np.memmap
 
     def batch(self, indices: np.ndarray) -> TrunkMaps:
-        """Maps of the pictures at `indices` as float32."""
-        arrays = (self.stride8, self.stride16, self.pooled)
-        return TrunkMaps(*(torch.from_numpy(a[indices]).float().movedim(-1, 1) for a in arrays))
+        """Maps of the pictures at `indices` as float32; `pooled` is empty."""
+        fine, coarse = (
+            torch.from_numpy(array[indices]).float().permute(0, 3, 1, 2)
+            for array in (self.stride8, self.stride16)
+        )
+        return TrunkMaps(fine, coarse, torch.empty(len(indices), 0))
 
 
 def cache_maps(
@@ -57,15 +58,14 @@ def cache_maps(
             for name, channels, like in (
                 ("stride8", STRIDE8, maps.stride8),
                 ("stride16", STRIDE16, maps.stride16),
-                ("pooled", POOLED, maps.pooled),
             ):
                 shape = (count, *like.shape[2:], channels)
                 files.append(
                     np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, shape)
                 )
-        for file, like in zip(files, maps, strict=True):
-            file[rows] = like.movedim(1, -1).cpu().numpy()
-    return CachedMaps(*files)
+        for file, like in zip(files, maps, strict=False):
+            file[rows] = like.permute(0, 2, 3, 1).cpu().numpy()
+    return CachedMaps(files[0], files[1])
 
 
 def target_of(scene: SceneGraph, labels: Labels, size: tuple[int, int]) -> Target:

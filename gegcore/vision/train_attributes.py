@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gegcore.data.scenes.annotators import human_captions
 from gegcore.data.scenes.world import ScenesDataset
@@ -20,7 +22,7 @@ from gegcore.data.vocabulary import tokenize
 from gegcore.errors import ConfigError, TrainingError
 from gegcore.progress import track
 from gegcore.provenance import code_digest, environment
-from gegcore.vision.attributes import SHIPPED, WordClassifier, word_loss
+from gegcore.vision.attributes import SHIPPED, WordClassifier
 from gegcore.vision.detector_data import CachedMaps, cache_maps, shuffled
 from gegcore.vision.trunk import Trunk
 from gegcore.vision.weights import FOLDER, save_shipped
@@ -120,23 +122,29 @@ def fit(classifier: WordClassifier, maps: CachedMaps, labels: Tensor, recipe: Re
         TrainingError: the loss is no longer a number.
     """
     steps = len(labels) // recipe.batch * recipe.epochs
-    classifier.expect(labels.mean(0), places=maps.stride8[0, ..., 0].size // 4)
+    # A word begins at its frequency: most are rare, and learning that would take an epoch.
+    classifier.output.bias.data = torch.logit(labels.mean(0), eps=1e-4)
     optimiser = torch.optim.AdamW(classifier.parameters(), recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.rate, total_steps=steps, pct_start=0.1
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
     batches = shuffled(len(labels), recipe.batch, recipe.epochs, np.random.default_rng(recipe.seed))
     classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     classifier.train()
     for batch in track(batches, "words", total=steps):
         optimiser.zero_grad(set_to_none=True)
-        word_loss(classifier.log_absence(maps.batch(batch)), labels[batch]).backward()
+        logits = classifier.logits(maps.batch(batch))
+        losses = F.binary_cross_entropy_with_logits(logits, labels[batch], reduction="none")
+        losses.sum(1).mean().backward()
         norm = torch.nn.utils.clip_grad_norm_(classifier.parameters(), 5.0)
         if not torch.isfinite(norm):
             raise TrainingError("the word classifier's loss is not a number", "lower --rate")
         optimiser.step()
         schedule.step()
     classifier.eval()
+
+
+def _rate(step: int, steps: int) -> float:
+    """Share of the highest learning rate at a step: a rise over a tenth, then a cosine."""
+    return min((step + 1) / max(1, steps // 10), (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 @torch.no_grad()
@@ -205,8 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
         classifier, scores = train(recipe, Path(folder))
     flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in asdict(recipe).items())
     provenance = {
-        "what": "multiple-instance word classifier on EfficientNet-lite0, trained on OpenMoji "
-        "Scenes (web)",
+        "what": "word classifier over EfficientNet-lite0, trained on OpenMoji Scenes (web)",
         "command": f"python -m gegcore.vision.train_attributes {flags}",
         "recipe": asdict(recipe),
         "seconds": round(time.monotonic() - started),

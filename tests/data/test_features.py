@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gegcore.data.dataset import ImageRecord
-from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes, write_features
+from gegcore.data.feature_writer import write_features
+from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes
 from gegcore.errors import ChecksumError, DataError
 
 N, DR, DG = 3, 4, 5

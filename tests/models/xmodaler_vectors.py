@@ -40,10 +40,7 @@ class Vectors:
         )
 
     def batch(self, dtype: torch.dtype) -> FeatureBatch:
-        regions = self.stored["inputs"]["att_feats"].to(dtype)
-        boxes = torch.zeros(*regions.shape[:2], 4, dtype=dtype)
-        mask = self.stored["inputs"]["att_mask"].bool()
-        return FeatureBatch(regions.mean(1), None, regions, boxes, None, mask)
+        return features(self.stored["inputs"], dtype)
 
     def unused_keys(self) -> set[str]:
         """X-modaler's keys that no tensor of ours is made from; fails if one is used twice."""
@@ -89,3 +86,14 @@ class Vectors:
 def padded(words: Tensor) -> Tensor:
     """To X-modaler's 20 columns; ours stop where no caption goes on."""
     return pad(words, (0, STEPS - words.shape[-1]))
+
+
+def features(inputs: dict[str, Tensor], dtype: torch.dtype) -> FeatureBatch:
+    """The images of a fixture; models that look at no regions get one of zeros."""
+    images = len(inputs["tokens"])
+    regions = inputs.get("att_feats", torch.zeros(images, 1, 1)).to(dtype)
+    mask = inputs.get("att_mask", torch.ones(images, 1)).bool()
+    boxes = torch.zeros(*mask.shape, 4, dtype=dtype)
+    pooled = inputs.get("global_feat", torch.zeros(images, 1)).to(dtype)
+    attributes = inputs["attributes"].to(dtype) if "attributes" in inputs else None
+    return FeatureBatch(pooled, attributes, regions, boxes, inputs.get("relations"), mask)

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 from vision_shapes import LABELS, SIDE, Learned
 
-from gegcore.data.features import write_features
+from gegcore.data.feature_writer import write_features
 from gegcore.data.scenes.world import ScenesDataset
-from gegcore.errors import ChecksumError, ConfigError, MissingDependencyError
-from gegcore.vision.attributes import WordClassifier, load_classifier, word_loss
+from gegcore.errors import ChecksumError, ConfigError, MissingDependencyError, TrainingError
+from gegcore.vision.attributes import WordClassifier, load_classifier
 from gegcore.vision.detector import RegionExtractor, load_extractor
 from gegcore.vision.faster_rcnn import Thresholds
 from gegcore.vision.relations import RELATIONS, spatial_relations
@@ -56,43 +55,42 @@ def said(learned: Learned) -> list[set[str]]:
     return [{s.setting, *(w for t in s.things for w in (t.entity, t.colour or ""))} for s in scenes]
 
 
-def test_it_is_the_noisy_or_of_its_places_and_the_whole_picture() -> None:
+def test_where_a_thing_is_does_not_matter() -> None:
+    """Maximum and mean over places forget the places: a mirrored map says the same words."""
     classifier, maps = _classifier(), _maps()
-    classifier.expect(torch.full((len(WORDS),), 0.3), places=24)
-    local = classifier.fine(maps.stride8) + classifier.coarse(maps.stride16).repeat_interleave(
-        2, dim=2
-    ).repeat_interleave(2, dim=3)
-    places = torch.sigmoid(classifier.place(F.relu(classifier.merge(F.relu(local)))))
-    whole = torch.sigmoid(classifier.whole(F.relu(classifier.hidden(maps.pooled))))
-    instances = torch.cat([places.flatten(2), whole.unsqueeze(2)], dim=2)
-    assert instances.shape == (2, len(WORDS), 4 * 6 + 1)
-    expected = 1 - (1 - instances.double()).prod(2)
-    assert torch.allclose(classifier(maps).double(), expected, atol=1e-5)
-    assert expected.min() > 0.01 and expected.max() < 0.99, "the case distinguishes"
+    classifier.merge.weight.copy_(classifier.merge.weight * 0)
+    classifier.merge.weight[:, :, 1, 1] = torch.eye(classifier.merge.out_channels)
+    spread = TrunkMaps(
+        maps.stride8[..., ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3),
+        maps.stride16,
+        maps.pooled,
+    )
+    mirrored = TrunkMaps(spread.stride8.flip(3), spread.stride16.flip(3), spread.pooled)
+    assert torch.allclose(classifier(spread), classifier(mirrored), atol=1e-6)
+    assert not torch.allclose(classifier(spread)[0], classifier(spread)[1], atol=1e-4)
 
 
-def test_without_evidence_each_word_has_its_frequency() -> None:
-    classifier, frequency = _classifier(), torch.tensor([0.5, 0.01, 0.2, 0.9, 0.03])
-    classifier.place.weight.zero_()
-    classifier.whole.weight.zero_()
-    classifier.expect(frequency, places=4 * 6)
-    assert torch.allclose(classifier(_maps()), frequency.expand(2, -1), atol=1e-5)
-    classifier.expect(torch.tensor([0.0, 1.0, 0.5, 0.5, 0.5]), places=4 * 6)
-    assert torch.isfinite(classifier.place.bias).all(), "words of all pictures or of none"
+def test_both_maps_matter() -> None:
+    classifier, maps, other = _classifier(), _maps(), _maps(seed=1)
+    said = classifier(maps)
+    assert said.shape == (2, len(WORDS)) and said.gt(0).all() and said.lt(1).all()
+    assert not torch.allclose(classifier(maps._replace(stride8=other.stride8)), said)
+    assert not torch.allclose(classifier(maps._replace(stride16=other.stride16)), said)
 
 
-def test_the_loss_is_the_cross_entropy() -> None:
-    p = torch.tensor([[0.2, 0.7, 1e-3], [0.5, 0.9999, 0.3]], dtype=torch.float64)
-    labels = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]], dtype=torch.float64)
-    expected = F.binary_cross_entropy(p, labels, reduction="sum") / 2
-    assert torch.allclose(word_loss(torch.log1p(-p), labels), expected)
+def test_training_begins_at_the_frequencies(learned: Learned) -> None:
+    frequency = torch.tensor([0.5, 0.0, 0.25, 1.0, 0.75])
+    labels = (torch.arange(8)[:, None] < frequency * 8).float()
+    classifier = WordClassifier(WORDS)
+    fit(classifier, learned.maps, labels, Recipe(epochs=1, batch=8, rate=1e-12))
+    without = torch.full((1, classifier.output.in_features), 0.0)
+    assert torch.allclose(classifier.output(without).sigmoid()[0], frequency, atol=1e-3)
 
 
-@pytest.mark.parametrize("log_absence", [0.0, -1e-12, -60.0, -5000.0])
-def test_the_loss_of_certain_words_has_a_gradient(log_absence: float) -> None:
-    certain = torch.full((1, 2), log_absence, requires_grad=True)
-    word_loss(certain, torch.tensor([[0.0, 1.0]])).backward()
-    assert certain.grad is not None and torch.isfinite(certain.grad).all()
+def test_a_loss_that_is_no_number_is_refused(learned: Learned) -> None:
+    with pytest.raises(TrainingError, match="not a number") as caught:
+        fit(WordClassifier(WORDS), learned.maps, torch.full((8, 5), torch.nan), Recipe(batch=8))
+    assert "--rate" in caught.value.fix
 
 
 def test_it_learns_words_of_places_and_of_whole_pictures(
@@ -178,7 +176,7 @@ def test_shipped_weights_are_the_same_in_half_precision(tmp_path: Path) -> None:
     assert torch.equal(before, torch.get_rng_state()), "loading draws no random numbers"
     assert loaded.words == WORDS and not loaded.training
     assert loaded.digest == load_shipped("words", tmp_path).metadata["sha256"][:16]
-    assert loaded.place.weight.dtype == torch.float32
+    assert loaded.output.weight.dtype == torch.float32
     assert torch.allclose(loaded(_maps()), classifier.half().float()(_maps()))
 
 

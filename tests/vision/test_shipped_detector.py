@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gegcore.data.features import FeatureStore, write_features
+from gegcore.data.feature_writer import write_features
+from gegcore.data.features import FeatureStore
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.vision.detector import SHIPPED, RegionExtractor, load_extractor
 from gegcore.vision.detector_data import target_of
