@@ -86,10 +86,18 @@ def _member(node: ast.AST, name: str, said: str, fix: str) -> ast.AST:
 def _mentioning(function: ast.AST, name: str) -> set[int]:
     lines: set[int] = set()
     for statement in ast.walk(function):
-        # Of a loop or a condition only its parts are meant, not the whole.
-        if not isinstance(statement, ast.stmt) or hasattr(statement, "body"):
+        if not isinstance(statement, ast.stmt):
             continue
-        for part in ast.walk(statement):
-            if name in (getattr(part, "id", None), getattr(part, "attr", None)):
-                lines |= set(range(statement.lineno, (statement.end_lineno or 0) + 1))
+        # Of a loop or a condition its head is meant; what is inside comes by itself.
+        inside = hasattr(statement, "body")
+        parts = ast.iter_child_nodes(statement) if inside else [statement]
+        for part in parts:
+            if not (inside and isinstance(part, ast.stmt)) and _mentions(part, name):
+                lines |= set(range(part.lineno, (part.end_lineno or 0) + 1))  # type: ignore[attr-defined]
     return lines
+
+
+def _mentions(node: ast.AST, name: str) -> bool:
+    return any(
+        name in (getattr(part, "id", None), getattr(part, "attr", None)) for part in ast.walk(node)
+    )

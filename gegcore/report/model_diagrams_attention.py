@@ -60,7 +60,14 @@ MESHED_MEMORY = Diagram(
         Box("input", 206, 28, "regions", "data", 90),
         Box("embedding", 206, 76, "linear, ReLU, norm", width=138),
         *(
-            Box(f"layer{j}", 206, 66 + 64 * j, f"encoder layer {j}\nself-attention, feed-forward", "attention", 158)
+            Box(
+                f"layer{j}",
+                206,
+                66 + 64 * j,
+                f"encoder layer {j}\nself-attention, feed-forward",
+                "attention",
+                158,
+            )
             for j in (1, 2, 3)
         ),
         *(
@@ -116,7 +123,9 @@ XLAN = Diagram(
         Box("input", 252, 24, "regions", "data", 90),
         Box("regions", 252, 72, "linear, ReLU", width=100),
         Box("mean", 100, 72, "mean", "operation", 70),
-        Box("attend", 100, 132, "X-linear attention\nof $g$ to regions", "attention", 146, new=True),
+        Box(
+            "attend", 100, 132, "X-linear attention\nof $g$ to regions", "attention", 146, new=True
+        ),
         Box("update", 252, 196, "update regions\nlinear, ReLU, add, norm", width=152, new=True),
         Box("all", 100, 266, "linear of all $g$, norm", width=146, new=True),
         Box("word", 246, 352, "word $w_{t-1}$", "data", 104),
@@ -140,15 +149,15 @@ XLAN = Diagram(
         Arrow("all.bottom", "add.top", "$g$", shift=(0, 26)),
         Arrow("word.bottom", "embedding.top"),
         Arrow("add.bottom", "lstm.top:0.152"),
-        Arrow("embedding.bottom", "lstm.top:0.787", "$x_t$"),
+        Arrow("embedding.bottom", "lstm.top:0.787", "$e_t$"),
         Arrow("lstm.bottom:0.683", "look.top"),
         Arrow("update.bottom:0.92", "look.right", "$v$", shift=(0, -116)),
         Arrow("look.bottom", "merge.top:0.59"),
         Arrow("lstm.bottom:0.117", "merge.left"),
         Arrow("lstm.bottom:0.117", "context.top:0.16", "$h_t$"),
         Arrow("merge.bottom", "context.top:0.73"),
-        Arrow("context.left", "add.left", "$c_{t-1}$", ((26, 650), (26, 414)), back=True),
-        Arrow("context.bottom", "output.top", "$c_t$"),
+        Arrow("context.left", "add.left", "$k_{t-1}$", ((26, 650), (26, 414)), back=True),
+        Arrow("context.bottom", "output.top", "$k_t$"),
         Arrow("output.bottom", "next.top"),
     ),
 )
@@ -184,7 +193,7 @@ X_LINEAR = Diagram(
         Arrow("product.bottom", "bilinear.top"),
         Arrow("bilinear.bottom:0.3", "channel.top"),
         Arrow("bilinear.bottom:0.7", "spatial.top"),
-        Arrow("spatial.bottom", "sum.top:0.125", "$a_i$"),
+        Arrow("spatial.bottom", "sum.top:0.125", "$\u03b1_i$"),
         Arrow("v2.bottom", "sum.top:0.714"),
         Arrow("channel.bottom", "all.top", "$\u03b2$"),
         Arrow("sum.bottom", "all.right"),

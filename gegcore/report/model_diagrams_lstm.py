@@ -33,10 +33,8 @@ LSTM_A3 = Diagram(
         Arrow("first.right", "second.left", "$h, c$"),
         Arrow("second.bottom", "lstm.top", "$h_0, c_0$", shift=(0, 6)),
         Arrow("word.bottom", "embedding.top"),
-        Arrow("embedding.right", "lstm.left", "$x_t$"),
-        Arrow(
-            "lstm.right:0.75", "lstm.right:0.25", back=True, via=((334, 281), (334, 267))
-        ),
+        Arrow("embedding.right", "lstm.left", "$e_t$"),
+        Arrow("lstm.right:0.75", "lstm.right:0.25", back=True, via=((334, 281), (334, 267))),
         Arrow("lstm.bottom", "output.top", "$h_t$"),
         Arrow("output.bottom", "next.top"),
     ),
@@ -53,7 +51,9 @@ ATTENTION = Diagram(
         Box("project", 232, 74, "linear, ReLU", width=110, new=True),
         Box("word", 82, 158, "word $w_{t-1}$", "data"),
         Box("embedding", 82, 208, "embedding, ReLU"),
-        Box("attend", 232, 190, "additive attention\nwhich region now?", "attention", 132, new=True),
+        Box(
+            "attend", 232, 190, "additive attention\nwhich region now?", "attention", 132, new=True
+        ),
         Box("lstm", 157, 264, "LSTM", "state", 220),
         Box("output", 157, 312, "linear, softmax"),
         Box("next", 157, 360, "next word $w_t$", "data"),
@@ -62,11 +62,9 @@ ATTENTION = Diagram(
         Arrow("regions.bottom", "project.top"),
         Arrow("project.bottom", "attend.top", "$v_1 \u2026 v_N$"),
         Arrow("word.bottom", "embedding.top"),
-        Arrow("embedding.bottom", "lstm.top:0.159", "$x_t$"),
+        Arrow("embedding.bottom", "lstm.top:0.159", "$e_t$"),
         Arrow("attend.bottom", "lstm.top:0.841", "$z_t$"),
-        Arrow(
-            "lstm.right", "attend.right", "$h_{t-1}$", ((318, 278), (318, 211.5)), back=True
-        ),
+        Arrow("lstm.right", "attend.right", "$h_{t-1}$", ((318, 278), (318, 211.5)), back=True),
         Arrow("lstm.bottom", "output.top", "$h_t$"),
         Arrow("output.bottom", "next.top"),
     ),
@@ -87,7 +85,7 @@ def _two_lstms(y: float, new: bool) -> tuple[tuple[Box, ...], tuple[Arrow, ...]]
     back = ((14, y + 212), (14, y + 112))
     arrows = (
         Arrow("word.bottom", "embedding.top"),
-        Arrow("embedding.bottom", "lstm1.top:0.258", "$x_t$"),
+        Arrow("embedding.bottom", "lstm1.top:0.258", "$e_t$"),
         Arrow("mean.bottom", "lstm1.top:0.79", "$g$", shift=(0, 12)),
         Arrow("lstm1.right", "attend.top:0.2"),
         Arrow("lstm1.bottom", "lstm2.top:0.325", "$h^1_t$"),
