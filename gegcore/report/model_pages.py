@@ -25,9 +25,9 @@ from gegcore.errors import DataError
 from gegcore.models import ARCHITECTURES, build_captioner
 from gegcore.profiles import Profile
 from gegcore.report import attention_figure as looks
-from gegcore.report import diagram
 from gegcore.report.attention import ATTENDING, AttentionRecord, command, read_attention
 from gegcore.report.code_lines import CodeLines, find_lines, ranges
+from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
@@ -77,6 +77,7 @@ class ModelPage:
 
     def __init__(self, profile: Profile, stored: Path) -> None:
         self.profile, self.stored = profile, stored
+        self.style = DIAGRAM_STYLE  # the first drawing of the page brings it
         self.makers: dict[str, Callable[[str], str]] = {
             "diagram": self._diagram,
             "code": lambda what: code_block(find_lines(*what.split())),
@@ -103,7 +104,8 @@ class ModelPage:
     def _diagram(self, name: str) -> str:
         if name not in DIAGRAMS:
             raise DataError(f"there is no drawing {name!r}", f"use: {', '.join(DIAGRAMS)}")
-        return diagram.STYLE + DIAGRAMS[name].figure()
+        style, self.style = self.style, ""
+        return style + DIAGRAMS[name].figure()
 
 
 def known(model: str) -> str:

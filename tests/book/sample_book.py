@@ -15,6 +15,7 @@ from gegcore.dag import experiments
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.groups import GroupSource, SimilarGroups
 from gegcore.profiles import Profile
+from gegcore.report.attention import AttentionExample, AttentionRecord, write_record
 from gegcore.report.frontpage import COLUMNS
 from gegcore.storage import write_json
 
@@ -74,6 +75,33 @@ def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
     write_json(folder / "provenance.json", {"trained": trained, "wall_seconds_training": 61.0})
 
 
+def make_attention(folder: Path, dataset: ScenesDataset) -> None:
+    """A stored record of a model that looks at one thing after the other."""
+    scene = dataset.scene(0)
+    words = dataset.records[0].captions[0].split()
+    boxes = tuple(thing.box for thing in scene.things)
+    peaks = [[0.9 if i % len(boxes) == j else 0.1 for j in range(len(boxes))] for i in range(99)]
+    example = AttentionExample(
+        image_id=scene.image_id,
+        scene=scene.to_dict(),
+        words=tuple(words),
+        weights=tuple(tuple(row) for row in peaks[: len(words)]),
+        boxes=boxes,
+    )
+    record = AttentionRecord(
+        run="updown-mle-seed1",
+        profile="quick",
+        model="updown",
+        objective="mle",
+        seed=1,
+        git_revision=REVISION,
+        trained="2026-01-02T03:04:05+00:00",
+        checkpoint_sha256="feedbeef" * 8,
+        examples=(example, example),
+    )
+    write_record(folder, record)
+
+
 def make_project(root: Path, profile: Profile) -> None:
     """Real sources, made-up results."""
     for name in ("_config.yml", "_toc.yml"):
@@ -96,6 +124,7 @@ def make_project(root: Path, profile: Profile) -> None:
         nbformat.write(executed(title), str(artifacts / "pages" / f"{name}.ipynb"))
     dataset = ScenesDataset("test", 12)
     dataset.save(artifacts / "data" / "test.json")
+    make_attention(root / "results" / "attention", dataset)
     index = (torch.arange(12)[:, None] + torch.arange(1, profile.group_size + 1)) % 12
     groups = SimilarGroups(index, torch.zeros(index.shape), GroupSource("none", "0", "0"))
     groups.save(artifacts / "groups" / f"test-k{profile.group_size}")

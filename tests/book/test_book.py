@@ -17,7 +17,10 @@ from sample_book import REVISION, Book, executed, make_project
 
 from gegcore.book import build_html, copy_mathjax, stage_pages
 from gegcore.errors import DataError, GegError
+from gegcore.models import ARCHITECTURES
+from gegcore.report.attention import command
 from gegcore.report.frontpage import glance, methods
+from gegcore.report.model_pages import PUBLISHED
 from gegcore.storage import write_json
 
 PAGES = (
@@ -30,6 +33,7 @@ PAGES = (
     "book/generated/04_results",
     "book/generated/runs/02-transformer-scst_geg-seed1",
 )
+MODELS = tuple(f"book/generated/models/{name}" for name in ("captioners", *ARCHITECTURES))
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -42,7 +46,7 @@ def html_of(book: Book, page: str) -> str:
 
 def test_every_page_is_there_and_linked(book: Book) -> None:
     menu = html_of(book, "book/intro")
-    for page in PAGES[1:]:
+    for page in (*PAGES[1:], *MODELS):
         assert (book.html / f"{page}.html").is_file()
         if "/runs/" not in page:
             assert page.removeprefix("book/") + ".html" in menu
@@ -104,6 +108,27 @@ def test_equations_stand_beside_the_code(book: Book) -> None:
     text = html_of(book, "book/method")
     for name in ("similarity", "similar_groups", "group_embedding_gap", "self_critical_loss"):
         assert re.search(rf'<span class="nf">{name}</span>', text)
+
+
+def test_pages_of_models_show_drawing_code_sizes_and_attention(book: Book) -> None:
+    for page, model in zip(MODELS[1:], ARCHITECTURES, strict=True):
+        text = html_of(book, page)
+        drawn = re.search(r'<figure class="geg-diagram"><svg [^>]*aria-label="([^"]+)"', text)
+        assert drawn, page
+        # Every equation has a fold of code below it, with its lines marked.
+        folds = re.findall(r'<summary class="sd-summary-title[^"]*">', text)
+        assert len(folds) >= text.count('<div class="math notranslate') > 2
+        assert text.count('<span class="hll">') >= 3
+        assert text.count("output_dropout</th>") == 1
+        shown = text.count('<div class="geg-looks">')
+        assert shown == (2 if model == "updown" else 0)
+        assert (command(model) in re.sub("<.*?>", "", text)) == (model not in ("updown", "lstm_a3"))
+
+
+def test_parameters_on_the_page_are_those_of_xmodaler(book: Book) -> None:
+    text = html_of(book, MODELS[0])
+    for count in PUBLISHED.values():
+        assert text.count(f"{count:,}") == 2
 
 
 def test_citations_are_numbers(book: Book) -> None:
@@ -207,9 +232,47 @@ def browser() -> Iterator[Any]:
 _BROKEN_IMAGES = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
 
 
+# Texts of a drawing that leave it, leave their box, or touch another text, and the smallest letter.
+_MISPLACED = """() => {
+  const misplaced = [], within = (a, b, gap) => a.left >= b.left - gap && a.right <= b.right + gap
+    && a.top >= b.top - gap && a.bottom <= b.bottom + gap;
+  for (const svg of document.querySelectorAll('.geg-diagram svg')) {
+    const all = [...svg.querySelectorAll('text:not([aria-hidden])')];
+    const place = new Map(all.map(text => [text, text.getBoundingClientRect()]));
+    for (const text of all) {
+      const box = text.closest('.box')?.querySelector('rect:last-of-type') ?? svg;
+      const fits = within(place.get(text), box.getBoundingClientRect(), 1);
+      if (!fits) misplaced.push(text.textContent);
+      for (const other of all) {
+        const [a, b] = [place.get(text), place.get(other)];
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (text !== other && across > 1 && down > 4)
+          misplaced.push(text.textContent + ' on ' + other.textContent);
+      }
+    }
+  }
+  return misplaced;
+}"""
+_SMALLEST = """() => Math.min(...[...document.querySelectorAll('.geg-diagram svg text')].map(text =>
+  parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", MODELS[1:])
+def test_drawing_is_legible(browser: Any, address: str, page: str, width: int) -> None:
+    view = browser.new_page(viewport={"width": width, "height": 900})
+    view.goto(f"{address}{page}.html", wait_until="load")
+    assert view.locator(".geg-diagram svg").count() >= 1
+    assert view.evaluate(_MISPLACED) == []
+    assert view.evaluate(_SMALLEST) >= 9.5
+    view.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", (*PAGES, MODELS[0], MODELS[3]))
 def test_page_in_a_browser(browser: Any, address: str, page: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900})
     view = context.new_page()
