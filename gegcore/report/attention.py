@@ -151,7 +151,7 @@ def _example(materials: Materials, model: Captioner, position: int) -> Attention
         words=tuple(words),
         weights=tuple(tuple(round(w, _DIGITS) for w in row) for row in rows.tolist()),
         boxes=tuple(
-            tuple(round(edge, _DIGITS) for edge in box)  # type: ignore[misc]
+            tuple(round(edge, _DIGITS) for edge in box)
             for box in batch.boxes[0].cpu()[real].double().tolist()
         ),
     )
