@@ -11,7 +11,7 @@ from gegcore.report.page import Cell, Html, Row, interval, number, table
 from gegcore.report.paper import MODEL_NAMES, model_rows
 from gegcore.storage import read_json
 
-_METRICS = ("CIDEr", "METEOR", "R@1", "R@5", "GEG-Avg")
+_METRICS = ("CIDEr", "METEOR", "R@1", "GEG-Avg")
 _OF_PAPER = ("CIDEr", "R@1")
 
 
