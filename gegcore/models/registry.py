@@ -30,6 +30,10 @@ ARCHITECTURES: dict[str, tuple[Callable[[int, InputSizes, Any], Captioner], type
 """Name -> (captioner, its config), in the order of the paper; a new model adds one line here."""
 
 
+_ALSO = {"m2": "meshed_memory", "up_down": "updown", "x_lan": "xlan"}
+"""Names that the literature and X-modaler's users also have for them."""
+
+
 def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides: Any) -> Captioner:
     """Build an untrained captioner; its config's defaults are the published (paper) size.
 
@@ -45,6 +49,11 @@ def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides:
     return architecture(name)[0](vocab_size, inputs, resolve_config(name, **overrides))
 
 
+def canonical(name: str) -> str:
+    """The key in ``ARCHITECTURES`` of a model that also goes by another name."""
+    return _ALSO.get(name, name)
+
+
 def architecture(
     name: str,
 ) -> tuple[Callable[[int, InputSizes, Any], Captioner], type[BaseModel]]:
@@ -53,6 +62,7 @@ def architecture(
     Raises:
         ConfigError: there is none.
     """
+    name = canonical(name)
     if name not in ARCHITECTURES:
         raise ConfigError(f"unknown model {name!r}", f"choose one of: {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

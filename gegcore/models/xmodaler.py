@@ -21,7 +21,7 @@ from torch import Tensor
 from gegcore.data.features import InputSizes
 from gegcore.errors import DataError
 from gegcore.models.captioner import Captioner
-from gegcore.models.registry import ARCHITECTURES, architecture, bad_settings
+from gegcore.models.registry import ARCHITECTURES, architecture, bad_settings, canonical
 
 COMPUTED = frozenset({"token_embed.embeddings_pos.pe"})
 """X-modaler stores these buffers, but they are computed, not learned."""
@@ -70,8 +70,8 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     """Build the captioner that a checkpoint holds; its sizes are read from the tensors' shapes.
 
     Args:
-        path: a state_dict of X-modaler, bare or under the key ``"model"``, as a PyTorch file or
-            safetensors; or a safetensors file that `gegcore run` wrote.
+        path: a state_dict of X-modaler, bare or under the key ``"model"`` or ``"state_dict"``, as a
+            PyTorch file or safetensors; or a safetensors file that `gegcore run` wrote.
         model: a key of ``ARCHITECTURES``.
         overrides: fields of the model's config. What shapes do not tell (``heads`` of the
             Transformers, ``celu_alpha`` of X-LAN) is the published value unless given here.
@@ -81,6 +81,7 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
         DataError: no such file; one that cannot be read without running code; a tensor that is
             missing, unknown or of a wrong shape (all of them are listed).
     """
+    model = canonical(model)
     build, published = architecture(model)
     tensors, ours = _read(Path(path), model)
     found = _Shapes({key: tensor.shape for key, tensor in tensors.items()})
@@ -136,8 +137,9 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             "save its state_dict alone, in a process that you trust: "
             "torch.save(checkpoint['model'], 'weights.pt')",
         ) from error
-    if isinstance(stored, Mapping) and isinstance(stored.get("model"), Mapping):
-        stored = stored["model"]
+    for part in ("model", "state_dict"):
+        if isinstance(stored, Mapping) and isinstance(stored.get(part), Mapping):
+            stored = stored[part]
     if not isinstance(stored, Mapping) or not stored:
         raise DataError(f"{path} holds no state_dict", "give a checkpoint of X-modaler")
     odd = [key for key, value in stored.items() if not isinstance(value, Tensor)]

@@ -9,6 +9,7 @@ the book is rendered, so that no number, line number or picture on a page can be
 | `code: MODULE SYMBOL NAME...` | the lines that compute an equation, marked in their function |
 | `sizes: MODEL` | its settings, as published and in the profile of the book |
 | `attention: MODEL` | pictures of stored attention, or how to make them |
+| `results: PROFILE OBJECTIVE` | stored results of all captioners |
 | `parameters: MODEL`, `published: MODEL` | counts at paper size: ours, X-modaler's |
 """
 
@@ -31,6 +32,7 @@ from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
+from gegcore.report.stored_runs import stored_table
 from gegcore.storage import write_text
 
 PAPER_VOCABULARY = 10_200
@@ -59,7 +61,7 @@ def write_model_pages(profile: Profile, root: Path, folder: Path) -> None:
     """
     for source in sorted((root / "book" / "models").glob("*.md")):
         text = source.read_text(encoding="utf-8")
-        page = ModelPage(profile, root / "results" / "attention")
+        page = ModelPage(profile, root / "results")
         try:
             filled = page.fill(text)
         except DataError as error:
@@ -72,7 +74,7 @@ class ModelPage:
 
     Args:
         profile: of the book.
-        stored: folder of the records of attention.
+        stored: folder of results and of records of attention.
     """
 
     def __init__(self, profile: Profile, stored: Path) -> None:
@@ -82,7 +84,8 @@ class ModelPage:
             "diagram": self._diagram,
             "code": lambda what: code_block(find_lines(*what.split())),
             "sizes": lambda model: sizes_table(known(model), self.profile),
-            "attention": lambda model: attention_part(known(model), self.stored),
+            "attention": lambda model: attention_part(known(model), self.stored / "attention"),
+            "results": self._results,
             "parameters": lambda model: f"{parameter_count(known(model)):,}",
             "published": lambda model: f"{PUBLISHED[known(model)]:,}",
         }
@@ -100,6 +103,10 @@ class ModelPage:
         if mark not in self.makers:
             raise DataError(f"unknown mark {mark!r}", f"use one of: {', '.join(self.makers)}")
         return self.makers[mark](what)
+
+    def _results(self, what: str) -> str:
+        profile, objective = what.split()
+        return _one_line(stored_table(self.stored / profile, objective)._repr_html_())
 
     def _diagram(self, name: str) -> str:
         if name not in DIAGRAMS:

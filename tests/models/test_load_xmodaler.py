@@ -50,6 +50,15 @@ def test_loaded_model_has_the_logits_of_xmodaler(name: str, tmp_path: Path) -> N
     torch.testing.assert_close(logits[valid], stored["logits64"][valid], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("other", "name"), [("m2", "meshed_memory"), ("up_down", "updown")])
+def test_models_go_by_their_other_names(other: str, name: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "model.pt", {"state_dict": weights(name)})
+    settings = SETTINGS.get(name, {})
+    model, again = (load_xmodaler(path, key, **settings) for key in (other, name))
+    assert type(model) is type(again)
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in again.parameters())
+
+
 WRITERS: dict[str, Callable[[Path, dict[str, Tensor]], Any]] = {
     "bare": lambda path, state: torch.save(state, path),
     "float32": lambda path, state: torch.save({k: v.float() for k, v in state.items()}, path),

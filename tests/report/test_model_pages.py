@@ -29,6 +29,7 @@ from gegcore.report.model_pages import (
     parameter_count,
     sizes_table,
 )
+from gegcore.report.stored_runs import stored_table
 from gegcore.runs import RunFolder
 from gegcore.storage import write_json
 
@@ -261,3 +262,17 @@ def test_damaged_record_is_an_error_that_says_how_to_mend_it(smoke_home: Path) -
     path.write_text(path.read_text().replace("[ 0.4, 0.6 ]", "[ 0.4 ]"))
     with pytest.raises(DataError, match="not one weight for each of 2"):
         read_attention(smoke_home, "updown")
+
+
+def test_stored_results_are_set_beside_the_paper(tmp_path: Path) -> None:
+    folder = tmp_path / "seven"
+    assert "No results are stored" in stored_table(folder)._repr_html_()
+    run = folder / "xlan-mle-seed1"
+    names = ("CIDEr", "METEOR", "R@1", "R@5", "GEG-Avg")
+    metrics = {name: {"value": 12.25, "ci95": [11.5, 13.5], "n": 9} for name in names}
+    write_json(run / "metrics.json", {"metrics": metrics})
+    write_json(run / "provenance.json", {"trained": {"git_revision": "0123456789abcdef"}})
+    shown = stored_table(folder)._repr_html_()
+    assert shown.count('scope="row"') == 1 and "X-LAN" in shown
+    assert "12.2" in shown and "[11.5, 13.5]" in shown and "0123456" in shown
+    assert "120.7" in shown  # the paper's X-LAN (MLE), Table 2
