@@ -187,8 +187,8 @@ def write_record(folder: Path, record: AttentionRecord) -> Path:
 
 
 def command(model: str) -> str:
-    """What stores the examples of a model of the quick profile."""
-    return f"python -m gegcore.report.attention --profile quick --model {model}"
+    """What stores the examples of a model; the profile `seven` trains them all."""
+    return f"python -m gegcore.report.attention --profile seven --model {model}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -196,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m gegcore.report.attention", description=main.__doc__
     )
-    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--profile", default="seven")
     parser.add_argument(
         "--model", action="append", help="may be given several times (default: all that attend)"
     )
