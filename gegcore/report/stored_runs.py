@@ -26,7 +26,7 @@ def stored_table(folder: Path, objective: str = "mle", seed: int = 1) -> Html:
     stored = {name: run for name, run in runs.items() if (run / "metrics.json").is_file()}
     if not stored:
         return Html(f"<p>No results are stored in results/{folder.name}.</p>")
-    columns = (*_METRICS, *(f"paper: {metric}" for metric in _OF_PAPER))
+    columns = (*_METRICS, *(f"paper {metric}" for metric in _OF_PAPER))
     rows = [Row(MODEL_NAMES[name], _cells(name, run, objective)) for name, run in stored.items()]
     records = [read_json(run / "provenance.json")["trained"] for run in stored.values()]
     revisions = ", ".join(sorted({short(str(record["git_revision"])) for record in records}))
