@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any, Literal
 
 import torch
 import yaml
 from safetensors.torch import load_file
-from torch import Tensor
 
-from gegcore.clip import WordToBpe
-from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError, DataError
-from gegcore.experiment.references import reference_ids
+from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
 from gegcore.models import ARCHITECTURES, Captioner, build_captioner
 from gegcore.prepare import Materials
 from gegcore.profiles import Profile
 from gegcore.provenance import code_digest, environment
-from gegcore.rewards import CiderD, GroupEmbeddingGapReward, SimilarityReward, WeightedReward
-from gegcore.rewards.group import CaptionEncoder
-from gegcore.rewards.reward import Reward
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.loop import Trainer
-from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective
-from gegcore.training.xe import caption_tensor
 
 
 def train(materials: Materials, model_name: str, objective_name: str, seed: int) -> RunFolder:
@@ -75,7 +66,7 @@ def train_into(
     model = new_captioner(materials, model_name, seed)
     if start is not None:
         model.load_state_dict(load_file(start.checkpoint))
-    objective = _objective(materials, config)
+    objective = build_objective(materials, config)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
     trainer = Trainer(model, objective, config, count, seed, validator, run.path)
@@ -183,42 +174,3 @@ def _clear_stale(run: RunFolder, key: str) -> None:
         return
     shutil.rmtree(run.path, ignore_errors=True)
     write_json(marker, {"key": key})
-
-
-def _objective(materials: Materials, config: ObjectiveConfig) -> Objective:
-    features, device = materials.features["train"], materials.device
-    references = reference_ids(materials, "train")
-    if config.loss == "cross_entropy":
-        captions = caption_tensor(references, materials.profile.max_len)
-        return CrossEntropyObjective(features, captions.to(device), config)
-    vocabulary = materials.vocabulary
-    terms: dict[str, tuple[float, Reward]] = {}
-    if config.alpha > 0:
-        cider = CiderD(references, len(vocabulary), count_end=config.count_end)
-        terms["cider"] = (config.alpha, cider.to(device))
-    if config.clip_term is not None and config.beta > 0:
-        terms[config.clip_term] = (config.beta, _clip_reward(materials, config, vocabulary))
-    if not terms:
-        raise ConfigError(
-            "alpha and beta are both 0: there is nothing to reward",
-            "set alpha or beta of the objective above 0",
-        )
-    return SelfCriticalObjective(
-        features,
-        WeightedReward(terms),
-        config,
-        materials.profile.max_len,
-        (vocabulary.unknown_id,),
-        device,
-    )
-
-
-def _clip_reward(materials: Materials, config: ObjectiveConfig, vocabulary: Vocabulary) -> Any:
-    lookup = WordToBpe(vocabulary.words, materials.clip.tokenizer)
-    encoder = CaptionEncoder(materials.clip, lookup).to(materials.device)
-    images: Tensor = materials.tables["train"].images
-    if config.clip_term == "similarity":
-        return SimilarityReward(encoder, images).to(materials.device)
-    gap: Literal["avg", "min"] = "min" if config.clip_term == "geg_min" else "avg"
-    index = materials.groups["train"].index
-    return GroupEmbeddingGapReward(encoder, images, index, gap).to(materials.device)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gegcore.experiment import train
-from gegcore.experiment.train import _objective, new_captioner
+from gegcore.experiment.objective import build_objective
+from gegcore.experiment.train import new_captioner
 from gegcore.models import ARCHITECTURES
 from gegcore.prepare import Materials
 from gegcore.profiles import load_profile
@@ -38,7 +39,7 @@ def test_every_parameter_is_trained(smoke_home: Path, model: str, objective: str
     materials = Materials.of(load_profile("smoke"))
     config = materials.profile.objective(objective)
     captioner = new_captioner(materials, model, seed=1)
-    step = _objective(materials, config).step
+    step = build_objective(materials, config).step
     loss, _ = step(captioner, torch.arange(8), torch.Generator().manual_seed(0))
     loss.backward()
     untouched = [n for n, p in captioner.named_parameters() if p.grad is None or not p.grad.any()]
