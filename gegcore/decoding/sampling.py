@@ -31,6 +31,7 @@ def decode(
     top_k: int = 0,
     top_p: float = 1.0,
     no_repeat_ngram: int = 0,
+    noise: Tensor | None = None,
 ) -> Decoded:
     """Caption every image greedily (first) and by independent draws, in one batch.
 
@@ -51,6 +52,8 @@ def decode(
         top_k: draw from the k likeliest words only; 0: from all.
         top_p: draw from the nucleus only, the fewest words that hold this probability; 1: from all.
         no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
+        noise: (B, S, max_len) float64 in [0, 1), the numbers that the draws are made from, instead
+            of a generator: image b's samples then depend on row b only, not on the batch.
 
     Raises:
         ConfigError: nothing to decode, or an argument out of range.
@@ -70,7 +73,8 @@ def decode(
             tempered = plain if temperature == 1 else log_policy(logits / temperature)
             log_p = truncate(tempered, top_k, top_p)
             row = captions.row[:, int(greedy) :]
-            drawn = _draw(log_p.exp(), row, captions.image(), generator)
+            numbers = None if noise is None else noise[..., t]
+            drawn = _draw(log_p.exp(), row, captions.image(), generator, numbers)
             words.append(drawn)
             said.append(log_p[row, drawn])
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
@@ -92,7 +96,13 @@ def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: fl
         raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
 
 
-def _draw(p: Tensor, row: Tensor, image: Tensor, generator: torch.Generator | None) -> Tensor:
+def _draw(
+    p: Tensor,
+    row: Tensor,
+    image: Tensor,
+    generator: torch.Generator | None,
+    numbers: Tensor | None = None,
+) -> Tensor:
     """One multinomial draw per caption. Shapes: p (R, V), row (B, S), image (R,) -> (B, S) long.
 
     On a CPU by inverting the distribution function, ten times as fast as torch.multinomial. In
@@ -100,8 +110,9 @@ def _draw(p: Tensor, row: Tensor, image: Tensor, generator: torch.Generator | No
     captions get a number, finished or not: draws do not depend on who else has finished.
     """
     images, samples = row.shape
-    if p.device.type == "cpu":
+    if numbers is None and p.device.type == "cpu":
         numbers = torch.rand(images, samples, dtype=torch.float64, generator=generator)
+    if numbers is not None:
         total = p.cumsum(-1, dtype=torch.float64)
         drawn = torch.searchsorted(total, numbers[image] * total[:, -1:], right=True)
     else:  # cumsum is not deterministic on CUDA

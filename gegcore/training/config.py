@@ -25,6 +25,17 @@ class SelectionRule(BaseModel):
     )
 
 
+class ScheduledSampling(BaseModel):
+    """Feed the model's own words with a probability that rises in steps (epochs count from 0)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: int = Field(0, ge=0, description="epoch from which the probability may rise")
+    every: int = Field(5, ge=1, description="epochs between increases; the first after as many")
+    increase: float = Field(0.05, gt=0, le=1)
+    most: float = Field(0.25, gt=0, le=1)
+
+
 class ObjectiveConfig(BaseModel):
     """One objective: its loss, where it starts from, and its schedule."""
 
@@ -40,6 +51,9 @@ class ObjectiveConfig(BaseModel):
     images_per_step: int = Field(8, ge=1, description="X-modaler: 8 to 16 per GPU")
     captions_per_image: int = Field(5, ge=1, description="references used per image and epoch")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="X-modaler: 0.1 for Transformers")
+    scheduled_sampling: ScheduledSampling | None = Field(
+        None, description="X-modaler has it for recurrent models"
+    )
 
     learning_rate: float = Field(5e-5, gt=0, description="GEG stage: Sec. 4.1")
     betas: tuple[float, float] = Field((0.9, 0.999), description="Adam; Sec. 4.1")
@@ -50,6 +64,13 @@ class ObjectiveConfig(BaseModel):
     clip_norm: float | None = Field(None, description="gradient clipping by global norm")
 
     samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
+    sampling: Literal["multinomial", "beam"] = Field(
+        "multinomial",
+        description="independent draws (X-modaler), or the captions of a beam as large (Eq. 6)",
+    )
+    temperature: float = Field(
+        1.0, gt=0, description="of multinomial samples; they are scored at the same temperature"
+    )
     baseline: Literal["greedy", "mean_of_others"] = Field(
         "greedy", description="self-critical baseline; the paper's is greedy (Eq. 5)"
     )

@@ -12,7 +12,7 @@ from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models import build_captioner
 from gegcore.rewards import WeightedReward
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.objectives import CrossEntropyObjective, SelfCriticalObjective
+from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective
 from gegcore.training.schedule import learning_rate
 from gegcore.training.xe import caption_tensor
 
@@ -51,8 +51,20 @@ def wants(word: int):  # type: ignore[no-untyped-def]
 
 def self_critical(config: ObjectiveConfig, terms: dict) -> SelfCriticalObjective:  # type: ignore[type-arg]
     return SelfCriticalObjective(
-        Features(), WeightedReward(terms), config, 8, (VOCAB - 1,), torch.device("cpu")
+        Features(),
+        WeightedReward(terms),
+        config,
+        8,
+        (VOCAB - 1,),
+        torch.device("cpu"),
+        bad_endings=torch.tensor([2]),
     )
+
+
+def noise(objective: Objective, seed: int, images: int = IMAGES) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (images, *objective.noise_shape)
+    return torch.rand(shape, dtype=torch.float64, generator=generator)
 
 
 @pytest.mark.parametrize("baseline", ["greedy", "mean_of_others"])
@@ -62,12 +74,11 @@ def test_self_critical_training_follows_the_reward(baseline: str) -> None:
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
     rewards = []
     for step in range(40):
-        generator = torch.Generator().manual_seed(step)
-        loss, health = objective.step(model, torch.arange(IMAGES), generator)
+        result = objective.step(model, torch.arange(IMAGES), noise(objective, step))
         optimiser.zero_grad()
-        loss.backward()
+        (result.total / result.tokens).backward()
         optimiser.step()
-        rewards.append(health["reward"].item())
+        rewards.append(result.metrics["reward"].item())
     assert sum(rewards[-5:]) > 2 * sum(rewards[:5])
     assert not model.training  # dropout is off while sampling and scoring
 
@@ -75,17 +86,16 @@ def test_self_critical_training_follows_the_reward(baseline: str) -> None:
 def test_parts_of_the_reward_are_weighted_and_reported() -> None:
     config = ObjectiveConfig(loss="self_critical", samples=3)
     objective = self_critical(config, {"a": (0.1, wants(3)), "b": (10.0, wants(4))})
-    _, health = objective.step(small_model(), torch.arange(2), torch.Generator().manual_seed(0))
+    health = objective.step(small_model(), torch.arange(2), noise(objective, 0, 2)).metrics
     expected = 0.1 * health["reward/a"] + 10.0 * health["reward/b"]
     torch.testing.assert_close(health["reward"], expected)
 
 
-def test_the_same_generator_gives_the_same_step() -> None:
+def test_the_same_noise_gives_the_same_step() -> None:
     objective = self_critical(ObjectiveConfig(loss="self_critical"), {"w": (1.0, wants(3))})
     model = small_model()
     first, second = (
-        objective.step(model, torch.arange(IMAGES), torch.Generator().manual_seed(7))[0]
-        for _ in range(2)
+        objective.step(model, torch.arange(IMAGES), noise(objective, 7)).total for _ in range(2)
     )
     assert torch.equal(first, second)
 
@@ -94,7 +104,7 @@ def test_cross_entropy_draws_captions_without_replacement() -> None:
     captions = caption_tensor([[[1], [2], [3], [4], [5]]] * IMAGES, max_len=4)
     config = ObjectiveConfig(loss="cross_entropy", captions_per_image=3)
     objective = CrossEntropyObjective(Features(), captions, config)
-    drawn = objective._draw(torch.arange(IMAGES), torch.Generator().manual_seed(1))
+    drawn = objective._draw(torch.arange(IMAGES), noise(objective, 1))
     assert drawn.shape == (IMAGES, 3, 4)
     for image in drawn[..., 0].tolist():
         assert len(set(image)) == 3
@@ -109,7 +119,8 @@ def test_cross_entropy_learns() -> None:
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(30):
-        loss, _ = objective.step(model, torch.arange(IMAGES), torch.Generator().manual_seed(0))
+        result = objective.step(model, torch.arange(IMAGES), noise(objective, 0))
+        loss = result.total / result.tokens
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
