@@ -70,7 +70,8 @@ class ObjectiveConfig(BaseModel):
     samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
     sampling: Literal["multinomial", "beam"] = Field(
         "multinomial",
-        description="independent draws (X-modaler), or the captions of a beam as large (Eq. 6)",
+        description="independent draws (X-modaler), or the captions of a beam as large (Eq. 6; "
+        "biased, for the likeliest captions are no draws from the policy)",
     )
     temperature: float = Field(
         1.0, gt=0, description="of multinomial samples; they are scored at the same temperature"

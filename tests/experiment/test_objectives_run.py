@@ -1,0 +1,94 @@
+"""Every objective of the paper goes through a whole tiny training, and the book shows them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gegcore.experiment import train
+from gegcore.experiment.objective import build_objective
+from gegcore.experiment.train import new_captioner
+from gegcore.prepare import Materials
+from gegcore.profiles import Profile, load_profile
+from gegcore.report.style import COLOURS, MARKERS
+from gegcore.report.tables import settings_table
+from gegcore.runs import RunFolder
+from gegcore.training.config import OBJECTIVES
+
+AFTER_SCST = [name for name, config in OBJECTIVES.items() if config.start_from == "scst"]
+
+
+def test_every_objective_trains_from_its_start(smoke_home: Path) -> None:
+    """All parts of its reward are logged, and all that follow +SCST end in different weights."""
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    runs = {name: train(materials, "transformer", name, seed=1) for name in OBJECTIVES}
+    parts = {
+        name: {c.removeprefix("reward/") for c in run.log() if c.startswith("reward/")}
+        for name, run in runs.items()
+    }
+    assert parts == {
+        "mle": set(),
+        "scst": {"cider"},
+        "scst_pp": {"cider"},
+        "scst_er": {"cider", "similarity"},
+        "scst_geg": {"cider", "geg_avg"},
+        "scst_geg_min": {"cider", "geg_min"},
+        "scst_geg_sole": {"geg_avg"},
+    }
+    for name, run in runs.items():
+        history = run.history()
+        assert len(history) == profile.objective(name).epochs + 1
+        assert history.notna().all(axis=None) and run.log()["loss"].notna().all()
+    first = {name: runs[name].history().iloc[0]["CIDEr-D"] for name in AFTER_SCST}
+    assert len(set(first.values())) == 1
+    weights = {name: _trained(runs[name]) for name in AFTER_SCST}
+    for one in AFTER_SCST:
+        for other in AFTER_SCST:
+            if one != other and runs[one].history()["step"].iloc[-1]:
+                assert not torch.equal(weights[one], weights[other]), (one, other)
+
+
+def _trained(run: RunFolder) -> torch.Tensor:
+    return torch.cat([x.flatten().float() for x in load_file(run.checkpoint).values()])
+
+
+@pytest.mark.parametrize("sampling", ["multinomial", "beam"])
+@pytest.mark.parametrize("name", ["updown", "xlan"])
+def test_recurrent_captioners_sample_both_ways(smoke_home: Path, name: str, sampling: str) -> None:
+    materials = Materials.of(load_profile("smoke"))
+    config = materials.profile.objective("scst_geg").model_copy(update={"sampling": sampling})
+    objective = build_objective(materials, config)
+    noise = torch.rand(4, *objective.noise_shape, dtype=torch.float64)
+    result = objective.step(new_captioner(materials, name, seed=1), torch.arange(4), noise)
+    result.total.backward()
+    assert result.total.isfinite() and result.tokens >= 4 * config.samples
+    assert 0 <= result.metrics["bad_endings"] <= 1
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_book_knows_every_objective(objective: str) -> None:
+    assert objective in COLOURS and objective in MARKERS
+    profile = load_profile("objectives")
+    config = profile.objective(objective)
+    assert config.label in settings_table(profile, objective)._repr_html_()
+    labels = {other.label for other in OBJECTIVES.values()}
+    assert len(labels) == len(OBJECTIVES) and "" not in labels
+
+
+def test_profile_objectives_compares_like_with_like() -> None:
+    """Everything that follows +SCST trains as long and as fast, on the same number of pictures."""
+    profile: Profile = load_profile("objectives")
+    assert set(profile.experiments.objectives) == set(OBJECTIVES)
+    assert set(profile.experiments.models) == {"transformer", "updown", "xlan"}
+    same = ("epochs", "images_per_step", "learning_rate", "baseline", "samples", "start_from")
+    settings = {
+        tuple(getattr(profile.objective(name), field) for field in same) for name in AFTER_SCST
+    }
+    assert len(settings) == 1
+    sole = profile.objective("scst_geg_sole")
+    assert (sole.alpha, sole.beta) == (0, profile.objective("scst_geg").beta)
+    assert (sole.select.metric, sole.select.least_cider_share) == ("R@1", 0)
