@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from gegcore.provenance import environment
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig, objective_config
-
 
 TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings")
 """Columns of a run's log that a sweep keeps."""
@@ -87,13 +86,12 @@ def sweep(
     }
 
 
-def _by_epoch(run: RunFolder) -> list[dict[str, float]]:
+def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
     """Means of the training log over each epoch, counted from 1 as in the validation history."""
     log = run.log()
     epoch = np.searchsorted(run.history()["step"], log["step"])
     means = log[[name for name in TRAINING if name in log]].groupby(epoch).mean()
-    records: list[dict[str, float]] = means.rename_axis("epoch").reset_index().to_dict("records")
-    return records
+    return means.rename_axis("epoch").reset_index().to_dict("records")
 
 
 def _changed(objective: str, base: ObjectiveConfig, field: str, value: Any) -> ObjectiveConfig:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from gegcore.experiment import train
 from gegcore.experiment.objective import build_objective
@@ -15,14 +14,13 @@ from gegcore.prepare import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.report.style import COLOURS, MARKERS
 from gegcore.report.tables import settings_table
-from gegcore.runs import RunFolder
 from gegcore.training.config import OBJECTIVES
 
 AFTER_SCST = [name for name, config in OBJECTIVES.items() if config.start_from == "scst"]
 
 
 def test_every_objective_trains_from_its_start(smoke_home: Path) -> None:
-    """All parts of its reward are logged, and all that follow +SCST end in different weights."""
+    """The parts of its reward are logged; all that follow +SCST start alike and end apart."""
     profile = load_profile("smoke")
     materials = Materials.of(profile)
     runs = {name: train(materials, "transformer", name, seed=1) for name in OBJECTIVES}
@@ -43,17 +41,9 @@ def test_every_objective_trains_from_its_start(smoke_home: Path) -> None:
         history = run.history()
         assert len(history) == profile.objective(name).epochs + 1
         assert history.notna().all(axis=None) and run.log()["loss"].notna().all()
-    first = {name: runs[name].history().iloc[0]["CIDEr-D"] for name in AFTER_SCST}
-    assert len(set(first.values())) == 1
-    weights = {name: _trained(runs[name]) for name in AFTER_SCST}
-    for one in AFTER_SCST:
-        for other in AFTER_SCST:
-            if one != other and runs[one].history()["step"].iloc[-1]:
-                assert not torch.equal(weights[one], weights[other]), (one, other)
-
-
-def _trained(run: RunFolder) -> torch.Tensor:
-    return torch.cat([x.flatten().float() for x in load_file(run.checkpoint).values()])
+    after = [runs[name].history().round(9) for name in AFTER_SCST]
+    assert len({tuple(history.iloc[0]) for history in after}) == 1
+    assert len({tuple(history.iloc[-1]) for history in after}) == len(AFTER_SCST)
 
 
 @pytest.mark.parametrize("sampling", ["multinomial", "beam"])
