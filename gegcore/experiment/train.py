@@ -19,6 +19,7 @@ from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.loop import Trainer
+from gegcore.training.monitor import Monitor
 
 
 def train(materials: Materials, model_name: str, objective_name: str, seed: int) -> RunFolder:
@@ -69,7 +70,8 @@ def train_into(
     objective = build_objective(materials, config)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
-    trainer = Trainer(model, objective, config, count, seed, validator, run.path)
+    monitor = Monitor(run.path, config, lambda: validator.captions)
+    trainer = Trainer(model, objective, config, count, seed, validator, run.path, monitor)
     progress = trainer.fit()
     save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
     write_json(

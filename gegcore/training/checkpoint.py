@@ -26,6 +26,8 @@ class Progress:
         best_epoch: that epoch.
         history: one dict per validated epoch.
         log: rows of log.csv.
+        window: metrics of the steps since the last of them.
+        samples: rows of samples.jsonl.
         seconds: wall time spent so far, over all sittings.
     """
 
@@ -35,6 +37,8 @@ class Progress:
     best_epoch: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    window: list[dict[str, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
 

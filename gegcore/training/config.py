@@ -88,6 +88,9 @@ class ObjectiveConfig(BaseModel):
 
     select: SelectionRule = SelectionRule()
     checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
+    guards: Literal["stop", "warn"] = Field(
+        "stop", description="what a collapsed policy does to the run (NaN always stops it)"
+    )
 
 
 _CLIP_REWARD: dict[str, Any] = {
@@ -119,6 +122,8 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         **_CLIP_REWARD
         # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects.
         | {"label": "+SCST+GEG-sole", "alpha": 0.0, "select": SelectionRule(metric="R@1")}
+        # It collapses in the paper too (Table 6), and that is what it is to show.
+        | {"guards": "warn"}
     ),
 }
 """Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open).

@@ -33,7 +33,8 @@ def policy_health(
     samples of an image), `reward`, `reward_greedy`, `positive_advantage` (share of samples),
     `length` in words, `entropy` in nats per word (the mean negative log-probability of what was
     sampled estimates it), `distinct` (share of an image's samples that repeat none before them)
-    and `bad_endings` (share of samples whose last word is one of those given).
+    and shares of samples: `bad_endings`, whose last word is one of those given, `empty`, without a
+    word, and `unfinished`, cut off before an end token.
     """
     said = said_mask(samples)
     length = (samples > 0).sum(-1)
@@ -53,4 +54,7 @@ def policy_health(
         "entropy": (-(log_probs * said).sum(-1) / said.sum(-1)).mean(),
         "distinct": (~same.tril(-1).any(-1)).float().mean(),
         "bad_endings": bad.float().mean(),
+        "empty": (length == 0).float().mean(),
+        # Decoding stops once every caption has ended: without end token none is shorter than T.
+        "unfinished": (length == samples.shape[-1]).float().mean(),
     }

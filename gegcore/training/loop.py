@@ -7,16 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from gegcore.errors import TrainingError
 from gegcore.models.captioner import Captioner
-from gegcore.storage import atomic_write
 from gegcore.training.checkpoint import Progress, load_state, save_state
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.monitor import Monitor
 from gegcore.training.objectives import Objective
 from gegcore.training.schedule import learning_rate
 
@@ -43,6 +40,7 @@ class Trainer:
         seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
+        monitor: shows and logs the run.
     """
 
     def __init__(
@@ -54,6 +52,7 @@ class Trainer:
         seed: int,
         validate: Validation,
         folder: Path,
+        monitor: Monitor | None = None,
     ) -> None:
         self.model, self.objective, self.config = model, objective, config
         self.num_images, self.seed, self.validate = num_images, seed, validate
@@ -65,44 +64,41 @@ class Trainer:
         self.total_steps = self.steps_per_epoch * config.epochs
         self.device = next(model.parameters()).device
         self.progress = Progress()
+        self.monitor = monitor or Monitor(folder, config)
         self.best: dict[str, Tensor] | None = None
 
     def fit(self) -> Progress:
         """Train to the end, from the last resume point if there is one; load the best weights.
 
         Raises:
-            TrainingError: the loss is not finite, or the state file cannot be read.
+            TrainingError: a guard stops the run, or the state file cannot be read.
         """
         self._resume()
+        self.monitor.open(self.progress, self.total_steps)
+        try:
+            self._train()
+        finally:
+            self.monitor.close()
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        return self.progress
+
+    def _train(self) -> None:
         started = time.monotonic() - self.progress.seconds
         if not self.progress.history:
             self._validate_epoch()
-        bar = tqdm(
-            total=self.total_steps,
-            initial=self.progress.step,
-            dynamic_ncols=True,
-            desc=self.folder.name,
-        )
         while self.progress.step < self.total_steps:
-            metrics = self._step()
-            bar.update()
+            self._step()
             step = self.progress.step
-            if step % 20 == 0 or step == self.total_steps:
-                self._log(metrics)
-                bar.set_postfix({k: f"{v:.3g}" for k, v in self._shown().items()})
             if step % self.steps_per_epoch == 0:
                 self.progress.epoch += 1
                 self._validate_epoch()
             if step % self.config.checkpoint_every == 0 or step % self.steps_per_epoch == 0:
                 self.progress.seconds = time.monotonic() - started
                 self._save()
-        bar.close()
-        if self.best is not None:
-            self.model.load_state_dict(self.best)
-        self.model.eval()
-        return self.progress
 
-    def _step(self) -> dict[str, Tensor]:
+    def _step(self) -> None:
         step = self.progress.step
         rate = learning_rate(self.config, step, self.total_steps)
         for group in self.optimiser.param_groups:
@@ -117,13 +113,17 @@ class Trainer:
         loss = result.total / result.tokens
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        grad_norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.model.parameters() if p.grad is not None]
+        )
         if self.config.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         elif self.config.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.model.parameters(), self.config.clip_value)
         self.optimiser.step()
         self.progress.step += 1
-        return {**result.metrics, "loss": loss.detach()}
+        metrics = {"loss": loss, "grad_norm": grad_norm, **result.metrics}
+        self.monitor.step(self.progress, metrics, len(batch), rate)
 
     def _batch(self, step: int) -> Tensor:
         """Images of a step: every epoch is a fresh permutation, a function of (seed, epoch)."""
@@ -132,19 +132,6 @@ class Trainer:
         order = torch.randperm(self.num_images, generator=generator)
         start = position * self.config.images_per_step
         return order[start : start + self.config.images_per_step]
-
-    def _log(self, metrics: dict[str, Tensor]) -> None:
-        row = {name: value.item() for name, value in metrics.items()}
-        if not math.isfinite(row["loss"]):
-            raise TrainingError(
-                f"{self.folder.name}: the loss is {row['loss']} at step {self.progress.step}",
-                "lower the learning rate or the reward weights in the profile",
-            )
-        self.progress.log.append({"step": self.progress.step, "epoch": self.progress.epoch, **row})
-
-    def _shown(self) -> dict[str, float]:
-        row = self.progress.log[-1]
-        return {name: row[name] for name in ("loss", "reward", "reward_greedy") if name in row}
 
     def _validate_epoch(self) -> None:
         """Validate, and keep the weights if the written rule prefers them."""
@@ -156,18 +143,11 @@ class Trainer:
         if metrics["CIDEr-D"] >= floor and (progress.best is None or value > progress.best):
             progress.best, progress.best_epoch = value, progress.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        tqdm.write(
-            f"{self.folder.name} epoch {progress.epoch}: "
-            + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
-        )
+        self.monitor.validated(progress, metrics)
 
     def _save(self) -> None:
+        self.monitor.write(self.progress)
         save_state(self.state_file, self.model, self.optimiser, self.progress, self.best)
-        self._write_log()
-
-    def _write_log(self) -> None:
-        with atomic_write(self.folder / "log.csv") as stream:
-            pd.DataFrame(self.progress.log).to_csv(stream, index=False)
 
     def _resume(self) -> None:
         if self.state_file.exists():
