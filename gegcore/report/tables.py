@@ -30,6 +30,16 @@ def results_table(results: Results, metrics: Sequence[str] = TABLE_COLUMNS) -> H
     return table(metrics, rows, _caption(results), corner="Objective")
 
 
+def all_captioners(results: Results, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
+    """``results_table`` if the profile trains several captioners, otherwise a line that says so."""
+    if len(results.models) > 1:
+        return results_table(results, metrics)
+    return Html(
+        f"<p>Profile {results.profile.name} trains one captioner. All seven are compared on the "
+        "page <em>The seven captioners</em>.</p>"
+    )
+
+
 def beside_paper(results: Results, model: str, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
     """Rows of Table 2 of the paper for a model, and below them the same rows of our own."""
     theirs = model_rows(model)
