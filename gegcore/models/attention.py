@@ -12,6 +12,8 @@ import math
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from gegcore.models.rows import Rows
+
 PADDING_BIAS = -10000.0
 """Added to the scores of padded regions (X-modaler); exp() of it is exactly zero in every dtype."""
 
@@ -72,24 +74,32 @@ class CrossAttention(nn.Module):
         images, count, _ = regions.shape
         return self.key_value(regions).view(images, count, 2, self.heads, -1).permute(0, 2, 3, 1, 4)
 
-    def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows | None = None
+    ) -> Tensor:
         """Shapes: x (B, Q, d), key_value (B, 2, H, N, d/H), bias (B, 1, 1, N) -> (B, Q, d).
 
-        Q folds captions and words together: no caption needs its own copy of the regions.
+        Q folds captions and words together: no caption needs its own copy of the regions. With
+        ``rows``, images differ in their number of queries: x (R, d) -> (R, d); projections run on
+        the R rows alone.
         """
-        k, v = key_value.unbind(1)
-        p = self.dropout if self.training else 0.0
-        y = scaled_dot_product_attention(self._ask(x), k, v, attn_mask=bias, dropout_p=p)
-        return self.out(y.transpose(1, 2).reshape(x.shape))
+        q = self.query(x)
+        seen = self._attend(rows.fold(q) if rows else q, key_value, bias)
+        return self.out(rows.unfold(seen) if rows else seen)
 
     def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
         """Where each query looks, no dropout. Shapes: as ``forward`` -> (B, H, Q, N), sums to 1."""
-        q, k = self._ask(x), key_value[:, 0]
+        q, k = self._split(self.query(x)), key_value[:, 0]
         return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) + bias).softmax(-1)
 
-    def _ask(self, x: Tensor) -> Tensor:
-        images, queries, _ = x.shape
-        return self.query(x).view(images, queries, self.heads, -1).transpose(1, 2)
+    def _attend(self, q: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        k, v = key_value.unbind(1)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(self._split(q), k, v, attn_mask=bias, dropout_p=p)
+        return y.transpose(1, 2).reshape(q.shape)
+
+    def _split(self, q: Tensor) -> Tensor:
+        return q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
