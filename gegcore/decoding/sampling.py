@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gegcore.decoding.growth import Captions, Decoded, grow
-from gegcore.decoding.policy import log_policy, policy, truncate
+from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
 
@@ -76,16 +76,16 @@ def decode(
 
     def say(captions: Captions, logits: Tensor, t: int) -> None:
         words, said = [], []
+        p = policy(logits)
         if greedy:
-            best, word = log_policy(logits[captions.row[:, :1]]).max(-1)
-            words.append(word)
-            said.append(best)
+            row = captions.row[:, :1]
+            words.append(logits.argmax(-1)[row])
+            said.append(p[row, words[0]].log())
         if samples:
-            p = truncate(policy(logits if temperature == 1 else logits / temperature), top_k, top_p)
             row = captions.row[:, int(greedy) :]
-            drawn = _draw(p, row, noise[captions.image(), :, t])
-            words.append(drawn)
-            said.append(p[row, drawn].log())
+            p = truncate(p if temperature == 1 else policy(logits / temperature), top_k, top_p)
+            words.append(_draw(p, row, noise[captions.image(), :, t]))
+            said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
 
     return grow(model, memory, samples + greedy, max_len, forbid, no_repeat_ngram, say)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
@@ -62,8 +63,11 @@ class KeyValueState(State):
 
     def keep(self, rows: Tensor) -> KeyValueState:
         cache = self.cache.new_empty(*self.cache.shape[:3], len(rows), *self.cache.shape[4:])
-        said = self.cache[:, :, : self.position]
-        cache[:, :, : self.position] = said.index_select(3, rows)
+        said, kept = (x[:, :, : self.position] for x in (self.cache, cache))
+        if torch.is_grad_enabled():
+            kept.copy_(said.index_select(3, rows))
+        else:  # one copy less
+            torch.index_select(said, 3, rows, out=kept)
         memory, places = self.memory.of_rows(self.rows.keep(rows))
         return KeyValueState(memory, places, cache, self.position)
 
@@ -102,7 +106,7 @@ class DecoderLayer(nn.Module):
     def step(
         self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows, cache: Tensor, position: int
     ) -> Tensor:
-        """One word of every row. Shapes: x (R, d), cache (2, R, H, T, d/H) -> (R, d)."""
+        """One word of every row. Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d)."""
         said = self.self_attention.step(x, cache, position)
         x = self.self_attention_norm(x + self.dropout(said))
         return self._think(self.look(x, key_value, bias, rows))
@@ -151,8 +155,8 @@ class DecoderStack(Captioner):
         assert isinstance(state, KeyValueState)
         memory, t = state.memory, state.position
         x = self.words(tokens.unsqueeze(1), t).squeeze(1)
-        caches = state.cache.permute(0, 1, 3, 4, 2, 5)  # (layers, 2, R, H, max_len, d/H)
-        for layer, key_value, cache in zip(self._layers, memory.keys_values, caches, strict=True):
+        layers = zip(self._layers, memory.keys_values, state.cache, strict=True)
+        for layer, key_value, cache in layers:
             x = layer.step(x, key_value, memory.bias, state.rows, cache, t)
         state.position += 1
         return self.output(self.output_dropout(x)), state
