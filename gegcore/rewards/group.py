@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from gegcore.clip import ClipModel, WordToBpe, similarity
+from gegcore.clip import ClipModel, WordToBpe, embed_dataset, similarity
+from gegcore.data.dataset import CaptionDataset
 from gegcore.errors import ConfigError
 from gegcore.gap import group_embedding_gap
+from gegcore.groups import similar_groups
 
 
 class CaptionEncoder(nn.Module):
@@ -117,6 +120,33 @@ class GroupEmbeddingGapReward(ClipReward):
             )
         self.gap = gap
         self.register_buffer("group_index", group_index)
+
+    @classmethod
+    def of_dataset(
+        cls,
+        clip: ClipModel,
+        dataset: CaptionDataset,
+        words: Sequence[str],
+        k: int = 5,
+        gap: Literal["avg", "min"] = "avg",
+    ) -> GroupEmbeddingGapReward:
+        """The reward for captions of a data set's pictures, everything it needs computed here.
+
+        Args:
+            clip: a frozen CLIP; the reward lives on its device.
+            dataset: training split.
+            words: the captioner's; `words[i]` has id `i + 1`, id 0 ends a caption.
+            k: size of the similar groups.
+            gap: "avg" for Eq. 3, "min" for Eq. 4.
+
+        Raises:
+            ConfigError: K is not between 1 and the number of other images; `WordToBpe`.
+            DataError: an image without captions.
+        """
+        table = embed_dataset(clip, dataset)
+        groups = similar_groups(table.images, table.captions, table.caption_image, k)
+        encoder = CaptionEncoder(clip, WordToBpe(words, clip.tokenizer))
+        return cls(encoder, table.images, groups.index, gap).to(clip.device)
 
     def score(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
         target = self.image_embeddings[image_index][:, None]
