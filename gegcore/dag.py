@@ -82,7 +82,7 @@ def training_page_key(notebook: Path | str, profile: Profile, run: Experiment) -
             "max_len": profile.max_len,
             "resamples": profile.resamples,
             "model": profile.models.get(run.model, {}),
-            "objective": profile.objective(run.objective).model_dump(mode="json"),
+            "objective": profile.objective(run.objective, run.model).model_dump(mode="json"),
         }
     )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gegcore.errors import ConfigError
 from gegcore.models import ARCHITECTURES
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
+from gegcore.training.recipes import recipe
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
 
@@ -51,14 +52,20 @@ class Profile(_Section):
     clip: str = Field("scenes-clip", description="name of the CLIP that rewards and evaluates")
     clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
     group_size: int = Field(5, ge=1, description="K, Sec. 4.1")
+    recipes: Literal["xmodaler", "none"] = Field(
+        "xmodaler",
+        description="by-model settings that `objectives` overrides field by field: X-modaler's "
+        "(gegcore.training.recipes), or one setting for all models",
+    )
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
     objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
     experiments: Experiments = Experiments()
     resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
 
-    def objective(self, name: str) -> ObjectiveConfig:
-        """The paper's settings of an objective under this profile's overrides."""
-        return objective_config(name, self.objectives.get(name))
+    def objective(self, name: str, model: str | None = None) -> ObjectiveConfig:
+        """The paper's settings of an objective under the model's recipe and our own overrides."""
+        by_model = recipe(model, name) if model and self.recipes == "xmodaler" else {}
+        return objective_config(name, {**by_model, **self.objectives.get(name, {})})
 
 
 def profile_names() -> list[str]:

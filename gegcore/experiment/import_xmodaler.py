@@ -165,7 +165,7 @@ def _write(
     sources: Sequence[Path],
 ) -> None:
     """The folder appears complete or not at all."""
-    profile, config = materials.profile, materials.profile.objective(OBJECTIVE)
+    profile, config = materials.profile, materials.profile.objective(OBJECTIVE, model)
     imported = {path.name: sha256_file(path) for path in sources}
     resolved = {
         "profile": profile.model_dump(mode="json"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from gegcore.clip import WordToBpe
@@ -15,6 +17,7 @@ from gegcore.rewards import CiderD, GroupEmbeddingGapReward, SimilarityReward, W
 from gegcore.rewards.group import CaptionEncoder
 from gegcore.rewards.reward import Reward
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.health import BAD_ENDINGS
 from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective
 from gegcore.training.xe import caption_tensor
 
@@ -49,7 +52,14 @@ def build_objective(materials: Materials, config: ObjectiveConfig) -> Objective:
         materials.profile.max_len,
         (vocabulary.unknown_id,),
         device,
+        _known(vocabulary, BAD_ENDINGS).to(device),
     )
+
+
+def _known(vocabulary: Vocabulary, words: Sequence[str]) -> Tensor:
+    """Ids of those words that the vocabulary has."""
+    ids = torch.tensor(vocabulary.encode(" ".join(words)))
+    return ids[ids != vocabulary.unknown_id]
 
 
 def _clip_reward(materials: Materials, config: ObjectiveConfig, vocabulary: Vocabulary) -> Reward:

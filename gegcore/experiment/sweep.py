@@ -1,20 +1,23 @@
 """One setting of an objective tried at several values, judged on the validation split only.
 
     python -m gegcore.experiment.sweep --field beta --values 0.4 0.6 1 2
+    python -m gegcore.experiment.sweep --objective scst --field baseline \\
+        --values greedy mean_of_others
 
 trains each value from the same start run and writes what validation said to
-`results/sweeps/<profile>-<objective>-<field>.json`. No test picture is read. An interrupted sweep
-resumes; a value that is done is not trained again.
+`results/sweeps/<profile>-<objective>-<field>.json`, beside what training itself reported. No test
+picture is read. An interrupted sweep resumes; a value that is done is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
@@ -26,6 +29,9 @@ from gegcore.provenance import environment
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig, objective_config
+
+TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings")
+"""Columns of a run's log that a sweep keeps."""
 
 
 def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
@@ -45,14 +51,14 @@ def sweep(
     """Train an objective once per value of one of its fields, from the profile's own start run.
 
     Returns: field, the settings that were the same in all runs, and per value the validation
-    history (epoch 0 is the start run) and the epoch that was kept.
+    history (epoch 0 is the start run), the epoch that was kept, and means of the training log.
 
     Raises:
         ConfigError: no such field, or a value out of range.
         DataError: the objective starts from nothing, or its start run is not finished.
     """
     materials = materials or Materials.of(profile, "cuda" if torch.cuda.is_available() else "cpu")
-    base = profile.objective(objective)
+    base = profile.objective(objective, model)
     if start_run(profile, model, base, seed) is None:
         raise DataError(
             f"objective '{objective}' starts from no other run: nothing to compare with",
@@ -66,7 +72,7 @@ def sweep(
         run = train_into(folder, materials, model, objective, config, seed)
         record = read_json(run.file("training.json"))
         kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
-        entries.append({"value": value, **kept})
+        entries.append({"value": value, **kept, "training": _by_epoch(run)})
     shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field}
     return {
         "profile": profile.name,
@@ -78,6 +84,14 @@ def sweep(
         "entries": entries,
         "environment": environment(),
     }
+
+
+def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
+    """Means of the training log over each epoch, counted from 1 as in the validation history."""
+    log = run.log()
+    epoch = np.searchsorted(run.history()["step"], log["step"])
+    means = log[[name for name in TRAINING if name in log]].groupby(epoch).mean()
+    return means.rename_axis("epoch").reset_index().to_dict("records")
 
 
 def _changed(objective: str, base: ObjectiveConfig, field: str, value: Any) -> ObjectiveConfig:

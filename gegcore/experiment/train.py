@@ -33,7 +33,7 @@ def train(materials: Materials, model_name: str, objective_name: str, seed: int)
     if model_name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ConfigError(f"unknown model '{model_name}'", f"use one of: {known}")
-    config = profile.objective(objective_name)
+    config = profile.objective(objective_name, model_name)
     run = RunFolder.of(profile.name, model_name, objective_name, seed)
     return train_into(run, materials, model_name, objective_name, config, seed)
 

@@ -12,6 +12,7 @@ from gegcore.report.page import Html, signed
 from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
 from gegcore.report.results import Finished, Results, common_seeds
 from gegcore.report.style import FAINT, INK, Panel, colour, legend_below, marker, panel, panels
+from gegcore.training.config import OBJECTIVES
 
 _GROUPS = (
     ("Language", "points", ("CIDEr", "ROUGE-L")),
@@ -87,35 +88,43 @@ def _own_frontier(entries: Sequence[Finished], profile: str) -> Panel:
                 x.value, y.value, marker(entry.objective), color=tint, markersize=8,
                 label=entry.label, markeredgecolor="white",
             )  # fmt: skip
-            points[entry.label] = (x.value, y.value)
-        _path(axes, list(points.values()))
+            points[entry.objective] = (x.value, y.value)
+        _paths(axes, points)
         axes.margins(0.12)
         legend_below(axes)
-    said = "; ".join(f"{label}: CIDEr {x:.1f}, R@1 {y:.1f}" for label, (x, y) in points.items())
-    return Panel(figure, f"R@1 against CIDEr, our runs. {said}.")
+    labels = {entry.objective: entry.label for entry in entries}
+    return Panel(figure, f"R@1 against CIDEr, our runs. {_said(points, labels)}.")
 
 
 def _paper_frontier(rows: dict[str, PaperRow], model: str, labels: dict[str, str]) -> Panel:
     with panel(f"Paper, Table 2 ({model})", "CIDEr", "R@1 (%)") as (figure, axes):
         points = {}
+        labels = {objective: labels.get(objective, row.name) for objective, row in rows.items()}
         for objective, row in rows.items():
             x, y = row.values["CIDEr"], row.values["R@1"]
-            label = labels.get(objective, row.name)
+            label = labels[objective]
             axes.plot(
                 x, y, marker(objective), color=colour(objective), markersize=8, label=label,
                 markeredgecolor="white",
             )  # fmt: skip
-            points[label] = (x, y)
-        _path(axes, list(points.values()))
+            points[objective] = (x, y)
+        _paths(axes, points)
         axes.margins(0.15)
         legend_below(axes)
-    said = "; ".join(f"{label}: CIDEr {x:.1f}, R@1 {y:.1f}" for label, (x, y) in points.items())
-    return Panel(figure, f"R@1 against CIDEr, the paper's {model}. {said}.")
+    return Panel(figure, f"R@1 against CIDEr, the paper's {model}. {_said(points, labels)}.")
 
 
-def _path(axes: Axes, points: list[tuple[float, float]]) -> None:
-    """The order of training: each stage starts from the one before."""
-    axes.plot(*np.array(points).T, color=FAINT, linewidth=1.2, zorder=0)
+def _said(points: dict[str, tuple[float, float]], labels: dict[str, str]) -> str:
+    each = (f"{labels[name]}: CIDEr {x:.1f}, R@1 {y:.1f}" for name, (x, y) in points.items())
+    return "; ".join(each)
+
+
+def _paths(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
+    """The order of training: a line to each objective from the one that it starts from."""
+    for objective, point in points.items():
+        start = points.get(OBJECTIVES[objective].start_from or "")
+        if start is not None:
+            axes.plot(*np.array([start, point]).T, color=FAINT, linewidth=1.2, zorder=0)
 
 
 def _whiskers(title: str, unit: str, found: dict[str, Difference], objective: str) -> Panel:

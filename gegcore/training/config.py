@@ -25,6 +25,17 @@ class SelectionRule(BaseModel):
     )
 
 
+class ScheduledSampling(BaseModel):
+    """Feed the model's own words with a probability that rises in steps (epochs count from 0)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: int = Field(0, ge=0, description="epoch from which the probability may rise")
+    every: int = Field(5, ge=1, description="epochs between increases; the first after as many")
+    increase: float = Field(0.05, gt=0, le=1)
+    most: float = Field(0.25, gt=0, le=1)
+
+
 class ObjectiveConfig(BaseModel):
     """One objective: its loss, where it starts from, and its schedule."""
 
@@ -40,16 +51,31 @@ class ObjectiveConfig(BaseModel):
     images_per_step: int = Field(8, ge=1, description="X-modaler: 8 to 16 per GPU")
     captions_per_image: int = Field(5, ge=1, description="references used per image and epoch")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="X-modaler: 0.1 for Transformers")
+    scheduled_sampling: ScheduledSampling | None = Field(
+        None, description="X-modaler has it for recurrent models"
+    )
 
     learning_rate: float = Field(5e-5, gt=0, description="GEG stage: Sec. 4.1")
     betas: tuple[float, float] = Field((0.9, 0.999), description="Adam; Sec. 4.1")
     eps: float = Field(1e-8, gt=0, description="Adam; Sec. 4.1")
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "step", "noam"] = Field(
+        "constant", description="after the warm-up; see gegcore.training.schedule"
+    )
     warmup_steps: int = Field(0, ge=0, description="linear warm-up from 0")
+    decay: float = Field(0.8, gt=0, le=1, description="factor of schedule 'step' (X-modaler)")
+    decay_every: int = Field(3, ge=1, description="epochs between the steps of schedule 'step'")
     clip_value: float | None = Field(0.1, description="gradient clipping by value (X-modaler)")
     clip_norm: float | None = Field(None, description="gradient clipping by global norm")
 
     samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
+    sampling: Literal["multinomial", "beam"] = Field(
+        "multinomial",
+        description="independent draws (X-modaler), or the captions of a beam as large (Eq. 6; "
+        "biased, for the likeliest captions are no draws from the policy)",
+    )
+    temperature: float = Field(
+        1.0, gt=0, description="of multinomial samples; they are scored at the same temperature"
+    )
     baseline: Literal["greedy", "mean_of_others"] = Field(
         "greedy", description="self-critical baseline; the paper's is greedy (Eq. 5)"
     )
@@ -64,6 +90,16 @@ class ObjectiveConfig(BaseModel):
     checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
 
 
+_CLIP_REWARD: dict[str, Any] = {
+    "loss": "self_critical",
+    "start_from": "scst",
+    "epochs": 10,
+    "alpha": 0.1,
+    "beta": 10.0,
+    "clip_term": "geg_avg",
+    "select": SelectionRule(metric="R@1", least_cider_share=0.9),
+}
+
 OBJECTIVES: dict[str, ObjectiveConfig] = {
     "mle": ObjectiveConfig(
         loss="cross_entropy", label="MLE", label_smoothing=0.1, learning_rate=5e-4
@@ -71,18 +107,24 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "scst": ObjectiveConfig(
         loss="self_critical", start_from="mle", label="+SCST", learning_rate=1e-5
     ),
-    "scst_geg": ObjectiveConfig(
-        loss="self_critical",
-        start_from="scst",
-        label="+SCST+GEG",
-        epochs=10,
-        alpha=0.1,
-        beta=10.0,
-        clip_term="geg_avg",
-        select=SelectionRule(metric="R@1", least_cider_share=0.9),
+    "scst_pp": ObjectiveConfig(
+        loss="self_critical", start_from="scst", label="+SCST++", learning_rate=1e-5, epochs=10
+    ),
+    "scst_er": ObjectiveConfig(**_CLIP_REWARD | {"label": "+SCST+ER", "clip_term": "similarity"}),
+    "scst_geg": ObjectiveConfig(**_CLIP_REWARD | {"label": "+SCST+GEG"}),
+    "scst_geg_min": ObjectiveConfig(
+        **_CLIP_REWARD | {"label": "+SCST+GEG-Min", "clip_term": "geg_min"}
+    ),
+    "scst_geg_sole": ObjectiveConfig(
+        **_CLIP_REWARD
+        # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects.
+        | {"label": "+SCST+GEG-sole", "alpha": 0.0, "select": SelectionRule(metric="R@1")}
     ),
 }
-"""Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open)."""
+"""Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open).
+
+What X-modaler sets by model is in `gegcore.training.recipes`.
+"""
 
 
 def objective_config(name: str, overrides: dict[str, Any] | None = None) -> ObjectiveConfig:

@@ -109,7 +109,12 @@ class Trainer:
             group["lr"] = rate
         torch.manual_seed(stream_seed(self.seed, step, DROPOUT))
         generator = torch.Generator(self.device).manual_seed(stream_seed(self.seed, step, SAMPLING))
-        loss, metrics = self.objective.step(self.model, self._batch(step), generator)
+        batch = self._batch(step)
+        shape = (len(batch), *self.objective.noise_shape)
+        noise = torch.rand(shape, dtype=torch.float64, device=self.device, generator=generator)
+        self.objective.start_epoch(step // self.steps_per_epoch)
+        result = self.objective.step(self.model, batch, noise)
+        loss = result.total / result.tokens
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip_norm is not None:
@@ -118,7 +123,7 @@ class Trainer:
             torch.nn.utils.clip_grad_value_(self.model.parameters(), self.config.clip_value)
         self.optimiser.step()
         self.progress.step += 1
-        return {**metrics, "loss": loss.detach()}
+        return {**result.metrics, "loss": loss.detach()}
 
     def _batch(self, step: int) -> Tensor:
         """Images of a step: every epoch is a fresh permutation, a function of (seed, epoch)."""

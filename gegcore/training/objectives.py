@@ -1,28 +1,59 @@
-"""One training step of each loss: batch of images in, differentiable loss out."""
+"""One training step of each loss: images and random numbers in, differentiable loss out.
+
+A step depends on its images, each with its own row of random numbers, and on nothing else (but
+for dropout): a batch in one piece, in micro-batches or on several devices gives one sum of losses.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gegcore.data.features import FeatureStore
-from gegcore.decoding import decode, said_mask, score
-from gegcore.models.captioner import Captioner
+from gegcore.decoding import beam_search, decode, said_mask, sequence_log_probs
+from gegcore.models.captioner import Captioner, Memory, shift_right
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.health import policy_health
+from gegcore.training.scheduled_sampling import scheduled_logits, scheduled_probability
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
-from gegcore.training.xe import cross_entropy, teacher_forcing
+from gegcore.training.xe import IGNORED, cross_entropy, teacher_forcing
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """What a step gives for its images.
+
+    Attributes:
+        total: scalar with gradient, the sum of the loss over real tokens.
+        tokens: 0-d, how many these are: `total / tokens` is the mean loss.
+        metrics: 0-d tensors on the device, means over these images.
+    """
+
+    total: Tensor
+    tokens: Tensor
+    metrics: dict[str, Tensor]
 
 
 class Objective(Protocol):
-    """`step(model, image_index (B,), generator) -> (loss, metrics)`; metrics are 0-d tensors."""
+    """A loss over the training split.
 
-    def step(
-        self, model: Captioner, image_index: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+    Attributes:
+        noise_shape: of the random numbers that one image needs.
+    """
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]: ...
+
+    def start_epoch(self, epoch: int) -> None:
+        """Say which epoch the next steps belong to, from 0; some settings depend on it."""
+
+    def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
+        """Shapes: image_index (B,); noise (B, *noise_shape) float64, uniform in [0, 1)."""
+        ...
 
 
 @dataclass
@@ -32,33 +63,50 @@ class CrossEntropyObjective:
     Attributes:
         features: the training split's features.
         captions: `(N, C, T)` word ids, on the device.
-        config: reads `captions_per_image` and `label_smoothing`.
+        config: reads `captions_per_image`, `label_smoothing` and `scheduled_sampling`.
     """
 
     features: FeatureStore
     captions: Tensor
     config: ObjectiveConfig
+    own_words: float = field(default=0.0, init=False)  # probability of scheduled sampling
 
-    def step(
-        self, model: Captioner, image_index: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """A lot per caption; with scheduled sampling also a coin and a number per word."""
+        _, there, length = self.captions.shape
+        per_word = 2 * self._drawn * length if self.config.scheduled_sampling else 0
+        return (there + per_word,)
+
+    @property
+    def _drawn(self) -> int:
+        return min(self.config.captions_per_image, self.captions.shape[1])
+
+    def start_epoch(self, epoch: int) -> None:
+        if self.config.scheduled_sampling is not None:
+            self.own_words = scheduled_probability(self.config.scheduled_sampling, epoch)
+
+    def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
         model.train()
-        captions = self._draw(image_index, generator)
+        lots, words = noise.to(self.captions.device).tensor_split([self.captions.shape[1]], dim=1)
+        captions = self._draw(image_index, lots)
         width = int((captions > 0).sum(-1).max()) + 1
         inputs, targets = teacher_forcing(captions[..., :width])
-        batch = self.features.batch(image_index.tolist()).to(captions.device)
-        logits = model(batch, inputs)
-        loss = cross_entropy(logits, targets, self.config.label_smoothing)
-        return loss, {"loss": loss.detach()}
+        memory = model.encode(self.features.batch(image_index.tolist()).to(captions.device))
+        if self.own_words > 0:
+            numbers = words.view(len(captions), 2, self._drawn, -1)[..., : inputs.shape[-1]]
+            logits = scheduled_logits(model, memory, inputs, self.own_words, *numbers.unbind(1))
+        else:
+            logits = model.decode_teacher_forced(memory, inputs)
+        total = cross_entropy(logits, targets, self.config.label_smoothing, reduction="sum")
+        return StepLoss(total, (targets != IGNORED).sum(), {})
 
-    def _draw(self, image_index: Tensor, generator: torch.Generator) -> Tensor:
+    def _draw(self, image_index: Tensor, lots: Tensor) -> Tensor:
         """Captions of the images, `captions_per_image` of them without replacement."""
         captions = self.captions[image_index.to(self.captions.device)]
-        wanted, there = self.config.captions_per_image, captions.shape[1]
-        if wanted >= there:
+        if self._drawn == captions.shape[1]:
             return captions
-        lots = torch.rand(len(captions), there, generator=generator, device=captions.device)
-        chosen = lots.argsort(-1)[:, :wanted, None].expand(-1, -1, captions.shape[-1])
+        chosen = lots.argsort(-1)[:, : self._drawn, None].expand(-1, -1, captions.shape[-1])
         return captions.gather(1, chosen)
 
 
@@ -72,10 +120,11 @@ class SelfCriticalObjective:
     Attributes:
         features: the training split's features.
         reward: Eq. 7.
-        config: reads `samples` and `baseline`.
+        config: reads `samples`, `sampling`, `temperature` and `baseline`.
         max_len: steps of decoding, the end token included.
         forbid: word ids never generated (UNK).
         device: where the model lives.
+        bad_endings: word ids `(W,)` that no caption should end with, counted in the metrics.
     """
 
     features: FeatureStore
@@ -84,52 +133,55 @@ class SelfCriticalObjective:
     max_len: int
     forbid: tuple[int, ...]
     device: torch.device
+    bad_endings: Tensor
 
-    def step(
-        self, model: Captioner, image_index: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """A number per word; beam search draws nothing."""
+        return (self.config.samples, self.max_len) if self.config.sampling == "multinomial" else ()
+
+    def start_epoch(self, epoch: int) -> None:
+        """Nothing here depends on the epoch."""
+
+    def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
         model.eval()
         # One encoding, with gradient, serves greedy decoding, sampling and scoring.
         memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
-        decoded = decode(
-            model,
-            memory,
-            samples=self.config.samples,
-            greedy=True,
-            max_len=self.max_len,
-            generator=generator,
-            forbid=self.forbid,
-        )
-        parts = self.reward.parts(decoded.tokens, image_index.to(self.device))
+        tokens = self._captions(model, memory, noise)
+        parts = self.reward.parts(tokens, image_index.to(self.device))
         total = self.reward.combine(parts)
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
-        samples = decoded.tokens[:, 1:]
-        log_probs, mask = score(model, memory, samples, forbid=self.forbid), said_mask(samples)
-        loss = self_critical_loss(log_probs, advantage, mask)
-        return loss, self._health(parts, total, advantage, log_probs.detach(), mask, samples)
-
-    def _health(
-        self,
-        parts: dict[str, Tensor],
-        total: Tensor,
-        advantage: Tensor,
-        log_probs: Tensor,
-        mask: Tensor,
-        samples: Tensor,
-    ) -> dict[str, Tensor]:
-        """What tells a healthy policy gradient from a collapsing one."""
-        rewards = {f"reward/{name}": value[:, 1:].mean() for name, value in parts.items()}
-        spread = {f"reward_std/{name}": value[:, 1:].std() for name, value in parts.items()}
-        return (
-            rewards
-            | spread
-            | {
-                "reward": total[:, 1:].mean(),
-                "reward_greedy": total[:, 0].mean(),
-                "positive_advantage": (advantage > 0).float().mean(),
-                "length": (samples > 0).sum(-1).float().mean(),
-                # Mean negative log-probability of sampled words estimates the entropy per word.
-                "entropy": -(log_probs * mask).sum() / mask.sum(),
-            }
+        samples = tokens[:, 1:]
+        log_probs, mask = self._score(model, memory, samples), said_mask(samples)
+        loss = self_critical_loss(log_probs, advantage, mask, reduction="sum")
+        health = policy_health(
+            parts, total, advantage, log_probs.detach(), samples, self.bad_endings
         )
+        return StepLoss(loss, mask.sum(), health)
+
+    def _captions(self, model: Captioner, memory: Memory, noise: Tensor) -> Tensor:
+        """The greedy caption, then the samples: `(B, 1 + S, T)`."""
+        count = self.config.samples
+        if self.config.sampling == "multinomial":
+            return decode(
+                model,
+                memory,
+                samples=count,
+                max_len=self.max_len,
+                temperature=self.config.temperature,
+                forbid=self.forbid,
+                noise=noise.to(self.device),
+            ).tokens
+        greedy = decode(model, memory, max_len=self.max_len, forbid=self.forbid).tokens
+        found = beam_search(model, memory, count, self.max_len, self.forbid).tokens
+        length = max(greedy.shape[-1], found.shape[-1])
+        pad = torch.nn.functional.pad
+        return torch.cat([pad(x, (0, length - x.shape[-1])) for x in (greedy, found)], 1)
+
+    def _score(self, model: Captioner, memory: Memory, samples: Tensor) -> Tensor:
+        """Log-probabilities under the very policy that was sampled, temperature included."""
+        logits = model.decode_teacher_forced(memory, shift_right(samples))
+        if self.config.sampling == "multinomial" and self.config.temperature != 1:
+            logits = logits / self.config.temperature
+        return sequence_log_probs(logits, samples, self.forbid)

@@ -27,16 +27,22 @@ def self_critical_advantage(samples: Tensor, greedy: Tensor, baseline: Baseline)
     return samples - others
 
 
-def self_critical_loss(log_probs: Tensor, advantage: Tensor, mask: Tensor) -> Tensor:
+def self_critical_loss(
+    log_probs: Tensor,
+    advantage: Tensor,
+    mask: Tensor,
+    reduction: Literal["mean", "sum"] = "mean",
+) -> Tensor:
     """Surrogate whose gradient is Eq. 6: minus advantage times log-probability.
 
     Args:
         log_probs: `(B, S, T)` log P of each sampled token, with gradient.
         advantage: `(B, S)`, without gradient, constant along a caption.
         mask: `(B, S, T)` bool, true for words and the end token.
+        reduction: over real tokens; X-modaler takes the mean.
 
     Returns:
-        Scalar: mean over real tokens (X-modaler's normalisation).
+        Scalar.
     """
-    weighted = -advantage[..., None] * log_probs * mask
-    return weighted.sum() / mask.sum()
+    total = (-advantage[..., None] * log_probs * mask).sum()
+    return total / mask.sum() if reduction == "mean" else total

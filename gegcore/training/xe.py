@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +40,13 @@ def teacher_forcing(captions: Tensor) -> tuple[Tensor, Tensor]:
     return inputs, targets
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean negative log-likelihood of the target words, optionally with smoothed labels.
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    label_smoothing: float = 0.0,
+    reduction: Literal["mean", "sum"] = "mean",
+) -> Tensor:
+    """Negative log-likelihood of the target words, optionally with smoothed labels.
 
     With smoothing s it is the KL divergence to a distribution with 1 - s on the target word and
     s / (V - 1) on every other word, as X-modaler has it.
@@ -48,14 +54,15 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
     Args:
         logits: `(..., V)`.
         targets: `(...)` int64, -1 where there is no target.
+        reduction: over real targets; X-modaler takes the mean.
 
     Returns:
-        Scalar mean over real targets.
+        Scalar.
     """
     vocab = logits.shape[-1]
     flat, wanted = logits.reshape(-1, vocab), targets.reshape(-1)
     if label_smoothing == 0:
-        return nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED)
+        return nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction=reduction)
     log_probs = flat.log_softmax(-1)
     real = wanted != IGNORED
     other = label_smoothing / (vocab - 1)
@@ -63,4 +70,5 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
     expected = other * (log_probs.sum(-1) - at_target) + (1 - label_smoothing) * at_target
     smoothed = torch.tensor([1 - label_smoothing, *[other] * (vocab - 1)], dtype=torch.float64)
     entropy = -(smoothed * smoothed.log()).sum().item()
-    return ((-expected - entropy) * real).sum() / real.sum()
+    total = ((-expected - entropy) * real).sum()
+    return total / real.sum() if reduction == "mean" else total

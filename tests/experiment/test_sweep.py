@@ -46,6 +46,30 @@ def test_a_sweep_trains_every_value_from_the_same_start(
     assert start.checkpoint.is_file()
 
 
+def test_a_sweep_over_names_is_shown_by_epoch(
+    smoke_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison of baselines: values that are words, one learning curve each."""
+    profile = load_profile("smoke")
+    train(Materials.of(profile), "transformer", "mle", 1)
+    arguments = ["--profile", "smoke", "--objective", "scst", "--field", "baseline", "--values"]
+    to = ["--to", str(smoke_home / "results")]
+    assert main([*arguments, "greedy", "mean_of_others", *to]) == 0
+    path = sweep_file(smoke_home / "results", "smoke", "scst", "baseline")
+    assert path.name == "smoke-scst-baseline.json"
+    entries = read_json(path)["entries"]
+    assert [entry["value"] for entry in entries] == ["greedy", "mean_of_others"]
+    for entry in entries:
+        assert [row["epoch"] for row in entry["training"]] == [1]
+        assert {"reward", "reward_greedy", "positive_advantage"} <= set(entry["training"][0])
+
+    monkeypatch.setattr(sweeps, "STORED", path.parent)
+    shown = sweeps.sweep_figure(profile, "scst", "baseline")._repr_html_()
+    assert shown.count("<img") == 3
+    assert "mean of others (this profile):" in shown and "greedy:" in shown
+    assert main([*arguments, "median", *to]) == 1  # the message names the two that there are
+
+
 def test_a_profile_without_a_sweep_says_how_to_make_one(tmp_path: Path) -> None:
     profile = load_profile("smoke").model_copy(update={"name": "mine"})
     assert "gegcore.experiment.sweep --profile mine" in sweeps.sweep_figure(profile)._repr_html_()

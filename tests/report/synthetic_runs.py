@@ -23,6 +23,10 @@ EFFECT = {
     "mle": (100.0, 0.25, 0.10, ""),
     "scst": (110.0, 0.25, 0.10, "in a park"),
     "scst_geg": (104.0, 0.5, 0.14, "in a park with a red kite"),
+    "scst_pp": (110.5, 0.25, 0.10, "in a big park"),
+    "scst_er": (103.0, 0.4, 0.12, "in a park with a kite"),
+    "scst_geg_min": (105.0, 0.45, 0.13, "in a park with red kites"),
+    "scst_geg_sole": (17.4, 0.6, 0.2, "with a kite with a kite with a kite"),
 }
 METRICS = ("CIDEr", "R@1", "R@5", "R@10", "BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")
 

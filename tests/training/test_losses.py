@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor
 
-from gegcore.decoding import said_mask
+from gegcore.decoding import said_mask, sequence_log_probs
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 from gegcore.training.xe import caption_tensor, cross_entropy, teacher_forcing
 
@@ -22,6 +24,8 @@ GOLDEN = torch.load(
 def test_cross_entropy_equals_xmodaler(smoothing: float, name: str) -> None:
     xe = GOLDEN["xe"]
     torch.testing.assert_close(cross_entropy(xe["logits"], xe["targets"], smoothing), xe[name])
+    total = cross_entropy(xe["logits"], xe["targets"], smoothing, reduction="sum")
+    torch.testing.assert_close(total / (xe["targets"] >= 0).sum(), xe[name])
 
 
 def test_self_critical_loss_equals_xmodaler() -> None:
@@ -29,6 +33,10 @@ def test_self_critical_loss_equals_xmodaler() -> None:
     mask = said_mask(rl["tokens"])
     loss = self_critical_loss(rl["logp"][:, None], rl["advantage"][:, None], mask[:, None])
     torch.testing.assert_close(loss, rl["loss"])
+    total = self_critical_loss(
+        rl["logp"][:, None], rl["advantage"][:, None], mask[:, None], reduction="sum"
+    )
+    torch.testing.assert_close(total / mask.sum(), rl["loss"])
 
 
 def test_self_critical_gradient_is_equation_6() -> None:
@@ -43,10 +51,28 @@ def test_self_critical_gradient_is_equation_6() -> None:
     torch.testing.assert_close(logits.grad, expected.detach())
 
 
-def test_smoothed_cross_entropy_has_the_right_gradient() -> None:
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_has_the_right_gradient(
+    smoothing: float, reduction: Literal["mean", "sum"]
+) -> None:
     logits = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     targets = torch.tensor([0, 3, -1, 2, 1])
-    assert torch.autograd.gradcheck(lambda x: cross_entropy(x, targets, 0.1), (logits,))
+    assert torch.autograd.gradcheck(
+        lambda x: cross_entropy(x, targets, smoothing, reduction), (logits,)
+    )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_self_critical_loss_has_the_right_gradient(reduction: Literal["mean", "sum"]) -> None:
+    logits = torch.randn(2, 2, 3, 5, dtype=torch.float64, requires_grad=True)
+    tokens = torch.tensor([[[3, 1, 0], [2, 0, 0]], [[4, 4, 4], [0, 0, 0]]])
+    advantage, mask = torch.randn(2, 2, dtype=torch.float64), said_mask(tokens)
+
+    def loss(x: Tensor) -> Tensor:
+        return self_critical_loss(sequence_log_probs(x, tokens), advantage, mask, reduction)
+
+    assert torch.autograd.gradcheck(loss, (logits,))
 
 
 def test_baselines() -> None:

@@ -1,103 +1,86 @@
-"""One step of each objective: what is sampled is what is scored, and rewards move the policy."""
+"""One step of each objective: rewards move the policy, and what is reported is what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
-from torch import Tensor
+from tiny_training import IMAGES, MAX_LEN, Features, noise, self_critical, small_model, wants
 
-from gegcore.data.features import FeatureBatch, InputSizes
-from gegcore.models import build_captioner
-from gegcore.rewards import WeightedReward
-from gegcore.training.config import ObjectiveConfig
-from gegcore.training.objectives import CrossEntropyObjective, SelfCriticalObjective
+from gegcore.errors import ConfigError
+from gegcore.models import ARCHITECTURES
+from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
+from gegcore.training.health import policy_health
+from gegcore.training.objectives import CrossEntropyObjective
+from gegcore.training.recipes import CROSS_ENTROPY, SELF_CRITICAL, recipe
 from gegcore.training.schedule import learning_rate
 from gegcore.training.xe import caption_tensor
 
-VOCAB, WIDTH, IMAGES = 12, 6, 4
 
-
-class Features:
-    """Random regions, drawn once."""
-
-    def __init__(self) -> None:
-        generator = torch.Generator().manual_seed(0)
-        self.regions = torch.randn(IMAGES, 3, WIDTH, generator=generator)
-
-    def batch(self, indices: Sequence[int]) -> FeatureBatch:
-        regions = self.regions[list(indices)]
-        boxes = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(regions), 3, 4)
-        mask = torch.ones(len(regions), 3, dtype=torch.bool)
-        return FeatureBatch(regions.mean(1), None, regions, boxes, None, mask)
-
-
-def small_model() -> torch.nn.Module:
-    torch.manual_seed(0)
-    sizes = {"width": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "ffn_width": 32}
-    return build_captioner("transformer", VOCAB, InputSizes(WIDTH), **sizes)
-
-
-def wants(word: int):  # type: ignore[no-untyped-def]
-    """Reward: how often a caption says one word."""
-
-    def reward(tokens: Tensor, image_index: Tensor) -> Tensor:
-        assert image_index.shape == tokens.shape[:1]
-        return (tokens == word).sum(-1).float()
-
-    return reward
-
-
-def self_critical(config: ObjectiveConfig, terms: dict) -> SelfCriticalObjective:  # type: ignore[type-arg]
-    return SelfCriticalObjective(
-        Features(), WeightedReward(terms), config, 8, (VOCAB - 1,), torch.device("cpu")
-    )
-
-
+@pytest.mark.parametrize("sampling", ["multinomial", "beam"])
 @pytest.mark.parametrize("baseline", ["greedy", "mean_of_others"])
-def test_self_critical_training_follows_the_reward(baseline: str) -> None:
-    config = ObjectiveConfig(loss="self_critical", baseline=baseline, samples=6)
-    model, objective = small_model(), self_critical(config, {"word": (1.0, wants(3))})
+def test_self_critical_training_follows_the_reward(baseline: str, sampling: str) -> None:
+    config = ObjectiveConfig(loss="self_critical", baseline=baseline, sampling=sampling, samples=6)
+    model, objective = small_model(), self_critical(config, word=(1.0, wants(8)))
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
     rewards = []
-    for step in range(40):
-        generator = torch.Generator().manual_seed(step)
-        loss, health = objective.step(model, torch.arange(IMAGES), generator)
+    for step in range(30):
+        result = objective.step(model, torch.arange(IMAGES), noise(objective, step))
         optimiser.zero_grad()
-        loss.backward()
+        (result.total / result.tokens).backward()
         optimiser.step()
-        rewards.append(health["reward"].item())
+        rewards.append(result.metrics["reward"].item())
     assert sum(rewards[-5:]) > 2 * sum(rewards[:5])
     assert not model.training  # dropout is off while sampling and scoring
 
 
 def test_parts_of_the_reward_are_weighted_and_reported() -> None:
     config = ObjectiveConfig(loss="self_critical", samples=3)
-    objective = self_critical(config, {"a": (0.1, wants(3)), "b": (10.0, wants(4))})
-    _, health = objective.step(small_model(), torch.arange(2), torch.Generator().manual_seed(0))
+    objective = self_critical(config, a=(0.1, wants(3)), b=(10.0, wants(4)))
+    health = objective.step(small_model(), torch.arange(2), noise(objective, 0, 2)).metrics
     expected = 0.1 * health["reward/a"] + 10.0 * health["reward/b"]
     torch.testing.assert_close(health["reward"], expected)
 
 
-def test_the_same_generator_gives_the_same_step() -> None:
-    objective = self_critical(ObjectiveConfig(loss="self_critical"), {"w": (1.0, wants(3))})
-    model = small_model()
-    first, second = (
-        objective.step(model, torch.arange(IMAGES), torch.Generator().manual_seed(7))[0]
-        for _ in range(2)
+def test_health_by_hand() -> None:
+    samples = torch.tensor([[[5, 2, 0], [5, 2, 0], [5, 0, 0]], [[1, 1, 3], [0, 0, 0], [4, 2, 0]]])
+    reward = torch.tensor([[1.0, 1.0, 2.0, 3.0], [0.0, 4.0, 4.0, 4.0]])
+    log_probs = -0.5 * torch.ones(2, 3, 3)
+    health = policy_health(
+        {"x": reward}, reward, reward[:, 1:] - 2, log_probs, samples, torch.tensor([2, 9])
     )
-    assert torch.equal(first, second)
+    found = {name: round(value.item(), 4) for name, value in health.items()}
+    assert found == {
+        "reward/x": 3.0,
+        "reward_std/x": 0.4082,  # sqrt(2 / 3) for the first image, 0 for the second
+        "reward": 3.0,
+        "reward_greedy": 0.5,
+        "positive_advantage": 0.6667,
+        "length": 1.6667,
+        "entropy": 0.5,
+        "distinct": 0.8333,
+        "bad_endings": 0.5,
+    }
+
+
+def test_the_same_noise_gives_the_same_step() -> None:
+    objective = self_critical(ObjectiveConfig(loss="self_critical"), w=(1.0, wants(3)))
+    model = small_model()
+    first, second, other = (
+        objective.step(model, torch.arange(IMAGES), noise(objective, seed)).total
+        for seed in (7, 7, 8)
+    )
+    assert torch.equal(first, second) and not torch.equal(first, other)
 
 
 def test_cross_entropy_draws_captions_without_replacement() -> None:
     captions = caption_tensor([[[1], [2], [3], [4], [5]]] * IMAGES, max_len=4)
     config = ObjectiveConfig(loss="cross_entropy", captions_per_image=3)
     objective = CrossEntropyObjective(Features(), captions, config)
-    drawn = objective._draw(torch.arange(IMAGES), torch.Generator().manual_seed(1))
+    drawn = objective._draw(torch.arange(IMAGES), noise(objective, 1))
     assert drawn.shape == (IMAGES, 3, 4)
     for image in drawn[..., 0].tolist():
         assert len(set(image)) == 3
+    assert len({tuple(image) for image in drawn[..., 0].tolist()}) > 1
 
 
 def test_cross_entropy_learns() -> None:
@@ -109,20 +92,69 @@ def test_cross_entropy_learns() -> None:
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(30):
-        loss, _ = objective.step(model, torch.arange(IMAGES), torch.Generator().manual_seed(0))
+        result = objective.step(model, torch.arange(IMAGES), noise(objective, 0))
+        assert result.tokens == 4 * IMAGES  # three words and the end
         optimiser.zero_grad()
-        loss.backward()
+        (result.total / result.tokens).backward()
         optimiser.step()
-        losses.append(loss.item())
+        losses.append(result.total.item())
     assert losses[-1] < 0.5 * losses[0]
 
 
 def test_schedules() -> None:
-    config = ObjectiveConfig(
-        loss="cross_entropy", learning_rate=1.0, warmup_steps=10, schedule="cosine"
-    )
-    rates = [learning_rate(config, step, 110) for step in range(110)]
-    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
-    assert rates[60] == pytest.approx(0.5) and rates[-1] < 0.01
-    constant = ObjectiveConfig(loss="cross_entropy", learning_rate=2.0)
-    assert {learning_rate(constant, step, 9) for step in range(9)} == {2.0}
+    def rates(steps: int, **settings: object) -> list[float]:
+        config = ObjectiveConfig(loss="cross_entropy", learning_rate=1.0, **settings)
+        return [learning_rate(config, step, steps) for step in range(steps)]
+
+    cosine = rates(110, warmup_steps=10, schedule="cosine")
+    assert cosine[0] == pytest.approx(0.1) and max(cosine) == pytest.approx(1.0)
+    assert cosine[60] == pytest.approx(0.5) and cosine[-1] < 0.01
+    assert set(rates(9)) == {1.0}
+    stepped = rates(14, schedule="step", epochs=7, decay_every=3)  # two steps an epoch
+    assert stepped == pytest.approx([1.0] * 6 + [0.8] * 6 + [0.64] * 2)
+
+
+@pytest.mark.parametrize(("model", "width"), [("transformer", 512), ("xlan", 1024)])
+def test_noam_is_the_formula_of_xmodaler(model: str, width: int) -> None:
+    config = objective_config("mle", recipe(model, "mle"))
+    for s in (1, 500, 9_999, 10_000, 10_001, 90_000):
+        expected = width**-0.5 * min(s**-0.5, s * 10_000**-1.5)
+        assert learning_rate(config, s - 1, 10**6) == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_model_has_a_valid_recipe_for_every_objective() -> None:
+    assert set(CROSS_ENTROPY) == set(SELF_CRITICAL) == set(ARCHITECTURES)
+    configs = {
+        (model, name): objective_config(name, recipe(model, name))
+        for model in ARCHITECTURES
+        for name in OBJECTIVES
+    }
+    sampled = {m for m in ARCHITECTURES if configs[m, "mle"].scheduled_sampling}
+    assert sampled == set(ARCHITECTURES) - {"transformer", "meshed_memory"}
+    for model in ARCHITECTURES:
+        geg = configs[model, "scst_geg"]  # Sec. 4.1 has one setting for all models
+        assert (geg.learning_rate, geg.epochs, geg.schedule) == (5e-5, 10, "constant")
+        assert configs[model, "scst_pp"].learning_rate == configs[model, "scst"].learning_rate
+        assert configs[model, "scst_pp"].epochs == geg.epochs
+    with pytest.raises(ConfigError, match="no training recipe for 'blip'"):
+        recipe("blip", "mle")
+
+
+def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:
+    geg = OBJECTIVES["scst_geg"].model_dump()
+    changed = {
+        name: {k for k, v in OBJECTIVES[name].model_dump().items() if v != geg[k]} - {"label"}
+        for name in ("scst_er", "scst_geg_min", "scst_geg_sole")
+    }
+    assert changed == {
+        "scst_er": {"clip_term"},
+        "scst_geg_min": {"clip_term"},
+        "scst_geg_sole": {"alpha", "select"},
+    }
+
+
+def test_noise_is_as_large_as_needed() -> None:
+    drawing = ObjectiveConfig(loss="self_critical", samples=3)
+    assert self_critical(drawing, w=(1.0, wants(3))).noise_shape == (3, MAX_LEN)
+    beam = drawing.model_copy(update={"sampling": "beam"})
+    assert self_critical(beam, w=(1.0, wants(3))).noise_shape == ()

@@ -1,0 +1,56 @@
+"""What tells a healthy policy gradient from a collapsing one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gegcore.decoding import said_mask
+
+BAD_ENDINGS = (
+    *("with", "in", "on", "of", "a", "at", "to", "for", "an"),
+    *("this", "his", "her", "that", "the"),
+)
+"""Words that no caption should end with. Source: ruotianluo/self-critical.pytorch, `count_bad`."""
+
+
+def policy_health(
+    parts: Mapping[str, Tensor],
+    reward: Tensor,
+    advantage: Tensor,
+    log_probs: Tensor,
+    samples: Tensor,
+    bad_endings: Tensor,
+) -> dict[str, Tensor]:
+    """Means over images, as 0-d tensors on the device; nothing waits for them.
+
+    Shapes: parts, each (B, 1 + S), and reward (B, 1 + S): the greedy caption first; advantage
+    (B, S); log_probs and samples (B, S, T); bad_endings (W,) word ids.
+
+    Returns: `reward/<part>` and `reward_std/<part>` of the samples (the spread is that among the
+    samples of an image), `reward`, `reward_greedy`, `positive_advantage` (share of samples),
+    `length` in words, `entropy` in nats per word (the mean negative log-probability of what was
+    sampled estimates it), `distinct` (share of an image's samples that repeat none before them)
+    and `bad_endings` (share of samples whose last word is one of those given).
+    """
+    said = said_mask(samples)
+    length = (samples > 0).sum(-1)
+    last = samples.gather(-1, (length - 1).clamp(min=0)[..., None])[..., 0]
+    bad = torch.isin(last, bad_endings)
+    same = (samples[:, :, None] == samples[:, None]).all(-1)
+    health = {f"reward/{name}": value[:, 1:].mean() for name, value in parts.items()}
+    health |= {
+        f"reward_std/{name}": value[:, 1:].std(1, correction=0).mean()
+        for name, value in parts.items()
+    }
+    return health | {
+        "reward": reward[:, 1:].mean(),
+        "reward_greedy": reward[:, 0].mean(),
+        "positive_advantage": (advantage > 0).float().mean(),
+        "length": length.float().mean(),
+        "entropy": (-(log_probs * said).sum(-1) / said.sum(-1)).mean(),
+        "distinct": (~same.tril(-1).any(-1)).float().mean(),
+        "bad_endings": bad.float().mean(),
+    }
