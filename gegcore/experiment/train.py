@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
 import torch
@@ -49,7 +50,7 @@ def train_into(
     """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
     profile = materials.profile
     start = start_run(profile, model_name, config, seed)
-    key = training_key(materials, model_name, config, seed, start)
+    key = training_key(materials, model_name, objective_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
     if _imported(run, materials, model_name):
@@ -69,7 +70,8 @@ def train_into(
     objective = build_objective(materials, config)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
-    trainer = Trainer(model, objective, config, count, seed, validator, run.path)
+    stream = stage_seed(seed, objective_name)
+    trainer = Trainer(model, objective, config, count, stream, validator, run.path)
     progress = trainer.fit()
     save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
     write_json(
@@ -87,6 +89,11 @@ def train_into(
     return run
 
 
+def stage_seed(seed: int, objective_name: str) -> int:
+    """Seed of a stage's random numbers: a stage must not repeat those of the one it starts from."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {objective_name}".encode()).digest()[:4], "big")
+
+
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
     """A captioner of the profile's size with seeded random weights, on the materials' device."""
     torch.manual_seed(seed)
@@ -99,6 +106,7 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
 def training_key(
     materials: Materials,
     model_name: str,
+    objective_name: str,
     config: ObjectiveConfig,
     seed: int,
     start: RunFolder | None,
@@ -108,7 +116,7 @@ def training_key(
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
-            "objective": config.model_dump(mode="json"),
+            "objective": [objective_name, config.model_dump(mode="json")],
             "seed": seed,
             "max_len": profile.max_len,
             "materials": materials.digest(),
