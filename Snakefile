@@ -53,6 +53,7 @@ rule html:
         [path.as_posix() for path in sorted(Path("results/seven").rglob("*.json"))],
         # Pages quote the code with its line numbers: a comment moves them, and no digest tells.
         [path.as_posix() for path in sorted(Path("gegcore").rglob("*.py"))],
+        [path.as_posix() for path in sorted(Path("examples").glob("*.py"))],
         [path.as_posix() for path in sorted(Path("book/_static").glob("*.*"))],
     output: "_build/html/index.html"
     params:

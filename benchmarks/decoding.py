@@ -213,7 +213,7 @@ def show(table: list[dict[str, str | float | None]]) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=1000, help="default: 1000")
-    parser.add_argument("--batch", type=int, default=64, help="images at a time (default: 64)")
+    parser.add_argument("--batch", type=int, default=128, help="images at a time (default: 128)")
     parser.add_argument("--repeat", type=int, default=5, help="interleaved runs (default: 5)")
     parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     parser.add_argument(

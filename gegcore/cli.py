@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="train and evaluate one experiment")
     _profile(run)
     run.add_argument("--model", default="transformer")
-    run.add_argument("--objective", required=True, help="mle, scst or scst_geg")
+    run.add_argument("--objective", required=True, help="e.g. mle, then scst, then scst_geg")
     run.add_argument("--seed", type=int, default=1)
     run.set_defaults(function=_run)
 

@@ -31,6 +31,8 @@ Pictures = np.ndarray | Sequence[Image.Image]
 """uint8 RGB `(B, H, W, 3)`, or PIL images of any size."""
 
 _TEXTS_PER_BATCH = 256
+_TOKENS_PER_BATCH = 1024
+"""Captions in the text tower at once: bounds its memory, more than an SCST step ever has."""
 _IMAGES_PER_BATCH = 64
 
 
@@ -123,9 +125,18 @@ class ClipModel(nn.Module):
         return torch.cat(parts)
 
     @torch.no_grad()
-    def encode_tokens(self, bpe: Tensor) -> Tensor:
-        """Embed BPE ids `(M, L)`, start and end tokens included, L up to the context length."""
-        return F.normalize(encode_cropped(self.model, bpe).float(), dim=-1)
+    def encode_tokens(self, bpe: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+        """Embed BPE ids `(M, L)` -> `(M, E)` float32.
+
+        Args:
+            bpe: start and end tokens included, L up to the context length.
+            precision: of the matrix products (autocast): float32, bfloat16 or float16. It holds
+                whatever autocast the caller is in.
+        """
+        mixed = precision != torch.float32
+        with torch.autocast(bpe.device.type, precision if mixed else None, enabled=mixed):
+            parts = [encode_cropped(self.model, part) for part in bpe.split(_TOKENS_PER_BATCH)]
+        return F.normalize(torch.cat(parts).float(), dim=-1)
 
 
 def load_clip(

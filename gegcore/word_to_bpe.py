@@ -44,8 +44,17 @@ class WordToBpe(nn.Module):
         table = torch.zeros(len(encoded), max(1, int(pieces.max())), dtype=torch.long)
         for row, ids in enumerate(encoded):
             table[row, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+        self.most_pieces = table.shape[1]
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("pieces", pieces, persistent=False)
+
+    def longest(self, words: int) -> int:
+        """BPE ids, start and end included, that no caption of so many words exceeds.
+
+        Known to the host without looking at the captions: P pieces for each word, at most the
+        context length.
+        """
+        return min(2 + words * self.most_pieces, self.context_length)
 
     def forward(self, tokens: Tensor, length: int | None = None) -> Tensor:
         """Word ids `(M, T)`, each row ended by its first 0 or by T, -> BPE ids `(M, L)`.
@@ -53,7 +62,8 @@ class WordToBpe(nn.Module):
         Args:
             tokens: word ids.
             length: L. By default the longest caption of the batch, which costs a GPU one host
-                synchronisation; a fixed L costs none and truncates what is longer.
+                synchronisation; a fixed L costs none and truncates what is longer (nothing, if
+                it is `longest(T)`).
 
         Overlong captions are truncated to the context length and keep their end token.
         """

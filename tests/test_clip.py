@@ -12,14 +12,11 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from gegcore.clip import ClipModel, WordToBpe, embed_dataset, load_clip, similarity
+from gegcore.clip import ClipModel, embed_dataset, load_clip, similarity
 from gegcore.data.dataset import ImageRecord
-from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ChecksumError, ConfigError, DataError
 
@@ -99,6 +96,21 @@ def test_cropped_text_has_the_embedding_of_the_padded_one(name: str) -> None:
     torch.testing.assert_close(clip.encode_tokens(bpe[:, :longest]), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["tiny-clip", "tiny-bidirectional"])
+def test_mixed_precision_is_close_and_float32_stays_exact(
+    name: str, precision: torch.dtype
+) -> None:
+    clip = random_clip(name)
+    bpe = clip.tokenizer(CAPTIONS)
+    exact, mixed = clip.encode_tokens(bpe), clip.encode_tokens(bpe, precision)
+    assert mixed.dtype == torch.float32 and not torch.equal(mixed, exact)
+    assert float((1 - torch.linalg.vecdot(mixed, exact)).max()) < 1e-3
+    torch.testing.assert_close(mixed.norm(dim=-1), torch.ones(len(bpe)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(clip.encode_tokens(bpe), exact)
+
+
 def test_similarity_is_the_cosine() -> None:
     image, text = torch.tensor([[3.0, 0.0], [1.0, 1.0]]), torch.tensor([[2.0, 0.0], [0.0, 5.0]])
     torch.testing.assert_close(similarity(image, text), torch.tensor([1.0, 0.5**0.5]))
@@ -170,62 +182,6 @@ def test_unusable_weights_are_refused_before_any_download(tmp_path: Path) -> Non
 def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
     with pytest.raises(DataError, match="does not hold weights of RN50"):
         load_clip("RN50", weights)
-
-
-TOKENIZER = open_clip.SimpleTokenizer(context_length=16)
-WORDS = Vocabulary(
-    [
-        "a",
-        "dog",
-        "dogs",
-        "man's",
-        "t-shirt",
-        "unbelievably",
-        "surfboard",
-        "3",
-        "it's",
-        "ox",
-        "xylo9",
-    ]
-)
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(
-        st.lists(st.integers(0, len(WORDS) - 1), min_size=1, max_size=14), min_size=1, max_size=5
-    )
-)
-def test_words_become_the_bpe_of_the_detokenised_string(rows: list[list[int]]) -> None:
-    tokenizer, lookup = TOKENIZER, WordToBpe(WORDS.words, TOKENIZER)
-    width = max(map(len, rows))
-    tokens = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-    found = lookup(tokens)
-    expected = tokenizer([WORDS.decode(row) for row in rows])
-    assert torch.equal(found, expected[:, : found.shape[1]])
-    assert not expected[:, found.shape[1] :].any()
-    assert torch.equal(lookup(tokens, length=16), expected)
-
-
-def test_every_word_of_the_vocabulary_alone() -> None:
-    tokenizer, lookup = TOKENIZER, WordToBpe(WORDS.words, TOKENIZER)
-    tokens = torch.arange(1, len(WORDS))[:, None]
-    expected = tokenizer([WORDS.decode([i]) for i in range(1, len(WORDS))])
-    found = lookup(tokens)
-    assert torch.equal(found, expected[:, : found.shape[1]])
-
-
-def test_a_fixed_length_truncates_but_keeps_the_end() -> None:
-    tokenizer = TOKENIZER
-    found = WordToBpe(WORDS.words, tokenizer)(torch.tensor([[1, 2, 3, 4, 5], [1, 0, 3, 0, 0]]), 5)
-    assert found.shape == (2, 5)
-    assert found[0].tolist() == tokenizer(["a dog dogs"], context_length=5)[0].tolist()
-    assert found[1].tolist() == tokenizer(["a"], context_length=5)[0].tolist()
-
-
-def test_a_tokenizer_that_is_no_word_bpe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="per-word BPE"):
-        WordToBpe(WORDS.words, object())
 
 
 class Pictures:

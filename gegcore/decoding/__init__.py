@@ -13,6 +13,7 @@ from gegcore.decoding.policy import (
     forbidden_ids,
     hide,
     log_policy,
+    policy,
     said_mask,
     truncate,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "forbidden_ids",
     "hide",
     "log_policy",
+    "policy",
     "said_mask",
     "score",
     "sequence_log_probs",

@@ -22,6 +22,11 @@ def log_policy(logits: Tensor) -> Tensor:
     return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
+def policy(logits: Tensor) -> Tensor:
+    """Softmax over the last dimension, in float32 at least (also under mixed precision)."""
+    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
 def forbidden_ids(forbid: Collection[int], logits: Tensor) -> Tensor:
     """Ids that are never said, (F,) long beside the logits (..., V).
 
@@ -66,16 +71,16 @@ def block_repeats(logits: Tensor, said: Tensor, ngram: int) -> Tensor:
     return blocked
 
 
-def truncate(log_p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
-    """Keep the likely words of a policy and renormalise it; the others get -inf.
+def truncate(p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+    """Keep the likely words of a policy and renormalise it; the others get probability 0.
 
-    First the ``top_k`` likeliest words, then of these, renormalised, the smallest set that holds
-    a probability of ``top_p`` (the nucleus). Equally likely words at the edge: any of them.
+    First the ``top_k`` likeliest words, then of these, renormalised, the fewest that hold a
+    probability of ``top_p`` (the nucleus). Equally likely words at the edge: any of them.
 
-    Shapes: log_p (..., V) -> (..., V).
+    Shapes: p (..., V), probabilities -> (..., V).
 
     Args:
-        log_p: log-probabilities.
+        p: probabilities.
         top_k: words kept; 0: all.
         top_p: share of the probability kept; 1: all.
 
@@ -83,12 +88,11 @@ def truncate(log_p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
     Degeneration", Sec. 3.1 (nucleus). The order of the two is that of Hugging Face Transformers.
     """
     if top_k == 0 and top_p == 1.0:
-        return log_p
-    vocab_size = log_p.shape[-1]
-    kept, words = log_p.topk(min(top_k or vocab_size, vocab_size), -1)  # likeliest first
-    kept = kept.log_softmax(-1)
-    if top_p < 1.0:
-        p = kept.exp()
-        likelier = p.cumsum(-1) - p
-        kept = kept.masked_fill(likelier >= top_p, float("-inf")).log_softmax(-1)
-    return torch.full_like(log_p, float("-inf")).scatter(-1, words, kept)
+        return p
+    vocab_size = p.shape[-1]
+    kept, words = p.topk(min(top_k or vocab_size, vocab_size), -1)  # likeliest first
+    kept = kept / kept.sum(-1, keepdim=True)
+    likelier = kept.cumsum(-1) - kept
+    kept = kept.masked_fill(likelier >= top_p, 0.0)
+    kept = kept / kept.sum(-1, keepdim=True)
+    return torch.zeros_like(p).scatter(-1, words, kept)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gegcore.decoding.growth import Captions, Decoded, grow
-from gegcore.decoding.policy import log_policy, truncate
+from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
 
@@ -35,6 +35,9 @@ def decode(
 ) -> Decoded:
     """Caption every image greedily (first) and by independent draws, in one batch.
 
+    What an image's captions say depends on that image and its own random numbers only, not on
+    which other images are decoded with it.
+
     The reported log-probabilities are those of the policy that drew the word: without the words
     that ``forbid`` and ``no_repeat_ngram`` rule out; for the sampled captions also divided by the
     temperature, truncated to ``top_k`` and ``top_p``, in this order, and renormalised.
@@ -47,13 +50,13 @@ def decode(
         greedy: put the greedy caption first.
         max_len: most steps of a caption, its end token included.
         temperature: divides the logits of the sampled captions (not of the greedy one).
-        generator: makes the draws reproducible; on the device of the model.
+        generator: makes the draws reproducible; of the noise's device.
         forbid: ids that are never said (UNK).
         top_k: draw from the k likeliest words only; 0: from all.
         top_p: draw from the nucleus only, the fewest words that hold this probability; 1: from all.
         no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
-        noise: (B, S, max_len) float64 in [0, 1), the numbers that the draws are made from, instead
-            of a generator: image b's samples then depend on row b only, not on the batch.
+        noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
+            ``generator`` if not given. Shapes: (B, samples, max_len) float64.
 
     Raises:
         ConfigError: nothing to decode, or an argument out of range.
@@ -61,25 +64,31 @@ def decode(
     Source: the samples and the baseline of Eq. 5-6 (self-critical training).
     """
     _check(samples, greedy, temperature, top_k, top_p)
+    memory = features if isinstance(features, Memory) else model.encode(features)
+    if noise is None:
+        noise = _noise((memory.batch_size, samples, max(max_len, 0)), model, generator)
+    elif noise.shape != (memory.batch_size, samples, max_len):
+        expected = (memory.batch_size, samples, max_len)
+        raise ConfigError(
+            f"noise of shape {tuple(noise.shape)} for (images, samples, max_len) = {expected}",
+            "draw it with torch.rand(images, samples, max_len, dtype=torch.float64)",
+        )
 
     def say(captions: Captions, logits: Tensor, t: int) -> None:
         words, said = [], []
-        plain = log_policy(logits)
+        p = policy(logits)
         if greedy:
-            best, word = plain.max(-1)
-            words.append(word[captions.row[:, :1]])
-            said.append(best[captions.row[:, :1]])
+            row = captions.row[:, :1]
+            words.append(logits.argmax(-1)[row])
+            said.append(p[row, words[0]].log())
         if samples:
-            tempered = plain if temperature == 1 else log_policy(logits / temperature)
-            log_p = truncate(tempered, top_k, top_p)
             row = captions.row[:, int(greedy) :]
-            numbers = None if noise is None else noise[..., t]
-            drawn = _draw(log_p.exp(), row, captions.image(), generator, numbers)
-            words.append(drawn)
-            said.append(log_p[row, drawn])
+            p = truncate(p if temperature == 1 else policy(logits / temperature), top_k, top_p)
+            words.append(_draw(p, row, noise[captions.image(), :, t]))
+            said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
 
-    return grow(model, features, samples + greedy, max_len, forbid, no_repeat_ngram, say)
+    return grow(model, memory, samples + greedy, max_len, forbid, no_repeat_ngram, say)
 
 
 def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: float) -> None:
@@ -96,25 +105,22 @@ def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: fl
         raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
 
 
-def _draw(
-    p: Tensor,
-    row: Tensor,
-    image: Tensor,
-    generator: torch.Generator | None,
-    numbers: Tensor | None = None,
+def _noise(
+    shape: tuple[int, int, int], model: Captioner, generator: torch.Generator | None
 ) -> Tensor:
-    """One multinomial draw per caption. Shapes: p (R, V), row (B, S), image (R,) -> (B, S) long.
+    device = next(model.parameters()).device
+    source = device if generator is None else generator.device
+    numbers = torch.rand(shape, dtype=torch.float64, generator=generator, device=source)
+    return numbers.to(device)
 
-    On a CPU by inverting the distribution function, ten times as fast as torch.multinomial. In
-    float64 the point stays strictly below the total: a word of probability 0 is never drawn. All
-    captions get a number, finished or not: draws do not depend on who else has finished.
+
+def _draw(p: Tensor, row: Tensor, numbers: Tensor) -> Tensor:
+    """One multinomial draw per caption, by inverting the distribution function of its row.
+
+    In float64 the point stays strictly below the total: a word of probability 0 is never drawn.
+
+    Shapes: p (R, V), row (B, S), numbers (R, S), of the image of each row -> (B, S) long.
     """
-    images, samples = row.shape
-    if numbers is None and p.device.type == "cpu":
-        numbers = torch.rand(images, samples, dtype=torch.float64, generator=generator)
-    if numbers is not None:
-        total = p.cumsum(-1, dtype=torch.float64)
-        drawn = torch.searchsorted(total, numbers[image] * total[:, -1:], right=True)
-    else:  # cumsum is not deterministic on CUDA
-        drawn = torch.multinomial(p, samples, replacement=True, generator=generator)
-    return drawn[row, torch.arange(samples, device=row.device)]
+    total = p.cumsum(-1, dtype=torch.float64)
+    drawn = torch.searchsorted(total, numbers * total[:, -1:], right=True)
+    return drawn[row, torch.arange(row.shape[1], device=row.device)]

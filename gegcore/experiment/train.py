@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
 import torch
@@ -50,7 +51,7 @@ def train_into(
     """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
     profile = materials.profile
     start = start_run(profile, model_name, config, seed)
-    key = training_key(materials, model_name, config, seed, start)
+    key = training_key(materials, model_name, objective_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
     if _imported(run, materials, model_name):
@@ -70,8 +71,9 @@ def train_into(
     objective = build_objective(materials, config)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
+    stream = stage_seed(seed, objective_name)
     monitor = Monitor(run.path, config, lambda: validator.captions)
-    trainer = Trainer(model, objective, config, count, seed, validator, run.path, monitor)
+    trainer = Trainer(model, objective, config, count, stream, validator, run.path, monitor)
     progress = trainer.fit()
     save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
     write_json(
@@ -89,6 +91,11 @@ def train_into(
     return run
 
 
+def stage_seed(seed: int, objective_name: str) -> int:
+    """Seed of a stage's random numbers: a stage must not repeat those of the one it starts from."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {objective_name}".encode()).digest()[:4], "big")
+
+
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
     """A captioner of the profile's size with seeded random weights, on the materials' device."""
     torch.manual_seed(seed)
@@ -101,6 +108,7 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
 def training_key(
     materials: Materials,
     model_name: str,
+    objective_name: str,
     config: ObjectiveConfig,
     seed: int,
     start: RunFolder | None,
@@ -110,7 +118,7 @@ def training_key(
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
-            "objective": config.model_dump(mode="json"),
+            "objective": [objective_name, config.model_dump(mode="json")],
             "seed": seed,
             "max_len": profile.max_len,
             "materials": materials.digest(),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import dropout, scaled_dot_product_attention
+
+from gegcore.models.rows import Rows
 
 PADDING_BIAS = -10000.0
 """Added to the scores of padded regions (X-modaler); exp() of it is exactly zero in every dtype."""
@@ -45,15 +47,16 @@ class SelfAttention(nn.Module):
     def step(self, x: Tensor, cache: Tensor, position: int) -> Tensor:
         """Attend from the newest word to all words so far; writes its key and value to the cache.
 
-        Shapes: x (R, d), cache (2, R, H, T, d/H) -> (R, d).
+        With one query a row, sums beat products of tiny matrices.
+
+        Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d).
         """
-        rows, width = x.shape
-        qkv = self.qkv(x).view(rows, 3, self.heads, -1)
-        cache[:, :, :, position] = qkv[:, 1:].transpose(0, 1)
-        k, v = cache[:, :, :, : position + 1]
-        p = self.dropout if self.training else 0.0
-        y = scaled_dot_product_attention(qkv[:, 0].unsqueeze(2), k, v, dropout_p=p)
-        return self.out(y.view(rows, width))
+        qkv = self.qkv(x).view(len(x), 3, self.heads, -1).transpose(0, 1)  # (3, R, H, d/H)
+        cache[:, position] = qkv[1:]
+        k, v = cache[:, : position + 1]
+        q = qkv[0] / math.sqrt(qkv.shape[-1])
+        p = dropout((k * q).sum(-1).softmax(0), self.dropout, self.training)
+        return self.out((p.unsqueeze(-1) * v).sum(0).flatten(1))
 
 
 class CrossAttention(nn.Module):
@@ -72,24 +75,32 @@ class CrossAttention(nn.Module):
         images, count, _ = regions.shape
         return self.key_value(regions).view(images, count, 2, self.heads, -1).permute(0, 2, 3, 1, 4)
 
-    def forward(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows | None = None
+    ) -> Tensor:
         """Shapes: x (B, Q, d), key_value (B, 2, H, N, d/H), bias (B, 1, 1, N) -> (B, Q, d).
 
-        Q folds captions and words together: no caption needs its own copy of the regions.
+        Q folds captions and words together: no caption needs its own copy of the regions. With
+        ``rows``, images differ in their number of queries: x (R, d) -> (R, d); projections run on
+        the R rows alone.
         """
-        k, v = key_value.unbind(1)
-        p = self.dropout if self.training else 0.0
-        y = scaled_dot_product_attention(self._ask(x), k, v, attn_mask=bias, dropout_p=p)
-        return self.out(y.transpose(1, 2).reshape(x.shape))
+        q = self.query(x)
+        seen = self._attend(rows.fold(q) if rows else q, key_value, bias)
+        return self.out(rows.unfold(seen) if rows else seen)
 
     def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
         """Where each query looks, no dropout. Shapes: as ``forward`` -> (B, H, Q, N), sums to 1."""
-        q, k = self._ask(x), key_value[:, 0]
+        q, k = self._split(self.query(x)), key_value[:, 0]
         return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) + bias).softmax(-1)
 
-    def _ask(self, x: Tensor) -> Tensor:
-        images, queries, _ = x.shape
-        return self.query(x).view(images, queries, self.heads, -1).transpose(1, 2)
+    def _attend(self, q: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
+        k, v = key_value.unbind(1)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(self._split(q), k, v, attn_mask=bias, dropout_p=p)
+        return y.transpose(1, 2).reshape(q.shape)
+
+    def _split(self, q: Tensor) -> Tensor:
+        return q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

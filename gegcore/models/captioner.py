@@ -38,18 +38,13 @@ class State(ABC):
     """
 
     @abstractmethod
-    def reorder(self, index: Tensor) -> State:
-        """Make new row r continue what old row ``index[r]`` has said so far.
+    def keep(self, rows: Tensor) -> State:
+        """Make new row r continue what old row ``rows[r]`` has said so far.
 
-        Shapes: index (R,) long. Rows keep their image: ``index[r] // S == r // S`` (beam search
-        moves captions within an image; the encoding of the image is shared and stays in place).
-        """
+        Rows may be dropped, repeated and moved, but those of an image stay together and images
+        stay in order; the encoding of an image is shared by its rows and repeated at need only.
 
-    @abstractmethod
-    def keep(self, images: Tensor) -> State:
-        """Drop all images but these, with all their rows.
-
-        Shapes: images (B',) long, positions within the current batch, ascending.
+        Shapes: rows (R',) long, positions among the current rows.
         """
 
 

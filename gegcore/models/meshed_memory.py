@@ -20,6 +20,7 @@ from gegcore.data.features import InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
+from gegcore.models.rows import Rows
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
@@ -135,14 +136,16 @@ class MeshedDecoderLayer(DecoderLayer):
         """Keys and values, once per image. Shapes: (B, L, N, d) -> (B, L, 2, H, N, d/H)."""
         return super().project(levels.flatten(0, 1)).unflatten(0, levels.shape[:2])
 
-    def look(self, x: Tensor, keys_values: Tensor, bias: Tensor) -> Tensor:
+    def look(
+        self, x: Tensor, keys_values: Tensor, bias: Tensor, rows: Rows | None = None
+    ) -> Tensor:
         """``sum_j sigmoid(W_j [x; e_j]) * e_j / sqrt(L)``, ``e_j = LN(x + attention to level j)``.
 
-        Shapes: x (B, Q, d) -> (B, Q, d). There is no residual from x around the mesh.
+        Shapes: as ``DecoderLayer.look``. There is no residual from x around the mesh.
         """
         mix = torch.zeros_like(x)
         for gate, key_value in zip(self.gates, keys_values.unbind(1), strict=True):
-            seen = super().look(x, key_value, bias)
+            seen = super().look(x, key_value, bias, rows)
             mix = mix + gate(torch.cat([x, seen], -1)).sigmoid() * seen
         return mix / math.sqrt(len(self.gates))
 

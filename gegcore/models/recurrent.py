@@ -101,13 +101,11 @@ class RecurrentState(State, Generic[M]):
     weights: tuple[Tensor, ...]
     hidden: tuple[Tensor, ...]  # each (B, S, H)
 
-    def reorder(self, index: Tensor) -> RecurrentState[M]:
-        self.hidden = tuple(x.flatten(0, 1)[index].view_as(x) for x in self.hidden)
-        return self
-
-    def keep(self, images: Tensor) -> RecurrentState[M]:
-        hidden = tuple(x[images] for x in self.hidden)
-        return RecurrentState(self.memory.keep(images), self.weights, hidden)
+    def keep(self, rows: Tensor) -> RecurrentState[M]:
+        # From here on every row has an image of its own.
+        memory = self.memory.keep(rows // self.hidden[0].shape[1])
+        hidden = tuple(x.flatten(0, 1)[rows].unsqueeze(1) for x in self.hidden)
+        return RecurrentState(memory, self.weights, hidden)
 
 
 class RecurrentCaptioner(Captioner, Generic[M]):

@@ -15,6 +15,10 @@ from torch import Tensor, nn
 from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.embedding import WordEmbedding
+from gegcore.models.rows import Rows
+
+_SHRINK = 0.75
+"""Images without rows leave once no more than this share of them has any."""
 
 
 @dataclass
@@ -35,32 +39,37 @@ class KeyValueMemory(Memory):
     def batch_size(self) -> int:
         return self.regions.shape[0]
 
+    def of_rows(self, rows: Rows) -> tuple[KeyValueMemory, Rows]:
+        """Without the images that no row describes, once they are many."""
+        present = rows.image().unique_consecutive()
+        if len(present) > _SHRINK * rows.images:
+            return self, rows
+        keys_values = tuple(kv[present] for kv in self.keys_values)
+        memory = KeyValueMemory(self.regions[present], self.bias[present], keys_values)
+        return memory, rows.without_gaps()
+
 
 @dataclass
 class KeyValueState(State):
-    """Keys and values of all words so far, of every decoder layer, in one preallocated tensor."""
+    """Keys and values of all words so far, of every decoder layer, in one preallocated tensor.
+
+    Time comes before rows: the words so far are one block, and attention reads it in order.
+    """
 
     memory: KeyValueMemory
-    copies: int
-    cache: Tensor  # (layers, 2, R, H, max_len, d/H)
+    rows: Rows
+    cache: Tensor  # (layers, 2, max_len, R, H, d/H)
     position: int = 0
 
-    def reorder(self, index: Tensor) -> KeyValueState:
-        said = self.cache[..., : self.position, :]
-        said.copy_(said.index_select(2, index))
-        return self
-
-    def keep(self, images: Tensor) -> KeyValueState:
-        offsets = torch.arange(self.copies, device=images.device)
-        rows = (images[:, None] * self.copies + offsets).flatten()
-        memory = KeyValueMemory(
-            self.memory.regions[images],
-            self.memory.bias[images],
-            tuple(kv[images] for kv in self.memory.keys_values),
-        )
-        cache = self.cache.new_empty(*self.cache.shape[:2], len(rows), *self.cache.shape[3:])
-        cache[..., : self.position, :] = self.cache[..., : self.position, :][:, :, rows]
-        return KeyValueState(memory, self.copies, cache, self.position)
+    def keep(self, rows: Tensor) -> KeyValueState:
+        cache = self.cache.new_empty(*self.cache.shape[:3], len(rows), *self.cache.shape[4:])
+        said, kept = (x[:, :, : self.position] for x in (self.cache, cache))
+        if torch.is_grad_enabled():
+            kept.copy_(said.index_select(3, rows))
+        else:  # one copy less
+            torch.index_select(said, 3, rows, out=kept)
+        memory, places = self.memory.of_rows(self.rows.keep(rows))
+        return KeyValueState(memory, places, cache, self.position)
 
 
 class DecoderLayer(nn.Module):
@@ -95,21 +104,24 @@ class DecoderLayer(nn.Module):
         return self._think(self.look(queries, key_value, bias)).view_as(x)
 
     def step(
-        self, x: Tensor, key_value: Tensor, bias: Tensor, cache: Tensor, position: int
+        self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows, cache: Tensor, position: int
     ) -> Tensor:
-        """One word of every row. Shapes: x (B, S, d), cache (2, B*S, H, T, d/H) -> (B, S, d)."""
-        said = self.self_attention.step(x.flatten(0, 1), cache, position).view_as(x)
+        """One word of every row. Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d)."""
+        said = self.self_attention.step(x, cache, position)
         x = self.self_attention_norm(x + self.dropout(said))
-        return self._think(self.look(x, key_value, bias))
+        return self._think(self.look(x, key_value, bias, rows))
 
     def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
         """Where the words look. Shapes: as ``forward`` -> (B, S, T, N), mean over heads."""
         queries = self._recall(x).flatten(1, 2)
         return self.look_weights(queries, key_value, bias).unflatten(1, x.shape[1:3])
 
-    def look(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
-        """``LN(x + attention to the image)``. Shapes: x (B, Q, d) -> (B, Q, d)."""
-        seen = self.cross_attention(x, key_value, bias)
+    def look(self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows | None = None) -> Tensor:
+        """``LN(x + attention to the image)``.
+
+        Shapes: x (B, Q, d) -> (B, Q, d), or with ``rows`` (R, d) -> (R, d).
+        """
+        seen = self.cross_attention(x, key_value, bias, rows)
         return self.cross_attention_norm(x + self.dropout(seen))
 
     def look_weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
@@ -135,19 +147,19 @@ class DecoderStack(Captioner):
     def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> KeyValueState:
         assert isinstance(memory, KeyValueMemory)
         heads, _, head_width = memory.keys_values[0].shape[-3:]
-        rows = memory.batch_size * copies
-        shape = (len(self.decoder), 2, rows, heads, max_len, head_width)
-        return KeyValueState(memory, copies, memory.regions.new_empty(shape))
+        shape = (len(self.decoder), 2, max_len, memory.batch_size * copies, heads, head_width)
+        cache = memory.regions.new_empty(shape)
+        return KeyValueState(memory, Rows.uniform(memory.batch_size, copies, cache.device), cache)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, KeyValueState]:
         assert isinstance(state, KeyValueState)
         memory, t = state.memory, state.position
-        x = self.words(tokens.view(-1, state.copies, 1), t).squeeze(2)
+        x = self.words(tokens.unsqueeze(1), t).squeeze(1)
         layers = zip(self._layers, memory.keys_values, state.cache, strict=True)
         for layer, key_value, cache in layers:
-            x = layer.step(x, key_value, memory.bias, cache, t)
+            x = layer.step(x, key_value, memory.bias, state.rows, cache, t)
         state.position += 1
-        return self.output(self.output_dropout(x)).flatten(0, 1), state
+        return self.output(self.output_dropout(x)), state
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         assert isinstance(memory, KeyValueMemory)

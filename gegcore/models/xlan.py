@@ -98,23 +98,17 @@ class XlanState(State):
     cell: Tensor
     context: Tensor
 
-    def reorder(self, index: Tensor) -> XlanState:
-        return self._rows(self.memory, index)
-
-    def keep(self, images: Tensor) -> XlanState:
-        memory, (keys, values) = self.memory, self.memory.keys_values
+    def keep(self, rows: Tensor) -> XlanState:
+        # From here on every row has an image of its own.
+        memory, images = self.memory, rows // self.copies
+        keys, values = memory.keys_values
         kept = XlanMemory(
             memory.image[images],
             memory.regions[images],
             memory.mask[images],
             (keys[images], values[images]),
         )
-        offsets = torch.arange(self.copies, device=images.device)
-        return self._rows(kept, (images[:, None] * self.copies + offsets).flatten())
-
-    def _rows(self, memory: XlanMemory, index: Tensor) -> XlanState:
-        rows = (self.hidden[index], self.cell[index], self.context[index])
-        return XlanState(memory, self.copies, *rows)
+        return XlanState(kept, 1, self.hidden[rows], self.cell[rows], self.context[rows])
 
 
 class EncoderLayer(nn.Module):

@@ -148,7 +148,7 @@ def _epochs_panel(
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.margins(0.08, 0.15)
         legend_below(axes, columns=1)
-    return Panel(figure, f"{title}, {label} by epoch. {'; '.join(said)}.")
+    return Panel(figure, f"{title} by epoch. {'; '.join(said)}.")
 
 
 def _cycle(count: int) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from gegcore.report.paper import MODEL_NAMES, PaperRow, model_rows
 from gegcore.report.results import TABLE_COLUMNS, Finished, Results
 from gegcore.runs import RunFolder
 from gegcore.training.config import objective_config
+from gegcore.training.recipes import recipe
 
 _FEW = 200  # test images; below, an interval of R@1 is wider than the paper's whole range
 _INTERVALS = "95 % bootstrap intervals over test images in brackets"
@@ -28,6 +29,16 @@ def results_table(results: Results, metrics: Sequence[str] = TABLE_COLUMNS) -> H
             rows.append(Row(_model_name(model)))
         rows += _own_rows(results.of_model(model), metrics)
     return table(metrics, rows, _caption(results), corner="Objective")
+
+
+def all_captioners(results: Results, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
+    """``results_table`` if the profile trains several captioners, otherwise a line that says so."""
+    if len(results.models) > 1:
+        return results_table(results, metrics)
+    return Html(
+        f"<p>Profile {results.profile.name} trains one captioner. All seven are compared on the "
+        "page <em>The seven captioners</em>.</p>"
+    )
 
 
 def beside_paper(results: Results, model: str, metrics: Sequence[str] = TABLE_COLUMNS) -> Html:
@@ -60,14 +71,18 @@ def metrics_table(run: RunFolder, metrics: Sequence[str] = TABLE_COLUMNS) -> Htm
     )
 
 
-def settings_table(profile: Profile, objective: str) -> Html:
+def settings_table(profile: Profile, objective: str, model: str | None = None) -> Html:
     """What a profile sets for an objective, beside the defaults that it overrides.
 
+    Args:
+        model: also count its training recipe among the defaults.
+
     Raises:
-        ConfigError: unknown objective.
+        ConfigError: unknown objective or model.
     """
-    chosen = profile.objective(objective).model_dump(exclude={"label"})
-    usual = objective_config(objective).model_dump(exclude={"label"})
+    chosen = profile.objective(objective, model).model_dump(exclude={"label"})
+    by_model = recipe(model, objective) if model else None
+    usual = objective_config(objective, by_model).model_dump(exclude={"label"})
     rows = []
     for name, value in chosen.items():
         changed = value != usual[name]

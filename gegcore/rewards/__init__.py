@@ -1,7 +1,16 @@
 """Rewards: token tensors in, reward tensor out, on the device of the tokens (Eq. 7)."""
 
 from gegcore.rewards.cider import CiderD
-from gegcore.rewards.group import GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
 from gegcore.rewards.reward import Reward, WeightedReward
+from gegcore.rewards.text import TextReward
 
-__all__ = ["CiderD", "GroupEmbeddingGapReward", "Reward", "SimilarityReward", "WeightedReward"]
+__all__ = [
+    "CaptionEncoder",
+    "CiderD",
+    "GroupEmbeddingGapReward",
+    "Reward",
+    "SimilarityReward",
+    "TextReward",
+    "WeightedReward",
+]

@@ -2,81 +2,71 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from gegcore.clip import ClipModel, WordToBpe
+from gegcore.clip import ClipModel, WordToBpe, embed_dataset, similarity
+from gegcore.data.dataset import CaptionDataset
+from gegcore.errors import ConfigError
 from gegcore.gap import group_embedding_gap
+from gegcore.groups import similar_groups
 
 
 class CaptionEncoder(nn.Module):
     """Embeds captions given as word ids, without leaving their device.
 
+    There are two ways to the same embeddings. With `dynamic_shapes`, captions are cropped to the
+    longest of the batch and a caption that occurs twice is encoded once: least work, but the host
+    must wait for the device to learn both numbers. Without, every caption is encoded, cropped to
+    the most BPE ids that T words can have: nothing waits, so the host can queue the whole step
+    from sampling to backward. A vocabulary with words of many pieces then pays for the whole
+    context length.
+
     Args:
         clip: a frozen CLIP.
         word_to_bpe: lookup from the captioner's word ids to CLIP's BPE ids.
+        dynamic_shapes: as above; by default on a CPU only, where waiting costs nothing.
+        precision: of the text tower's matrix products: float32, bfloat16 or float16. By default
+            float16 on a CUDA device, in which CLIP was trained, and float32 elsewhere.
     """
-
-    def __init__(self, clip: ClipModel, word_to_bpe: WordToBpe) -> None:
-        super().__init__()
-        self.clip, self.word_to_bpe = clip, word_to_bpe
-
-    @torch.no_grad()
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Word ids `(B, S, T)` -> L2-normalised embeddings `(B, S, E)`."""
-        flat = tokens.flatten(0, 1)
-        if flat.device.type == "cpu":
-            # Samples repeat each other, more so as the policy sharpens: encode each text once.
-            # On a GPU the size of `unique` would force a host synchronisation, so encode all.
-            flat, inverse = torch.unique(flat, dim=0, return_inverse=True)
-            embeddings = self.clip.encode_tokens(self.word_to_bpe(flat))[inverse]
-        else:
-            embeddings = self.clip.encode_tokens(self.word_to_bpe(flat))
-        return embeddings.view(*tokens.shape[:2], -1)
-
-
-class GroupEmbeddingGapReward(nn.Module):
-    """The group embedding gap of a caption, G of Eq. 7 (Sec. 3.4).
-
-    Args:
-        encoder: embeds the captions.
-        image_embeddings: `(N, E)` L2-normalised, of the training split.
-        group_index: `(N, K)` int64, similar images of every image (Sec. 3.2).
-        gap: "avg" for Eq. 3, "min" for Eq. 4.
-    """
-
-    image_embeddings: Tensor
-    group_index: Tensor
 
     def __init__(
         self,
-        encoder: CaptionEncoder,
-        image_embeddings: Tensor,
-        group_index: Tensor,
-        gap: Literal["avg", "min"] = "avg",
+        clip: ClipModel,
+        word_to_bpe: WordToBpe,
+        dynamic_shapes: bool | None = None,
+        precision: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.gap = encoder, gap
-        self.register_buffer("image_embeddings", image_embeddings)
-        self.register_buffer("group_index", group_index)
+        self.clip, self.word_to_bpe = clip, word_to_bpe
+        self.dynamic_shapes, self.precision = dynamic_shapes, precision
 
     @torch.no_grad()
-    def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
-        """`(B, S, T)` word ids of captions of images `(B,)` -> `(B, S)` float32."""
-        text = self.encoder(tokens)
-        target = self.image_embeddings[image_index][:, None]
-        group = self.image_embeddings[self.group_index[image_index]][:, None]
-        average, minimum = group_embedding_gap(text, target, group)
-        return average if self.gap == "avg" else minimum
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Word ids `(B, S, T)` -> L2-normalised embeddings `(B, S, E)` float32."""
+        flat, device = tokens.flatten(0, 1), tokens.device.type
+        precision = self.precision or (torch.float16 if device == "cuda" else torch.float32)
+        dynamic = device == "cpu" if self.dynamic_shapes is None else self.dynamic_shapes
+        if dynamic:
+            # Samples repeat each other, more so as the policy sharpens.
+            bpe, inverse = torch.unique(self.word_to_bpe(flat), dim=0, return_inverse=True)
+            embeddings = self.clip.encode_tokens(bpe, precision)[inverse]
+        else:
+            bpe = self.word_to_bpe(flat, self.word_to_bpe.longest(flat.shape[1]))
+            embeddings = self.clip.encode_tokens(bpe, precision)
+        return embeddings.view(*tokens.shape[:2], -1)
 
 
-class SimilarityReward(nn.Module):
-    """The plain similarity f_CLIP(I, c), the "+ER" ablation of Table 3.
+class ClipReward(nn.Module, ABC):
+    """A reward that sees nothing of a caption but its CLIP embedding.
 
     Args:
-        encoder: embeds the captions.
+        encoder: embeds the captions; rewards that share one encode a batch once when they are
+            terms of one `WeightedReward`.
         image_embeddings: `(N, E)` L2-normalised, of the training split.
     """
 
@@ -87,7 +77,86 @@ class SimilarityReward(nn.Module):
         self.encoder = encoder
         self.register_buffer("image_embeddings", image_embeddings)
 
+    @abstractmethod
+    def score(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
+        """Reward `(B, S)` float32 of embedded captions `(B, S, E)` of images `(B,)`."""
+
     @torch.no_grad()
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
         """`(B, S, T)` word ids of captions of images `(B,)` -> `(B, S)` float32."""
-        return (self.encoder(tokens) * self.image_embeddings[image_index][:, None]).sum(-1)
+        return self.score(self.encoder(tokens), image_index)
+
+
+class GroupEmbeddingGapReward(ClipReward):
+    """The group embedding gap of a caption, G of Eq. 7 (Sec. 3.4).
+
+    Args:
+        encoder: embeds the captions.
+        image_embeddings: `(N, E)` L2-normalised, of the training split.
+        group_index: `(N, K)` int64, similar images of every image (Sec. 3.2).
+        gap: "avg" for Eq. 3, "min" for Eq. 4.
+
+    Raises:
+        ConfigError: another gap, or groups of another number of images.
+    """
+
+    group_index: Tensor
+
+    def __init__(
+        self,
+        encoder: CaptionEncoder,
+        image_embeddings: Tensor,
+        group_index: Tensor,
+        gap: Literal["avg", "min"] = "avg",
+    ) -> None:
+        super().__init__(encoder, image_embeddings)
+        if gap not in ("avg", "min"):
+            raise ConfigError(f"unknown gap {gap!r}", "use 'avg' (Eq. 3) or 'min' (Eq. 4)")
+        if len(group_index) != len(image_embeddings):
+            raise ConfigError(
+                f"similar groups of {len(group_index)} images, embeddings of "
+                f"{len(image_embeddings)}",
+                "compute the groups from these very embeddings",
+            )
+        self.gap = gap
+        self.register_buffer("group_index", group_index)
+
+    @classmethod
+    def of_dataset(
+        cls,
+        clip: ClipModel,
+        dataset: CaptionDataset,
+        words: Sequence[str],
+        k: int = 5,
+        gap: Literal["avg", "min"] = "avg",
+    ) -> GroupEmbeddingGapReward:
+        """The reward for captions of a data set's pictures, everything it needs computed here.
+
+        Args:
+            clip: a frozen CLIP; the reward lives on its device.
+            dataset: training split.
+            words: the captioner's; `words[i]` has id `i + 1`, id 0 ends a caption.
+            k: size of the similar groups.
+            gap: "avg" for Eq. 3, "min" for Eq. 4.
+
+        Raises:
+            ConfigError: K is not between 1 and the number of other images; `WordToBpe`.
+            DataError: an image without captions.
+        """
+        table = embed_dataset(clip, dataset)
+        groups = similar_groups(table.images, table.captions, table.caption_image, k)
+        encoder = CaptionEncoder(clip, WordToBpe(words, clip.tokenizer))
+        return cls(encoder, table.images, groups.index, gap).to(clip.device)
+
+    def score(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
+        target = self.image_embeddings[image_index][:, None]
+        group = self.image_embeddings[self.group_index[image_index]][:, None]
+        average, minimum = group_embedding_gap(text_emb, target, group)
+        return average if self.gap == "avg" else minimum
+
+
+class SimilarityReward(ClipReward):
+    """The plain similarity f_CLIP(I, c) of Eq. 1, the "+ER" ablation of Table 3."""
+
+    def score(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
+        return similarity(self.image_embeddings[image_index][:, None], text_emb)

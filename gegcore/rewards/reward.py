@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gegcore.rewards.group import CaptionEncoder, ClipReward
+
 
 class Reward(Protocol):
     """Anything that scores captions: `(tokens (B, S, T), image_index (B,)) -> (B, S) float32`.
@@ -20,7 +22,9 @@ class Reward(Protocol):
 
 
 class WeightedReward:
-    """The weighted sum of rewards: Eq. 7 is `WeightedReward(cider=(alpha, ...), geg=(beta, ...))`.
+    """The weighted sum of rewards: Eq. 7 is `{"cider": (alpha, ...), "geg_avg": (beta, ...)}`.
+
+    Terms in CLIP's embedding space that share an encoder encode a batch once.
 
     Args:
         terms: name -> (weight, reward). The names label the parts in logs and figures.
@@ -31,7 +35,16 @@ class WeightedReward:
 
     def parts(self, tokens: Tensor, image_index: Tensor) -> dict[str, Tensor]:
         """The unweighted value of each term, each `(B, S)`."""
-        return {name: reward(tokens, image_index) for name, (_, reward) in self.weighted.items()}
+        embedded: dict[CaptionEncoder, Tensor] = {}
+        parts = {}
+        for name, (_, reward) in self.weighted.items():
+            if isinstance(reward, ClipReward):
+                if reward.encoder not in embedded:
+                    embedded[reward.encoder] = reward.encoder(tokens)
+                parts[name] = reward.score(embedded[reward.encoder], image_index)
+            else:
+                parts[name] = reward(tokens, image_index)
+        return parts
 
     def combine(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum `(B, S)` of values from `parts`."""

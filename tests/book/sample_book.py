@@ -108,7 +108,8 @@ def make_project(root: Path, profile: Profile) -> None:
         shutil.copy(CHECKOUT / name, root / name)
     ignored = shutil.ignore_patterns("generated", "mathjax")
     shutil.copytree(CHECKOUT / "book", root / "book", ignore=ignored)
-    (root / "gegcore").symlink_to(CHECKOUT / "gegcore")
+    for name in ("gegcore", "examples"):
+        (root / name).symlink_to(CHECKOUT / name)
     (root / "notebooks").mkdir()
     artifacts = root / "artifacts" / profile.name
     (artifacts / "pages" / "runs").mkdir(parents=True)

@@ -9,12 +9,13 @@ import torch
 
 from gegcore.experiment import train
 from gegcore.experiment.objective import build_objective
-from gegcore.experiment.train import new_captioner
+from gegcore.experiment.train import new_captioner, train_into
 from gegcore.prepare import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.report.style import COLOURS, MARKERS
 from gegcore.report.tables import settings_table
-from gegcore.training.config import OBJECTIVES
+from gegcore.runs import RunFolder
+from gegcore.training.config import OBJECTIVES, ScheduledSampling
 
 AFTER_SCST = [name for name, config in OBJECTIVES.items() if config.start_from == "scst"]
 
@@ -57,6 +58,23 @@ def test_recurrent_captioners_sample_both_ways(smoke_home: Path, name: str, samp
     result.total.backward()
     assert result.total.isfinite() and result.tokens >= 4 * config.samples
     assert 0 <= result.metrics["bad_endings"] <= 1
+
+
+def test_scheduled_sampling_follows_the_epochs_of_the_trainer(smoke_home: Path) -> None:
+    """It starts one interval after its start: the first epoch is teacher forcing, the next not."""
+    materials = Materials.of(load_profile("smoke"))
+    schedule = ScheduledSampling(start=0, every=1, increase=0.5, most=0.5)
+
+    def last_loss(epochs: int, own_words: ScheduledSampling | None) -> float:
+        config = materials.profile.objective("mle").model_copy(
+            update={"epochs": epochs, "scheduled_sampling": own_words}
+        )
+        run = RunFolder(smoke_home / "runs" / f"{epochs} {own_words}")
+        log = train_into(run, materials, "updown", "mle", config, seed=1).log()
+        return float(log["loss"].iloc[-1])
+
+    assert last_loss(1, schedule) == last_loss(1, None)
+    assert last_loss(2, schedule) != last_loss(2, None)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

@@ -215,7 +215,7 @@ def test_reordered_rows_go_on_as_the_rows_they_continue(name: str) -> None:
         state = model.start(model.encode(batch), 3, 6)
         for t in range(3):
             _, state = model.step(tokens[..., t].flatten(), state)
-        state = state.reorder((parent + torch.tensor([[0], [3]])).flatten())
+        state = state.keep((parent + torch.tensor([[0], [3]])).flatten())
         tokens = tokens.gather(1, parent[..., None].expand(2, 3, 6)).clone()
         tokens[..., 3:] = captions(2, 3, 3, seed=8)
         for t in range(3, 6):
@@ -226,20 +226,19 @@ def test_reordered_rows_go_on_as_the_rows_they_continue(name: str) -> None:
 
 
 @models
-def test_kept_images_go_on_as_if_alone(name: str) -> None:
-    model, batch, tokens = small(name), features(4, 5, [5, 3, 1, 4]), captions(4, 2, 6)
-    left = torch.tensor([0, 2])
+def test_kept_rows_go_on_as_before(name: str) -> None:
+    """Images lose rows, lose all of them, or get more; then again."""
+    model, batch, tokens = small(name), features(4, 5, [5, 3, 1, 4]), captions(4, 2, 7)
+    image, caption = torch.arange(8) // 2, torch.arange(8) % 2
     with torch.no_grad():
-        expected = model(batch, tokens)[left]
-        state = model.start(model.encode(batch), 2, 6)
-        for t in range(2):
-            _, state = model.step(tokens[..., t].flatten(), state)
-        state = state.keep(left)
-        for t in range(2, 6):
-            logits, state = model.step(tokens[left, :, t].flatten(), state)
-            torch.testing.assert_close(
-                logits.view(2, 2, VOCAB), expected[:, :, t], rtol=0, atol=1e-10
-            )
+        expected = model(batch, tokens)
+        state = model.start(model.encode(batch), 2, 7)
+        for t in range(7):
+            if t in (2, 4):
+                rows = torch.tensor([0, 0, 1, 5, 6, 6, 7] if t == 2 else [2, 3, 3, 3])
+                state, image, caption = state.keep(rows), image[rows], caption[rows]
+            logits, state = model.step(tokens[image, caption, t], state)
+            torch.testing.assert_close(logits, expected[image, caption, t], rtol=0, atol=1e-10)
 
 
 @models

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from conftest import Project
 
+from gegcore.profiles import load_profile
 from gegcore.report import figures, tables
 from gegcore.report.claims import judge_all
-from gegcore.report.curves import training_report
 from gegcore.report.frontpage import front_parts
+from gegcore.report.paper import MODEL_NAMES
+from gegcore.report.recipes import recipe_table
 from gegcore.report.results import Results
-from gegcore.runs import RunFolder
 from gegcore.training.config import OBJECTIVES
 
 
@@ -31,13 +32,9 @@ def test_the_report_copes_with_every_objective(project: Project) -> None:
     for label in labels:
         assert label in table and f"{label}: CIDEr" in frontier and label in front
     assert "121.7" in beside
-    for objective in OBJECTIVES:
-        run = RunFolder.of(project.profile.name, "transformer", objective, 1)
-        assert "<img" in training_report(run, objective)._repr_html_()
-        if OBJECTIVES[objective].start_from:
-            over = OBJECTIVES[objective].start_from
-            shown = figures.differences(results, "transformer", objective, over)._repr_html_()
-            assert f"{OBJECTIVES[objective].label} minus" in shown
+    for objective in ("scst_pp", "scst_geg_sole"):
+        shown = figures.differences(results, "transformer", objective, "scst")._repr_html_()
+        assert f"{OBJECTIVES[objective].label} minus +SCST on" in shown
 
     judged = {entry.claim.id: entry for entry in judge_all(results, "transformer")}
     tested = ("scst-pp-cider", "geg-over-er-r1", "geg-over-er-cider", "sole-r1", "sole-cider")
@@ -51,3 +48,14 @@ def test_lines_of_the_frontier_join_an_objective_with_its_start() -> None:
         figures._paths(axes, points)
     drawn = [tuple(map(tuple, line.get_xydata().tolist())) for line in axes.lines]
     assert drawn == [((1, 1), (2, 2)), ((2, 2), (3, 2)), ((2, 2), (2, 3))]
+
+
+def test_recipes_as_a_table_and_beside_a_profile() -> None:
+    mle, scst = recipe_table("mle")._repr_html_(), recipe_table("scst")._repr_html_()
+    assert mle.count("0.25: +0.05 / 5 epochs from 0") == 3 and "0.000442 after 10,000" in mle
+    assert "norm 0.5" in mle and "norm 0" not in scst and "own words</th>" not in scst
+    for name in MODEL_NAMES.values():
+        assert name in mle and name in scst
+    quick = load_profile("quick")
+    assert "0.0003125" in tables.settings_table(quick, "mle", "xlan")._repr_html_()
+    assert "0.0003125" not in tables.settings_table(quick, "mle")._repr_html_()

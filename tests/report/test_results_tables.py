@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,13 @@ from gegcore.metrics.uncertainty import paired_difference
 from gegcore.report.page import Cell, Row, interval, number, signed, table
 from gegcore.report.provenance import provenance_badge, provenance_table, run_badge
 from gegcore.report.results import PER_IMAGE, Results, common_seeds
-from gegcore.report.tables import beside_paper, metrics_table, results_table, settings_table
+from gegcore.report.tables import (
+    all_captioners,
+    beside_paper,
+    metrics_table,
+    results_table,
+    settings_table,
+)
 
 
 def text(html: str) -> str:
@@ -35,6 +42,16 @@ def test_any_subset_of_runs_will_do(project: Project) -> None:
     assert "transformer-mle-seed1" in shown
     assert "+SCST" in text(beside_paper(results, "transformer").body)
     assert results.find("transformer", "mle") is None
+
+
+def test_captioners_are_compared_where_there_are_several(project: Project) -> None:
+    project.run("mle", seed=1)
+    results = Results.of(project.profile)
+    assert "one captioner" in text(all_captioners(results).body)
+    (entry,) = results
+    both = replace(results, finished=(entry, replace(entry, model="xlan")))
+    assert all_captioners(both).body == results_table(both).body
+    assert "X-LAN" in text(all_captioners(both).body)
 
 
 def test_an_unevaluated_run_does_not_count(project: Project) -> None:

@@ -1,0 +1,81 @@
+"""Rewards of captions given as strings, for captioners with a tokenizer of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gegcore.data.vocabulary import Vocabulary
+from gegcore.errors import ConfigError, DataError
+from gegcore.rewards.group import ClipReward
+from gegcore.rewards.reward import Reward, WeightedReward
+
+
+class TextReward:
+    """Any reward as a callable over strings: `reward(captions, image_index) -> (M,) float32`.
+
+    CLIP reads the strings themselves, so words that the vocabulary lacks count in its terms;
+    every other term (CIDEr-D) reads their word ids. The call has the form of a reward function of
+    Hugging Face TRL: pass it in `reward_funcs`, with a column `image_index` in the data set.
+
+    Args:
+        reward: one reward or a weighted sum.
+        vocabulary: of the ids that the other terms read; not needed by CLIP's.
+        device: where the reward lives.
+        name: what TRL's logs call it.
+    """
+
+    def __init__(
+        self,
+        reward: Reward,
+        vocabulary: Vocabulary | None = None,
+        device: torch.device | str = "cpu",
+        name: str = "text_reward",
+    ) -> None:
+        self.reward, self.vocabulary = reward, vocabulary
+        self.device, self.__name__ = torch.device(device), name
+
+    @torch.no_grad()
+    def __call__(
+        self, completions: Sequence[str], image_index: Sequence[int] | Tensor, **_: Any
+    ) -> Tensor:
+        """Score M captions of images at positions `image_index` `(M,)` of the training split.
+
+        Raises:
+            DataError: no captions, or not one position for each.
+            ConfigError: a reward over word ids without a vocabulary.
+        """
+        index = torch.as_tensor(image_index, device=self.device)
+        if isinstance(completions, str) or index.shape != (len(completions),):
+            raise DataError(
+                f"{len(completions)} captions but image positions {tuple(index.shape)}",
+                "pass a list of captions and one image position for each",
+            )
+        return self._score(self.reward, completions, index)
+
+    def _score(self, reward: Reward, captions: Sequence[str], index: Tensor) -> Tensor:
+        if isinstance(reward, WeightedReward):
+            parts = {
+                name: self._score(term, captions, index)
+                for name, (_, term) in reward.weighted.items()
+            }
+            return reward.combine(parts)
+        if isinstance(reward, ClipReward):
+            text = reward.encoder.clip.encode_texts(captions)
+            return reward.score(text[:, None], index)[:, 0]
+        return reward(self._ids(captions)[:, None], index)[:, 0]
+
+    def _ids(self, captions: Sequence[str]) -> Tensor:
+        """Word ids `(M, T)`, each row ended by a 0."""
+        if self.vocabulary is None:
+            raise ConfigError(
+                "a reward over word ids got strings", "pass TextReward the vocabulary of the ids"
+            )
+        rows = [self.vocabulary.encode(caption) for caption in captions]
+        tokens = torch.zeros(len(rows), max(map(len, rows), default=0) + 1, dtype=torch.long)
+        for row, ids in zip(tokens, rows, strict=True):
+            row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
+        return tokens.to(self.device)
