@@ -59,6 +59,8 @@ def test_health_by_hand() -> None:
         "entropy": 0.5,
         "distinct": 0.8333,
         "bad_endings": 0.5,
+        "empty": 0.1667,
+        "unfinished": 0.1667,
     }
 
 
@@ -149,7 +151,7 @@ def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:
     assert changed == {
         "scst_er": {"clip_term"},
         "scst_geg_min": {"clip_term"},
-        "scst_geg_sole": {"alpha", "select"},
+        "scst_geg_sole": {"alpha", "select", "guards"},
     }
 
 
