@@ -32,6 +32,8 @@ _PARTS = {
     "similarity": ("CLIP similarity of samples", "cosine"),
 }
 
+_SHARE = "share of samples (%)"
+
 _ENDS = {  # column: name in the legend, dashes
     "bad_endings": ("in mid-phrase", "-"),
     "unfinished": ("cut off", "--"),
@@ -72,14 +74,17 @@ def health_panel(run: RunFolder, objective: str) -> Html:
     """
     log = run.log()
     parts = [_rewards(log, objective), *_reward_parts(log, objective)]
-    for metric, title, label, scale in (
-        ("positive_advantage", "Better than the baseline", "share of samples (%)", 100.0),
-        ("length", "Length", "words per sample", 1.0),
-        ("entropy", "Entropy", "nats per word", 1.0),
-        ("distinct", "Distinct samples of an image", "share of samples (%)", 100.0),
+    for metric, title, label in (
+        ("positive_advantage", "Better than the baseline", _SHARE),
+        ("length", "Length", "words per sample"),
+        ("entropy", "Entropy", "nats per word"),
+        ("distinct", "Distinct samples of an image", _SHARE),
     ):
         if metric in log:
-            parts.append(_trace(log["step"], scale * log[metric], title, label, objective))
+            # Whole scales: on its own scale the noise of a steady curve looks like a crash.
+            values = 100 * log[metric] if label == _SHARE else log[metric]
+            top = 100.0 if label == _SHARE else 1.15 * values.max()
+            parts.append(_trace(log["step"], values, title, label, objective, (0.0, top)))
     parts += _ends(log, objective)
     healthy = (
         "On training batches (thin: as logged, thick: running mean). Healthy: samples come close "
@@ -107,10 +112,19 @@ def _loss(log: pd.DataFrame, objective: str) -> Panel:
     return _trace(log["step"], log["loss"], title, label, objective)
 
 
-def _trace(x: pd.Series, y: pd.Series, title: str, label: str, objective: str) -> Panel:
+def _trace(
+    x: pd.Series,
+    y: pd.Series,
+    title: str,
+    label: str,
+    objective: str,
+    limits: tuple[float, float] | None = None,
+) -> Panel:
     with panel(title, "step", label) as (figure, axes):
         axes.plot(x, y, color=colour(objective), alpha=0.3, linewidth=0.9)
         axes.plot(x, _smooth(y), color=colour(objective), marker=_dots(x))
+        if limits is not None:
+            axes.set_ylim(*limits)
     return Panel(figure, _described(f"{title} ({label})", "step", x, _smooth(y)))
 
 
@@ -148,8 +162,7 @@ def _ends(log: pd.DataFrame, objective: str) -> list[Panel]:
     there = [name for name in _ENDS if name in log]
     if not there:
         return []
-    title, label = "Captions that end badly", "share of samples (%)"
-    with panel(title, "step", label) as (figure, axes):
+    with panel("Captions that end badly", "step", _SHARE) as (figure, axes):
         for name in there:
             smooth, (words, dashes) = _smooth(100 * log[name]), _ENDS[name]
             tint = colour(objective) if name == "bad_endings" else INK

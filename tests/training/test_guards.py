@@ -101,6 +101,21 @@ def test_text_says_value_step_bound_and_start() -> None:
     )
 
 
+@pytest.mark.parametrize(("start", "spread", "stopping"), [(0.02, 0.1, -0.03), (1.4, 0.6, 0.7)])
+def test_lost_reward_is_more_than_noise_around_zero(
+    start: float, spread: float, stopping: float
+) -> None:
+    first = {**START, "reward": start, "reward_std": spread}
+    for reward, stopped in ((stopping + 1e-6, False), (stopping - 1e-6, True)):
+        log = [first, *({**first, "step": 40.0, "reward": reward} for _ in range(IN_A_ROW))]
+        assert stops(log) == (["the reward collapsed"] if stopped else [])
+
+
+def test_a_reward_that_starts_below_zero_has_no_share_to_lose() -> None:
+    first = {**START, "reward": -0.2, "reward_std": 0.1}
+    assert stops([first, *({**first, "reward": -0.5} for _ in range(IN_A_ROW))]) == []
+
+
 def test_a_single_sample_cannot_differ_from_others() -> None:
     row = {"distinct": 1.0}
     config = ObjectiveConfig(loss="self_critical", samples=1)
@@ -126,7 +141,7 @@ def test_logs_of_older_runs_lack_columns() -> None:
         st.fixed_dictionaries(
             {
                 "reward": st.floats(0.69 * 1.9, 3 * 1.9),
-                "length": st.floats(0.8 * 9.5, 1.24 * 9.5),
+                "length": st.floats(0.8 * 9.5, 1.26 * 9.5),
                 "entropy": st.floats(0.05, 1.43),
                 "distinct": st.floats(0.4, 1.0),
                 "bad_endings": st.floats(0.0, 0.1),

@@ -53,6 +53,7 @@ def test_health_by_hand() -> None:
         "reward/x": 3.0,
         "reward_std/x": 0.4082,  # sqrt(2 / 3) for the first image, 0 for the second
         "reward": 3.0,
+        "reward_std": 0.4082,
         "reward_greedy": 0.5,
         "positive_advantage": 0.6667,
         "length": 1.6667,
