@@ -79,11 +79,16 @@ def rules(config: ObjectiveConfig) -> tuple[Rule, ...]:
 
 
 def findings(log: Sequence[Row], checked: Sequence[Rule]) -> Iterator[Finding]:
-    """Rules that the last rows of a log break; those that stop a run come first."""
+    """Rules that the last rows of a log break; those that stop a run come first.
+
+    A run that starts beyond a bound has not collapsed: it is warned of at most.
+    """
     if len(log) <= IN_A_ROW:
         return
     start, last = log[0], log[-IN_A_ROW:]
     for rule in sorted(checked, key=lambda rule: not rule.stop):
+        if rule.stop and rule.broken(start, start):
+            continue
         if all(rule.broken(row, start) for row in last):
             now, name = last[-1], rule.metric
             yield Finding(rule, int(now["step"]), now[name], start[name], rule.bound(start))

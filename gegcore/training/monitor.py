@@ -106,15 +106,15 @@ class Monitor:
         self._names = tuple(metrics)
         self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
         self._images += images
-        if self._bar is not None:
-            self._bar.set_description_str(self._epoch(progress), refresh=False)
-            self._bar.update()
         full = progress.step % self.every == 0 or progress.step == self._total
         if full:
             self._fetch(progress)
         self._lap(counts=True)
         if full:
             self._end_window(progress, learning_rate)
+        if self._bar is not None:
+            self._bar.set_description_str(self._epoch(progress), refresh=False)
+            self._bar.update()
 
     def validated(self, progress: Progress, metrics: Mapping[str, float]) -> None:
         """Say the metrics of an epoch, and keep what the model said of some pictures."""

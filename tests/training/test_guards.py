@@ -116,6 +116,14 @@ def test_a_reward_that_starts_below_zero_has_no_share_to_lose() -> None:
     assert stops([first, *({**first, "reward": -0.5} for _ in range(IN_A_ROW))]) == []
 
 
+def test_a_run_that_starts_beyond_a_bound_is_only_warned_of() -> None:
+    """An untrained captioner, as at `smoke`: nothing has collapsed."""
+    first = {**START, "unfinished": 1.0}
+    log = [first, *({**first, "step": 40.0} for _ in range(IN_A_ROW))]
+    (finding,) = first_findings(log, rules(SCST))
+    assert finding.rule.what == "some captions never end" and not finding.rule.stop
+
+
 def test_a_single_sample_cannot_differ_from_others() -> None:
     row = {"distinct": 1.0}
     config = ObjectiveConfig(loss="self_critical", samples=1)
