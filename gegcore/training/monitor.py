@@ -201,7 +201,7 @@ class Monitor:
         if not self.shows:
             return
         with atomic_write(self.folder / "log.csv") as stream:
-            pd.DataFrame(progress.log).to_csv(stream, index=False)
+            pd.DataFrame(progress.log).to_csv(stream, index=False, float_format="%.6g")
         if progress.samples:
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in progress.samples)
             write_text(self.folder / "samples.jsonl", "".join(lines))
