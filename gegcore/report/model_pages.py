@@ -10,6 +10,7 @@ the book is rendered, so that no number, line number or picture on a page can be
 | `sizes: MODEL` | its settings, as published and in the profile of the book |
 | `attention: MODEL` | pictures of stored attention, or how to make them |
 | `results: PROFILE OBJECTIVE` | stored results of all captioners |
+| `recipes: OBJECTIVE` | how X-modaler trains them, `mle` or `scst` |
 | `parameters: MODEL`, `published: MODEL` | counts at paper size: ours, X-modaler's |
 """
 
@@ -32,6 +33,7 @@ from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
+from gegcore.report.recipes import recipe_table
 from gegcore.report.stored_runs import stored_table
 from gegcore.storage import write_text
 
@@ -86,6 +88,7 @@ class ModelPage:
             "sizes": lambda model: sizes_table(known(model), self.profile),
             "attention": lambda model: attention_part(known(model), self.stored / "attention"),
             "results": self._results,
+            "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
             "parameters": lambda model: f"{parameter_count(known(model)):,}",
             "published": lambda model: f"{PUBLISHED[known(model)]:,}",
         }
