@@ -88,6 +88,13 @@ class ObjectiveConfig(BaseModel):
 
     select: SelectionRule = SelectionRule()
     checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
+    accumulate: int = Field(
+        1, ge=1, description="micro-batches that a step is computed in: the same step, less memory"
+    )
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide what is trained, as JSON: without name and manner of work."""
+        return self.model_dump(mode="json", exclude={"label", "checkpoint_every", "accumulate"})
 
 
 _CLIP_REWARD: dict[str, Any] = {
