@@ -59,7 +59,10 @@ def start_accelerator(
             torch.cuda.set_device(chosen)
     try:
         patience = InitProcessGroupKwargs(timeout=_PATIENCE)
-        return Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
+        started = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
+        if precision == "fp16" and started.device.type == "cpu":
+            raise ValueError("a CPU has no float16 arithmetic")  # accelerate would not say so
+        return started
     except ValueError as error:
         raise ConfigError(
             f"precision '{precision}' cannot be had here: {error}",

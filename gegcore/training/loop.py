@@ -153,7 +153,7 @@ class Trainer:
         noise = torch.rand(shape, dtype=torch.float64, device=self.device, generator=generator)
         self.objective.start_epoch(step // self.steps_per_epoch)
         rate = learning_rate(self.config, step, self.total_steps)
-        result = self.optimiser_step(batch, noise, rate, stop=stop.signal is not None)
+        result = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
         self.progress.step += 1
         return result
 

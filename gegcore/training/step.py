@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -56,7 +56,7 @@ class OptimiserStep:
         )
 
     def __call__(
-        self, batch: Tensor, noise: Tensor, rate: float, stop: bool = False
+        self, batch: Tensor, noise: Tensor, rate: float, stop: Callable[[], bool]
     ) -> tuple[dict[str, Tensor], bool]:
         """Take one step; the same call in every process.
 
@@ -66,7 +66,7 @@ class OptimiserStep:
             batch: the global batch.
             noise: its random numbers, see `Objective`.
             rate: learning rate.
-            stop: this process wishes to stop.
+            stop: whether this process wishes to stop, asked as late as can be.
 
         Returns: means over the global batch as 0-d tensors, and whether any process wishes to stop.
         """
@@ -80,15 +80,15 @@ class OptimiserStep:
             self.accelerator.backward(part.total * (min(weight, 1) / len(batch)))
             names = list(part.metrics)
             sums = sums + _sums(part, weight)
-        wishes = torch.tensor([float(stop)], dtype=sums.dtype, device=sums.device)
+        wishes = torch.tensor([float(stop())], dtype=sums.dtype, device=sums.device)
         sums = sum_over_processes(self.accelerator, torch.cat([sums, wishes]))
         sum_over_processes(self.accelerator, self.gradients)
         norm = self._update(rate, len(batch) / sums[1])
         means = {"loss": sums[0] / sums[1], "grad_norm": norm}
         means |= dict(zip(names, sums[2:-1] / len(batch), strict=True))
         # One process knows its own wish; several wait for the sum.
-        stop = bool(sums[-1] > 0) if self.accelerator.num_processes > 1 else stop
-        return means, stop
+        several = self.accelerator.num_processes > 1
+        return means, bool(sums[-1] > 0) if several else stop()
 
     def release(self) -> None:
         """Free the gradients."""
