@@ -50,6 +50,7 @@ rule html:
         [path.as_posix() for path in sorted(Path("book").glob("*.md"))],
         [path.as_posix() for path in sorted(Path("book/models").glob("*.md"))],
         [path.as_posix() for path in sorted(Path("results/attention").glob("*.json"))],
+        [path.as_posix() for path in sorted(Path("results/benchmarks").glob("*.json"))],
         [path.as_posix() for path in sorted(Path("results/seven").rglob("*.json"))],
         # Pages quote the code with its line numbers: a comment moves them, and no digest tells.
         [path.as_posix() for path in sorted(Path("gegcore").rglob("*.py"))],

@@ -126,7 +126,8 @@ def vocabulary(tokenizer: Any) -> list[str]:
     whole = [word for word in whole if word.isalpha() and word.isascii()]
     rare = (VOCABULARY - 1) // 20
     common = whole[: VOCABULARY - 1 - rare]
-    return [*common, *(a + b for a, b in zip(common[:rare], common[rare:], strict=False))]
+    pairs = (a + b for a, b in zip(common[:rare], common[rare:], strict=False))
+    return list(dict.fromkeys([*common, *pairs]))
 
 
 Step = Callable[[Phases], None]

@@ -39,11 +39,17 @@ class Phases:
 
 
 def captioner(name: str, seed: int) -> Captioner:
-    """A captioner at paper size with random weights, which never ends a caption early."""
+    """A captioner at paper size with random weights; see :func:`make_talk`."""
     torch.manual_seed(seed)
-    model = build_captioner(name, VOCABULARY, INPUTS)
+    return make_talk(build_captioner(name, VOCABULARY, INPUTS))
+
+
+def make_talk(model: Captioner) -> Captioner:
+    """Never end a caption early, and say common words more often, so that rewards differ."""
     with torch.no_grad():
-        model.get_parameter("output.bias")[END] = -1e4
+        bias = model.get_parameter("output.bias")
+        bias.copy_(-torch.arange(1, len(bias) + 1).log())
+        bias[END] = -1e4
     return model
 
 

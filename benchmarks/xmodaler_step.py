@@ -11,10 +11,10 @@ Source: X-modaler's Transformer, RLTrainer and CIDEr scorer (equations in Vaswan
 from __future__ import annotations
 
 import torch
-from benchmarks.cider import DictionaryCiderD
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from benchmarks.dictionary_cider import DictionaryCiderD
 from benchmarks.paper_size import Phases
 from gegcore.data.features import FeatureBatch
 from gegcore.decoding import log_policy, said_mask
@@ -34,7 +34,7 @@ class XmodalerStep:
     """
 
     def __init__(self, references: list[list[list[int]]], samples: int) -> None:
-        self.references, self.samples = references, samples
+        self.samples = samples
         self.scorer = DictionaryCiderD(references)
 
     def step(
@@ -60,7 +60,7 @@ class XmodalerStep:
         scores = []
         for row, caption in enumerate(tokens.tolist()):
             words = caption[: caption.index(END) + 1] if END in caption else caption
-            scores.append(self.scorer(words, self.references[row // self.samples]))
+            scores.append(self.scorer(words, row // self.samples))
         return torch.tensor(scores)
 
 

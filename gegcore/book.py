@@ -17,7 +17,7 @@ from gegcore.dag import Experiment, experiments
 from gegcore.errors import DataError, GegError, MissingDependencyError
 from gegcore.profiles import Profile, load_profile
 from gegcore.report.frontpage import badge_html, short, write_front_parts
-from gegcore.report.model_pages import write_model_pages
+from gegcore.report.marked_pages import write_marked_pages
 from gegcore.storage import write_text
 
 _MATHJAX = "tex-svg-full.js"
@@ -46,7 +46,7 @@ def render(profile: Profile, root: Path, log: Path | None = None) -> Path:
 
 
 def stage_pages(profile: Profile, root: Path) -> None:
-    """Fill `book/generated/`: the profile's executed notebooks, the front page's parts, the models.
+    """Fill `book/generated/`: executed notebooks, the front page's parts, pages with marks.
 
     Raises:
         DataError: an executed page is missing, or a page of a model names what does not exist.
@@ -64,7 +64,7 @@ def stage_pages(profile: Profile, root: Path) -> None:
         target = generated / "runs" / f"{number:02}-{run.name}.ipynb"
         _stage(pages / "runs" / f"{run.name}.ipynb", target, profile.name, _title(profile, run))
     write_front_parts(profile, generated)
-    write_model_pages(profile, root, generated / "models")
+    write_marked_pages(profile, root, generated)
 
 
 def _title(profile: Profile, run: Experiment) -> str:

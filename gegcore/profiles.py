@@ -59,13 +59,18 @@ class Profile(_Section):
     )
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
     objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    objectives_by_model: dict[str, dict[str, dict[str, Any]]] = Field(
+        default_factory=dict, description="model -> objective -> fields; overrides `objectives`"
+    )
     experiments: Experiments = Experiments()
     resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
 
     def objective(self, name: str, model: str | None = None) -> ObjectiveConfig:
         """The paper's settings of an objective under the model's recipe and our own overrides."""
-        by_model = recipe(model, name) if model and self.recipes == "xmodaler" else {}
-        return objective_config(name, {**by_model, **self.objectives.get(name, {})})
+        published = recipe(model, name) if model and self.recipes == "xmodaler" else {}
+        for_all = self.objectives.get(name, {})
+        for_model = self.objectives_by_model.get(model or "", {}).get(name, {})
+        return objective_config(name, {**published, **for_all, **for_model})
 
 
 def profile_names() -> list[str]:
@@ -136,9 +141,11 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _check(profile: Profile) -> None:
     grid = profile.experiments
+    by_model = profile.objectives_by_model
+    named = [name for fields in by_model.values() for name in fields]
     for given, known, kind in (
-        ((*profile.models, *grid.models), ARCHITECTURES, "model"),
-        ((*profile.objectives, *grid.objectives), OBJECTIVES, "objective"),
+        ((*profile.models, *by_model, *grid.models), ARCHITECTURES, "model"),
+        ((*profile.objectives, *named, *grid.objectives), OBJECTIVES, "objective"),
     ):
         for name in given:
             if name not in known:
@@ -146,6 +153,9 @@ def _check(profile: Profile) -> None:
                     f"profile '{profile.name}' names an unknown {kind} '{name}'",
                     f"use one of: {', '.join(known)}",
                 )
+    for model, objectives in by_model.items():
+        for name in objectives:
+            profile.objective(name, model)
     for name in grid.objectives:
         start = profile.objective(name).start_from
         if start is not None and start not in grid.objectives:

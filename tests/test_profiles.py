@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,28 @@ def test_a_profile_cannot_extend_nothing_or_itself(
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ConfigError, match=named):
         load_profile("mine")
+
+
+def test_a_model_may_have_settings_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = "extends: quick\nobjectives_by_model: {xlan: {mle: {learning_rate: 2.0e-3}}}\n"
+    path.write_text(text, encoding="utf-8")
+    profile = load_profile(str(path))
+    assert profile.objective("mle", "xlan").learning_rate == 2.0e-3
+    assert profile.objective("mle", "transformer") == profile.objective("mle")
+    assert profile.objective("mle", "xlan").epochs == profile.objective("mle").epochs
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ("{vgg: {mle: {epochs: 2}}}", "model 'vgg'"),
+        ("{xlan: {ml: {epochs: 2}}}", "objective 'ml'"),
+        ("{xlan: {mle: {epoch: 2}}}", "field 'epoch'"),
+    ],
+)
+def test_wrong_settings_of_a_model_are_named(tmp_path: Path, fields: str, named: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: quick\nobjectives_by_model: {fields}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        load_profile(str(path))

@@ -175,7 +175,7 @@ def _write(
         "imported": imported,
     }
     record = {
-        "key": training_key(materials, model, config, seed, None),
+        "key": training_key(materials, model, OBJECTIVE, config, seed, None),
         "steps": 0,
         "best_epoch": 0,
         "seconds": 0.0,

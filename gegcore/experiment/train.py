@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
+from gegcore.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -71,7 +73,7 @@ def train_into(
     accelerator = accelerator or start_accelerator(materials.device)
     make_once(materials, accelerator)
     start = start_run(materials.profile, model_name, config, seed)
-    key = training_key(materials, model_name, config, seed, start)
+    key = training_key(materials, model_name, objective_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
     if _imported(run, materials, model_name):
@@ -87,7 +89,17 @@ def train_into(
     objective = build_objective(materials, config)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
-    trainer = Trainer(model, objective, config, count, seed, validator, run.path, accelerator)
+    stream = stage_seed(seed, objective_name)
+    monitor = Monitor(
+        run.path,
+        config,
+        lambda: validator.captions,
+        shows=accelerator.is_main_process,
+        loss_scaling=accelerator.scaler is not None,
+    )
+    trainer = Trainer(
+        model, objective, config, count, stream, validator, run.path, monitor, accelerator
+    )
     progress = trainer.fit()
     if accelerator.is_main_process:
         _store(run, model, model_name, key, progress)
@@ -139,6 +151,11 @@ def _store(run: RunFolder, model: Captioner, model_name: str, key: str, progress
     shutil.rmtree(run.file("state"))
 
 
+def stage_seed(seed: int, objective_name: str) -> int:
+    """Seed of a stage's random numbers: a stage must not repeat those of the one it starts from."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {objective_name}".encode()).digest()[:4], "big")
+
+
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
     """A captioner of the profile's size with seeded random weights, on the materials' device."""
     torch.manual_seed(seed)
@@ -151,6 +168,7 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
 def training_key(
     materials: Materials,
     model_name: str,
+    objective_name: str,
     config: ObjectiveConfig,
     seed: int,
     start: RunFolder | None,
@@ -160,7 +178,7 @@ def training_key(
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
-            "objective": config.decisive(),
+            "objective": [objective_name, config.decisive()],
             "seed": seed,
             "max_len": profile.max_len,
             "materials": materials.digest(),

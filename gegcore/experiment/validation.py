@@ -17,6 +17,7 @@ from gegcore.rewards.cider import document_frequency
 from gegcore.rewards.group import CaptionEncoder
 
 _IMAGES_PER_BATCH = 128
+_SHOWN_IMAGES = 8
 
 
 def greedy_captions(materials: Materials, model: Captioner, split: str) -> Tensor:
@@ -42,10 +43,15 @@ class Validator:
 
     CIDEr-D is that of the reward (document frequencies of the training split, the end token
     counts) times 100. No test image is ever read here.
+
+    Attributes:
+        captions: image id -> greedy caption of the last call, for a few images that are the same
+            for all runs and epochs.
     """
 
     def __init__(self, materials: Materials) -> None:
         self.materials = materials
+        self.captions: dict[str, str] = {}
         references = {split: reference_ids(materials, split) for split in ("train", "val")}
         size = len(materials.vocabulary)
         frequency = document_frequency(references["train"], size)
@@ -60,6 +66,7 @@ class Validator:
     @torch.no_grad()
     def __call__(self, model: Captioner) -> dict[str, float]:
         tokens = greedy_captions(self.materials, model, "val")
+        self.captions = self._spoken(tokens)
         index = torch.arange(len(tokens))
         text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
         ranks = retrieval_ranks(text, self.images, index)
@@ -72,3 +79,11 @@ class Validator:
             "GEG-Min": gap.minimum.mean().item(),
             "length": (tokens > 0).sum(-1).float().mean().item(),
         }
+
+    def _spoken(self, tokens: Tensor) -> dict[str, str]:
+        """Captions of images drawn once and for all, as words. Shapes: tokens (N, T)."""
+        records = self.materials.data["val"].records
+        order = torch.randperm(len(records), generator=torch.Generator().manual_seed(0))
+        chosen = order[:_SHOWN_IMAGES].tolist()
+        words = self.materials.vocabulary
+        return {str(records[i].image_id): words.decode(tokens[i].tolist()) for i in chosen}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import html
+import itertools
+import json
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -17,6 +19,7 @@ from gegcore.profiles import Profile
 from gegcore.report.page import Html, picture
 from gegcore.report.results import Finished, Results
 from gegcore.runs import RunFolder, project_root
+from gegcore.storage import read_json
 
 Choice = Literal["random", "better", "worse"]
 
@@ -149,6 +152,49 @@ def sampled_captions(profile: Profile, run: RunFolder, count: int = 12, seed: in
     positions = drawn(len(dataset.records), count, seed)
     texts = [said[dataset.records[i].image_id] for i in positions]
     return contact_sheet(dataset, positions, texts)
+
+
+def said_over_time(profile: Profile, run: RunFolder, count: int = 4) -> Html:
+    """What a run said of some validation pictures after each epoch, new words in bold.
+
+    Epochs with the same caption share a line; the epoch whose weights were kept is marked.
+
+    Raises:
+        DataError: training is not finished.
+    """
+    path = run.file("samples.jsonl")
+    kept = int(read_json(run.file("training.json"))["best_epoch"])
+    if not path.is_file():
+        return Html("<p>This run kept no captions of its epochs.</p>")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    dataset = ScenesDataset.load(project_root() / "artifacts" / profile.name / "data" / "val.json")
+    place = {str(record.image_id): i for i, record in enumerate(dataset.records)}
+    shown = [image for image in rows[0]["captions"] if image in place][:count]
+    arrays = dataset.images([place[image] for image in shown])
+    cards = ""
+    for image, array in zip(shown, arrays, strict=True):
+        reference = dataset.records[place[image]].captions[0]
+        said = [(int(row["epoch"]), str(row["captions"][image])) for row in rows]
+        lines = _epoch_lines(said, kept)
+        lines += f"<dt>a person</dt><dd>{html.escape(reference)}</dd>"
+        cards += (
+            f'<div class="geg-card geg-beside">{picture(array, reference)}'
+            f'<dl class="geg-said-by">{lines}</dl></div>'
+        )
+    return Html(f'<div class="geg-cards">{cards}</div>')
+
+
+def _epoch_lines(said: Sequence[tuple[int, str]], kept: int) -> str:
+    """Definition list of (epoch, caption), neighbours with the same caption as one."""
+    lines, before = "", ""
+    for caption, group in itertools.groupby(said, key=lambda pair: pair[1]):
+        epochs = [epoch for epoch, _ in group]
+        span = f"epoch {epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else "")
+        words = marked(caption, before) if before else html.escape(caption)
+        pill = ' <span class="geg-pill geg-holds">kept</span>' if kept in epochs else ""
+        lines += f"<dt>{span}</dt><dd>{words or '(no words)'}{pill}</dd>"
+        before = caption
+    return lines
 
 
 def drawn(total: int, count: int, seed: int = 0) -> list[int]:

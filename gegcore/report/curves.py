@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import yaml
 from matplotlib.ticker import MaxNLocator
 
 from gegcore.report.page import Html
 from gegcore.report.style import FAINT, INK, Panel, colour, legend_below, marker, panel, panels
 from gegcore.runs import RunFolder
 from gegcore.storage import read_json
+from gegcore.training.config import ObjectiveConfig
+from gegcore.training.guards import first_findings, rules
 
 _CURVES = {
     "CIDEr-D": "CIDEr-D \N{MULTIPLICATION SIGN} 100",
     "R@1": "R@1 (%)",
     "GEG-Avg": "GEG-Avg (cosine)",
     "length": "words per caption",
+}
+
+
+_PARTS = {
+    "cider": ("CIDEr-D of samples", "CIDEr-D"),
+    "geg_avg": ("GEG-Avg of samples", "cosine"),
+    "geg_min": ("GEG-Min of samples", "cosine"),
+    "similarity": ("CLIP similarity of samples", "cosine"),
+}
+
+_SHARE = "share of samples (%)"
+
+_ENDS = {  # column: name in the legend, dashes
+    "bad_endings": ("in mid-phrase", "-"),
+    "unfinished": ("cut off", "--"),
+    "empty": ("no words", ":"),
 }
 
 
@@ -45,26 +65,34 @@ def learning_curves(run: RunFolder, objective: str) -> Html:
 def health_panel(run: RunFolder, objective: str) -> Html:
     """What tells a healthy policy gradient from a collapsing one.
 
-    Reward of samples against the reward of greedy captions, share of samples with a positive
-    advantage, length of samples, and entropy per word, all on training batches.
+    Reward of samples against that of greedy captions and, where it has several, its parts; share
+    of samples with a positive advantage; length, entropy per word, distinct samples of an image,
+    and how captions end: all on training batches. What the log lacks is left out.
 
     Raises:
         DataError: training is not finished.
     """
     log = run.log()
-    parts = [_rewards(log, objective)]
+    parts = [_rewards(log, objective), *_reward_parts(log, objective)]
     for metric, title, label in (
-        ("positive_advantage", "Better than the baseline", "share of samples (%)"),
+        ("positive_advantage", "Better than the baseline", _SHARE),
         ("length", "Length", "words per sample"),
         ("entropy", "Entropy", "nats per word"),
+        ("distinct", "Distinct samples of an image", _SHARE),
     ):
-        scale = 100.0 if metric == "positive_advantage" else 1.0
-        parts.append(_trace(log["step"], scale * log[metric], title, label, objective))
-    return panels(
-        parts,
+        if metric in log:
+            # Whole scales: on its own scale the noise of a steady curve looks like a crash.
+            values = 100 * log[metric] if label == _SHARE else log[metric]
+            top = 100.0 if label == _SHARE else 1.15 * values.max()
+            parts.append(_trace(log["step"], values, title, label, objective, (0.0, top)))
+    parts += _ends(log, objective)
+    healthy = (
         "On training batches (thin: as logged, thick: running mean). Healthy: samples come close "
-        "to greedy captions, about half of them beat the baseline, and entropy falls slowly.",
+        "to greedy captions, about half of them beat the baseline, and entropy falls slowly."
     )
+    if "distinct" in log:
+        healthy += " Samples of an image differ, and hardly any ends in mid-phrase."
+    return panels(parts, healthy) + _noticed(run, log)
 
 
 def is_self_critical(run: RunFolder) -> bool:
@@ -84,10 +112,19 @@ def _loss(log: pd.DataFrame, objective: str) -> Panel:
     return _trace(log["step"], log["loss"], title, label, objective)
 
 
-def _trace(x: pd.Series, y: pd.Series, title: str, label: str, objective: str) -> Panel:
+def _trace(
+    x: pd.Series,
+    y: pd.Series,
+    title: str,
+    label: str,
+    objective: str,
+    limits: tuple[float, float] | None = None,
+) -> Panel:
     with panel(title, "step", label) as (figure, axes):
         axes.plot(x, y, color=colour(objective), alpha=0.3, linewidth=0.9)
         axes.plot(x, _smooth(y), color=colour(objective), marker=_dots(x))
+        if limits is not None:
+            axes.set_ylim(*limits)
     return Panel(figure, _described(f"{title} ({label})", "step", x, _smooth(y)))
 
 
@@ -106,6 +143,47 @@ def _rewards(log: pd.DataFrame, objective: str) -> Panel:
     alt = _described("Reward of sampled captions", "step", log["step"], _smooth(log["reward"]))
     greedy = _smooth(log["reward_greedy"]).iloc[-1]
     return Panel(figure, f"{alt} Greedy captions end at {greedy:.3g}.")
+
+
+def _reward_parts(log: pd.DataFrame, objective: str) -> list[Panel]:
+    """A panel for each part before weighting: their scales differ. None for a single part."""
+    names = [str(name).split("/")[1] for name in log if str(name).startswith("reward/")]
+    if len(names) < 2:
+        return []
+    found = []
+    for name in names:
+        title, label = _PARTS.get(name, (f"Reward: {name}", name))
+        found.append(_trace(log["step"], log[f"reward/{name}"], title, label, objective))
+    return found
+
+
+def _ends(log: pd.DataFrame, objective: str) -> list[Panel]:
+    """How captions end that should not end so."""
+    there = [name for name in _ENDS if name in log]
+    if not there:
+        return []
+    with panel("Captions that end badly", "step", _SHARE) as (figure, axes):
+        for name in there:
+            smooth, (words, dashes) = _smooth(100 * log[name]), _ENDS[name]
+            tint = colour(objective) if name == "bad_endings" else INK
+            axes.plot(log["step"], smooth, dashes, color=tint, label=words, marker=_dots(smooth))
+        axes.set_ylim(bottom=0, top=max(5.0, axes.get_ylim()[1]))
+        legend_below(axes)
+    ends = " ".join(f"{_ENDS[n][0]} {100 * log[n].iloc[-1]:.3g} %." for n in there)
+    return [Panel(figure, f"Share of samples by step; at the end: {ends}")]
+
+
+def _noticed(run: RunFolder, log: pd.DataFrame) -> Html:
+    """Which guards the run set off, if it says how it was trained."""
+    path = run.file("config.yaml")
+    if not path.is_file():
+        return Html("")
+    stored = yaml.safe_load(path.read_text(encoding="utf-8"))["objective"]
+    config = ObjectiveConfig(loss=stored["loss"], samples=stored["samples"])
+    rows = [{str(name): float(value) for name, value in row.items()} for _, row in log.iterrows()]
+    found = first_findings(rows, rules(config))
+    items = "".join(f"<li>{html.escape(str(finding))}</li>" for finding in found)
+    return Html(f'<ul class="geg-under">{items}</ul>') if items else Html("")
 
 
 def _curve(history: pd.DataFrame, metric: str, label: str, objective: str, kept: int) -> Panel:

@@ -35,6 +35,8 @@ gap:.7rem;margin:.6rem 0 .3rem;align-items:start}
 .geg-cards{display:grid;gap:1rem;margin:.8rem 0}
 .geg-card{border:1px solid var(--geg-line,#d9dfe6);border-radius:.7rem;padding:.8rem;
 background:var(--geg-paper,transparent);min-width:0}
+.geg-beside{display:grid;grid-template-columns:minmax(5rem,8rem) 1fr;gap:1rem;align-items:start}
+.geg-beside img{width:100%;height:auto;border-radius:.4rem}.geg-beside dl{margin-top:0!important}
 .geg-card p{margin:.1rem 0 .4rem;line-height:1.45}
 .geg-row{display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));gap:.45rem;
 max-width:50rem;margin:0}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from gegcore.errors import DataError
 from gegcore.report.page import Cell, Html, Row, table
 from gegcore.report.paper import MODEL_NAMES
 from gegcore.training.config import ObjectiveConfig, objective_config
@@ -12,8 +11,14 @@ from gegcore.training.recipes import recipe
 _COLUMNS = ("images", "captions", "epochs", "rate", "Adam", "clip", "smoothing", "own words")
 
 
-def recipe_table(objective: Literal["mle", "scst"]) -> Html:
-    """Settings by model, a row each; see `gegcore.training.recipes` for their source."""
+def recipe_table(objective: str) -> Html:
+    """Settings by model, a row each; see `gegcore.training.recipes` for their source.
+
+    Raises:
+        DataError: X-modaler has no such objective.
+    """
+    if objective not in ("mle", "scst"):
+        raise DataError(f"there are no recipes for {objective!r}", "use mle or scst")
     rows = []
     for model, name in MODEL_NAMES.items():
         config = objective_config(objective, recipe(model, objective))

@@ -32,6 +32,8 @@ class Progress:
         best_epoch: that epoch.
         history: one dict per validated epoch.
         log: rows of log.csv.
+        window: metrics of the steps since the last of them.
+        samples: rows of samples.jsonl.
         seconds: wall time spent so far, over all sittings.
         sittings: per sitting the step it began at, and the device, precision, processes and
             micro-batches that it computed with.
@@ -43,6 +45,8 @@ class Progress:
     best_epoch: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    window: list[dict[str, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     sittings: list[dict[str, Any]] = field(default_factory=list)
 
@@ -72,7 +76,7 @@ def save_state(
     """Write everything as one file, atomically.
 
     Raises:
-        TrainingError: it cannot be written; the state that was there is still whole.
+        OSError: it cannot be written; the state that was there is still whole.
     """
     tensors = {f"model/{name}": value for name, value in parts.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
@@ -84,13 +88,7 @@ def save_state(
     if parts.scaler is not None:
         metadata["scaler"] = parts.scaler.state_dict()
     cloned = {name: tensor.clone() for name, tensor in tensors.items()}
-    try:
-        save_safetensors(path, cloned, {name: json.dumps(v) for name, v in metadata.items()})
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"the state of step {progress.step} cannot be saved to {path}: {error}",
-            "make room or mend the rights, and run again: it goes on from the last saved state",
-        ) from error
+    save_safetensors(path, cloned, {name: json.dumps(v) for name, v in metadata.items()})
 
 
 def load_state(path: Path, parts: Resumable) -> tuple[Progress, dict[str, Tensor] | None]:

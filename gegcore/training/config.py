@@ -36,6 +36,10 @@ class ScheduledSampling(BaseModel):
     most: float = Field(0.25, gt=0, le=1)
 
 
+_INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate"}
+"""Settings that a run can go on with after they have changed: what it learns stays the same."""
+
+
 class ObjectiveConfig(BaseModel):
     """One objective: its loss, where it starts from, and its schedule."""
 
@@ -88,13 +92,16 @@ class ObjectiveConfig(BaseModel):
 
     select: SelectionRule = SelectionRule()
     checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
+    guards: Literal["stop", "warn"] = Field(
+        "stop", description="what a collapsed policy does to the run (NaN always stops it)"
+    )
     accumulate: int = Field(
         1, ge=1, description="micro-batches that a step is computed in: the same step, less memory"
     )
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide what is trained, as JSON: without name and manner of work."""
-        return self.model_dump(mode="json", exclude={"label", "checkpoint_every", "accumulate"})
+        """The settings that decide what is learnt, as JSON."""
+        return self.model_dump(mode="json", exclude=_INDIFFERENT)
 
 
 _CLIP_REWARD: dict[str, Any] = {
@@ -126,6 +133,8 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         **_CLIP_REWARD
         # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects.
         | {"label": "+SCST+GEG-sole", "alpha": 0.0, "select": SelectionRule(metric="R@1")}
+        # It collapses in the paper too (Table 6), and that is what it is to show.
+        | {"guards": "warn"}
     ),
 }
 """Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open).

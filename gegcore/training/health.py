@@ -30,10 +30,11 @@ def policy_health(
     (B, S); log_probs and samples (B, S, T); bad_endings (W,) word ids.
 
     Returns: `reward/<part>` and `reward_std/<part>` of the samples (the spread is that among the
-    samples of an image), `reward`, `reward_greedy`, `positive_advantage` (share of samples),
-    `length` in words, `entropy` in nats per word (the mean negative log-probability of what was
-    sampled estimates it), `distinct` (share of an image's samples that repeat none before them)
-    and `bad_endings` (share of samples whose last word is one of those given).
+    samples of an image), `reward` and `reward_std` of their weighted sum, `reward_greedy`,
+    `positive_advantage` (share of samples), `length` in words, `entropy` in nats per word (the mean
+    negative log-probability of what was sampled estimates it), `distinct` (share of an image's
+    samples that repeat none before them) and shares of samples: `bad_endings`, whose last word is
+    one of those given, `empty`, without a word, and `unfinished`, cut off before an end token.
     """
     said = said_mask(samples)
     length = (samples > 0).sum(-1)
@@ -47,10 +48,14 @@ def policy_health(
     }
     return health | {
         "reward": reward[:, 1:].mean(),
+        "reward_std": reward[:, 1:].std(1, correction=0).mean(),
         "reward_greedy": reward[:, 0].mean(),
         "positive_advantage": (advantage > 0).float().mean(),
         "length": length.float().mean(),
         "entropy": (-(log_probs * said).sum(-1) / said.sum(-1)).mean(),
         "distinct": (~same.tril(-1).any(-1)).float().mean(),
         "bad_endings": bad.float().mean(),
+        "empty": (length == 0).float().mean(),
+        # Decoding stops once every caption has ended: without end token none is shorter than T.
+        "unfinished": (length == samples.shape[-1]).float().mean(),
     }

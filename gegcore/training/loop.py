@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gegcore.errors import TrainingError, TrainingInterrupted
 from gegcore.models.captioner import Captioner
-from gegcore.storage import atomic_write, remove_temporaries
+from gegcore.storage import remove_temporaries
 from gegcore.training.checkpoint import Progress, Resumable, load_state, save_state
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import check_same_weights, from_main, start_accelerator
 from gegcore.training.interrupt import StopNow, StopRequest
+from gegcore.training.monitor import Monitor
 from gegcore.training.objectives import Objective
 from gegcore.training.schedule import learning_rate
 from gegcore.training.step import OptimiserStep
@@ -53,6 +53,7 @@ class Trainer:
         seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
+        monitor: shows and logs the run; made with the accelerator's `is_main_process`.
         accelerator: precision and processes; default: this process alone, in full precision.
     """
 
@@ -65,6 +66,7 @@ class Trainer:
         seed: int,
         validate: Validation,
         folder: Path,
+        monitor: Monitor | None = None,
         accelerator: Accelerator | None = None,
     ) -> None:
         self.model, self.objective, self.config = model, objective, config
@@ -77,6 +79,12 @@ class Trainer:
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
+        self.monitor = monitor or Monitor(
+            folder,
+            config,
+            shows=self.main,
+            loss_scaling=self.accelerator.scaler is not None,
+        )
         self.best: dict[str, Tensor] | None = None
         self.started = 0.0
 
@@ -84,12 +92,13 @@ class Trainer:
         """Train to the end, from the last resume point if there is one; load the best weights.
 
         Raises:
-            TrainingError: the loss is not finite, or the state cannot be read or written.
+            TrainingError: a guard stops the run, or the state cannot be read or written.
             TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
         """
         self._resume()
         self.started = time.monotonic() - self.progress.seconds
         stop = StopRequest(insist=self.accelerator.num_processes == 1)
+        self.monitor.open(self.progress, self.total_steps)
         try:
             with stop:
                 done = self._train(stop)
@@ -97,8 +106,10 @@ class Trainer:
             raise TrainingInterrupted(
                 f"{self.folder.name}: stopped at once, in step {self.progress.step + 1}",
                 "run it again: it goes on from the last saved state",
-                number=2,
+                number=signal.SIGINT,
             ) from error
+        finally:
+            self.monitor.close()
         if not done:
             raise self._interrupted(stop)
         if self.best is not None:
@@ -109,40 +120,27 @@ class Trainer:
 
     def _train(self, stop: StopRequest) -> bool:
         """Whether it came to the end; if not, it was asked to stop, and has saved."""
-        bar = tqdm(
-            total=self.total_steps,
-            initial=self.progress.step,
-            dynamic_ncols=True,
-            desc=self.folder.name,
-            disable=not self.main,
-        )
-        with bar:
-            while True:
-                if self._validation_is_due():
-                    validated = self._validate_epoch(stop)
-                    self._save()
-                    if not validated:
-                        return False
-                if self.progress.step == self.total_steps:
-                    return True
-                metrics, stopping = self._step(stop)
-                bar.update()
-                step = self.progress.step
-                if step % 20 == 0 or step == self.total_steps:
-                    self._log(metrics)
-                    bar.set_postfix({k: f"{v:.3g}" for k, v in self._shown().items()})
-                if stopping or step % self.config.checkpoint_every == 0:
-                    self._save()
-                if stopping:
+        while True:
+            if self._validation_is_due():
+                validated = self._validate_epoch(stop)
+                self._save()
+                if not validated:
                     return False
+            if self.progress.step == self.total_steps:
+                return True
+            stopping = self._step(stop)
+            if stopping or self.progress.step % self.config.checkpoint_every == 0:
+                self._save()
+            if stopping:
+                return False
 
     def _validation_is_due(self) -> bool:
         """After each epoch and before the first; a function of what is saved."""
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
         return position == 0 and len(self.progress.history) <= epoch
 
-    def _step(self, stop: StopRequest) -> tuple[dict[str, Tensor], bool]:
-        """Metrics of the global batch, and whether any process was asked to stop."""
+    def _step(self, stop: StopRequest) -> bool:
+        """Train on one global batch; whether any process was asked to stop."""
         step = self.progress.step
         # Dropout differs between processes; bits of the seed that no step reaches tell them apart.
         process = self.accelerator.process_index << 48
@@ -153,9 +151,10 @@ class Trainer:
         noise = torch.rand(shape, dtype=torch.float64, device=self.device, generator=generator)
         self.objective.start_epoch(step // self.steps_per_epoch)
         rate = learning_rate(self.config, step, self.total_steps)
-        result = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
+        metrics, stopping = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
         self.progress.step += 1
-        return result
+        self.monitor.step(self.progress, metrics, len(batch), rate)
+        return stopping
 
     def _batch(self, step: int) -> Tensor:
         """Images of a step: every epoch is a fresh permutation, a function of (seed, epoch)."""
@@ -164,19 +163,6 @@ class Trainer:
         order = torch.randperm(self.num_images, generator=generator)
         start = position * self.config.images_per_step
         return order[start : start + self.config.images_per_step]
-
-    def _log(self, metrics: dict[str, Tensor]) -> None:
-        row = {name: value.item() for name, value in metrics.items()}
-        if not math.isfinite(row["loss"]):
-            raise TrainingError(
-                f"{self.folder.name}: the loss is {row['loss']} at step {self.progress.step}",
-                "lower the learning rate or the reward weights in the profile",
-            )
-        self.progress.log.append({"step": self.progress.step, "epoch": self.progress.epoch, **row})
-
-    def _shown(self) -> dict[str, float]:
-        row = self.progress.log[-1]
-        return {name: row[name] for name in ("loss", "reward", "reward_greedy") if name in row}
 
     def _validate_epoch(self, stop: StopRequest) -> bool:
         """Validate, and keep the weights if the written rule prefers them; False: interrupted."""
@@ -199,22 +185,20 @@ class Trainer:
         if metrics["CIDEr-D"] >= floor and (progress.best is None or value > progress.best):
             progress.best, progress.best_epoch = value, progress.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        if self.main:
-            tqdm.write(
-                f"{self.folder.name} epoch {progress.epoch}: "
-                + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
-            )
+        self.monitor.validated(progress, metrics)
         return True
 
     def _save(self) -> None:
         self.progress.seconds = time.monotonic() - self.started
-        if self.main:
-            save_state(self.state_file, self._parts(), self.progress, self.best)
-            self._write_log()
-
-    def _write_log(self) -> None:
-        with atomic_write(self.folder / "log.csv") as stream:
-            pd.DataFrame(self.progress.log).to_csv(stream, index=False)
+        try:
+            self.monitor.write(self.progress)
+            if self.main:
+                save_state(self.state_file, self._parts(), self.progress, self.best)
+        except OSError as error:
+            raise TrainingError(
+                f"step {self.progress.step} cannot be saved in {self.folder}: {error}",
+                "make room or mend the rights, and run again: it goes on from the last saved state",
+            ) from error
 
     def _resume(self) -> None:
         if self.main:
@@ -250,5 +234,5 @@ class Trainer:
             f"{self.folder.name}: stopped by {asked} after step {self.progress.step} of "
             f"{self.total_steps}, and saved",
             "run it again with the same settings: it goes on from there",
-            number=stop.signal or 15,
+            number=stop.signal or signal.SIGTERM,
         )

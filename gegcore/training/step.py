@@ -47,7 +47,8 @@ class OptimiserStep:
 
         self.model, self.objective, self.config = model, objective, config
         self.accelerator = accelerator
-        # Weights cast while sampling, without gradient, must not be met again while scoring.
+        # Weights cast while sampling, without gradient, must not be met again while scoring, as
+        # they are in torch 2.10 (pytorch/pytorch#112583).
         self.autocast = AutocastKwargs(cache_enabled=False)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.gradients = _gradient_buffer(self.parameters)

@@ -20,7 +20,7 @@ from gegcore.errors import DataError, GegError
 from gegcore.models import ARCHITECTURES
 from gegcore.report.attention import command
 from gegcore.report.frontpage import glance, methods
-from gegcore.report.model_pages import PUBLISHED
+from gegcore.report.marked_pages import PUBLISHED
 from gegcore.storage import write_json
 
 PAGES = (

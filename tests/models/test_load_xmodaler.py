@@ -10,25 +10,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from xmodaler_vectors import FIXTURES, features
+from xmodaler_vectors import SETTINGS, features, read
 
 from gegcore.errors import ConfigError, DataError
 from gegcore.models import ARCHITECTURES, InputSizes, build_captioner, load_xmodaler
 from gegcore.storage import save_safetensors
 
-FILES = {name: name for name in ARCHITECTURES} | {"meshed_memory": "m2"}
-SETTINGS: dict[str, dict[str, Any]] = {"transformer": {"heads": 4}, "meshed_memory": {"heads": 4}}
 PE = "token_embed.embeddings_pos.pe"
 models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 
 
-def vectors(name: str) -> dict[str, Any]:
-    stored: dict[str, Any] = torch.load(FIXTURES / f"{FILES[name]}.pt", weights_only=True)
-    return stored
-
-
 def weights(name: str) -> dict[str, Tensor]:
-    return dict(vectors(name)["state_dict"])
+    return dict(read(name)["state_dict"])
 
 
 def save(path: Path, value: Any) -> Path:
@@ -38,7 +31,7 @@ def save(path: Path, value: Any) -> Path:
 
 @models
 def test_loaded_model_has_the_logits_of_xmodaler(name: str, tmp_path: Path) -> None:
-    stored = vectors(name)
+    stored = read(name)
     path = save(tmp_path / "model.pt", {"model": stored["state_dict"], "iteration": 7})
     model = load_xmodaler(path, name, **SETTINGS.get(name, {}))
     assert not model.training

@@ -1,4 +1,4 @@
-"""What only the recurrent captioners promise: their inputs, relations, images without regions."""
+"""What only the recurrent captioners promise: their inputs, relations, encodings of X-modaler."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_captioners import INPUTS, SMALL, VOCAB, captions, dirty, features, small
+from test_captioners import INPUTS, SMALL, VOCAB, captions, features, small
+from xmodaler_vectors import Vectors
 
 from gegcore.errors import ConfigError, DataError
 from gegcore.models import GCNLSTM, build_captioner
 from gegcore.models.recurrent import LSTMCell
+from gegcore.models.soft_attention import RegionMemory
+from gegcore.models.up_down import UpDownMemory
 
 
 def test_an_input_in_parts_is_the_concatenated_input() -> None:
@@ -85,10 +88,21 @@ def test_boxes_matter_only_if_embedded(name: str) -> None:
     assert not torch.allclose(placed(batch, tokens), placed(moved, tokens))
 
 
-@pytest.mark.parametrize("name", ["attention", "updown", "gcn_lstm", "lstm_a3"])
-def test_images_without_regions_are_captioned(name: str) -> None:
-    model, tokens = small(name), captions(2, 4)
-    batch = features(2, 3, [0, 3])
-    logits = model(batch, tokens)
-    assert logits.isfinite().all()
-    torch.testing.assert_close(model(dirty(batch), tokens), logits, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("name", ["attention", "updown", "gcn_lstm"])
+def test_encoded_regions_equal_xmodaler(name: str) -> None:
+    vectors = Vectors(name)
+    batch = vectors.batch(torch.float32)
+    memory = vectors.model.encode(batch)
+    assert isinstance(memory, RegionMemory)
+    key = "encoder.att_feats" if name == "gcn_lstm" else "visual_embed.att_feats"
+    ours, theirs = memory.values[batch.mask], vectors.stored["intermediate"][key][batch.mask]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["updown", "gcn_lstm"])
+def test_image_vectors_equal_xmodaler(name: str) -> None:
+    vectors = Vectors(name)
+    memory = vectors.model.encode(vectors.batch(torch.float32))
+    assert isinstance(memory, UpDownMemory)
+    expected = vectors.stored["intermediate"]["encoder.global_feats"]
+    torch.testing.assert_close(memory.image, expected, rtol=0, atol=1e-5)

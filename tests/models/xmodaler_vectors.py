@@ -1,4 +1,4 @@
-"""Holds a captioner against reference vectors that were made by running X-modaler.
+"""Holds captioners against reference vectors that were made by running X-modaler.
 
 A ``Vectors`` has the tiny model of one fixture, loaded by its key map, and asks of it what every
 model must satisfy: logits, greedy captions and whole beams. In float64 the reference is exact to
@@ -7,6 +7,7 @@ model must satisfy: logits, greedy captions and whole beams. In float64 the refe
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,65 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import beam_search, decode
-from gegcore.models import Captioner
+from gegcore.models import (
+    ARCHITECTURES,
+    attention_lstm,
+    build_captioner,
+    gcn_lstm,
+    lstm_a3,
+    meshed_memory,
+    transformer,
+    up_down,
+    xlan,
+)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "parity"
+FILES = {name: name for name in ARCHITECTURES} | {"meshed_memory": "m2"}
+"""Name of each model's fixture, without `.pt`."""
+SETTINGS: dict[str, dict[str, Any]] = {"transformer": {"heads": 4}, "meshed_memory": {"heads": 4}}
+"""What shapes do not tell: X-LAN's fixture has the published number."""
+MODULES: dict[str, Any] = {
+    "lstm_a3": lstm_a3,
+    "attention": attention_lstm,
+    "updown": up_down,
+    "gcn_lstm": gcn_lstm,
+    "transformer": transformer,
+    "meshed_memory": meshed_memory,
+    "xlan": xlan,
+}
 STEPS = 20
 
 
-class Vectors:
-    """One fixture, and the model that must reproduce it.
+@cache
+def read(name: str) -> dict[str, Any]:
+    """The fixture of a model."""
+    stored: dict[str, Any] = torch.load(FIXTURES / f"{FILES[name]}.pt", weights_only=True)
+    return stored
 
-    Args:
-        name: of the file, without `.pt`.
-        model: untrained, of the fixture's size.
+
+class Vectors:
+    """The fixture of one model, and the model itself with the fixture's weights.
+
+    Attributes:
+        stored: the fixture.
+        sizes: vocabulary size, inputs and config, read from the shapes.
         keys: our key -> X-modaler's keys.
+        model: in evaluation mode.
     """
 
-    def __init__(self, name: str, model: Captioner, keys: dict[str, tuple[str, ...]]) -> None:
-        self.stored: dict[str, Any] = torch.load(FIXTURES / f"{name}.pt", weights_only=True)
+    def __init__(self, name: str) -> None:
+        self.stored, module = read(name), MODULES[name]
         theirs = self.stored["state_dict"]
-        self.keys, self.model = keys, model.eval()
-        model.load_state_dict(
-            {k: torch.cat([theirs[j].float() for j in v]) for k, v in keys.items()}
+        shapes = {key: tensor.shape for key, tensor in theirs.items()}
+        self.sizes: tuple[int, InputSizes, Any]
+        self.sizes = module.xmodaler_sizes(shapes, **SETTINGS.get(name, {}))
+        vocab_size, inputs, config = self.sizes
+        self.keys: dict[str, tuple[str, ...]] = module.xmodaler_keys(config)
+        self.model = build_captioner(name, vocab_size, inputs, **config.model_dump()).eval()
+        self.model.load_state_dict(
+            {k: torch.cat([theirs[j].float() for j in v]) for k, v in self.keys.items()}
         )
 
     def batch(self, dtype: torch.dtype) -> FeatureBatch:

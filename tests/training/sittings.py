@@ -67,7 +67,8 @@ def train(folder: Path, settings: ObjectiveConfig, **changed: Any) -> Progress:
         progress = run.fit()
     if run.main:
         save_safetensors(folder / "checkpoint.safetensors", run.model.state_dict())
-        write_json(folder / "history.json", progress.history)
+        record = {"history": progress.history, "log": progress.log}
+        write_json(folder / "history.json", record)
     return progress
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -35,11 +34,11 @@ def settings(loss: str, **changed: Any) -> ObjectiveConfig:
 
 def assert_alike(one: Path, other: Path) -> None:
     """Every logged number and every weight."""
-    logs = [pd.read_csv(folder / "log.csv") for folder in (one, other)]
-    pd.testing.assert_frame_equal(*logs, **CLOSE_METRICS)
-    assert list(logs[0]["loss"]) == pytest.approx(list(logs[1]["loss"]), rel=1e-9)
-    histories = [json.loads((folder / "history.json").read_text()) for folder in (one, other)]
-    assert histories[0] == [pytest.approx(row, rel=1e-9) for row in histories[1]]
+    records = [json.loads((folder / "history.json").read_text()) for folder in (one, other)]
+    for name in ("log", "history"):
+        rows = zip(*(record[name] for record in records), strict=True)
+        for here, there in rows:
+            assert here == pytest.approx(there, rel=1e-6)
     weights = (load_file(folder / "checkpoint.safetensors") for folder in (one, other))
     torch.testing.assert_close(*weights, **CLOSE)
 

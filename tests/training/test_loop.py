@@ -49,8 +49,7 @@ def test_killed_during_a_save(whole: Path, tmp_path: Path) -> None:
         assert process.exitcode == -signal.SIGKILL
     train(tmp_path, settings)
     assert_same_end(tmp_path, whole)
-    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {*KEPT, STATE}  # no temporary file
+    assert not list(tmp_path.rglob("*.part")) and (tmp_path / STATE).is_file()
 
 
 def test_killed_at_any_moment_loses_few_steps(whole: Path, tmp_path: Path) -> None:
@@ -171,34 +170,32 @@ def test_a_wish_from_before_interrupts_what_may_be_interrupted() -> None:
     assert stop.signal == signal.SIGTERM
 
 
+@pytest.mark.parametrize("file", ["log", "state"])
 @pytest.mark.parametrize(("operation", "code"), [("fsync", errno.ENOSPC), ("replace", errno.EROFS)])
 def test_a_failed_save_is_an_error_and_leaves_the_last_state(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, code: int, file: str
 ) -> None:
-    settings, calls = config(whole.name), 0
-    working = getattr(os, operation)
+    calls, working = 0, getattr(os, operation)
 
     def failing(*arguments: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls == 5:  # the state and the log of step 0, then of step 2
+        if calls == {"log": 5, "state": 6}[file]:  # after those of steps 0 and 2
             raise OSError(code, os.strerror(code))
         working(*arguments)
 
     monkeypatch.setattr(os, operation, failing)
     with pytest.raises(TrainingError, match=rf"step 3 cannot be saved .*{os.strerror(code)}"):
-        train(tmp_path, settings)
+        train(tmp_path, config())
     monkeypatch.undo()
-    resumed = trainer(tmp_path, settings)
+    resumed = trainer(tmp_path, config())
     resumed._resume()
     assert resumed.progress.step == 2
-    train(tmp_path, settings)
-    assert_same_end(tmp_path, whole)
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
-    with pytest.raises(TrainingError, match="the state of step 0 cannot be saved"):
+    with pytest.raises(TrainingError, match="step 0 cannot be saved"):
         train(tmp_path, config())
 
 

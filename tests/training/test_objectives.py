@@ -53,12 +53,15 @@ def test_health_by_hand() -> None:
         "reward/x": 3.0,
         "reward_std/x": 0.4082,  # sqrt(2 / 3) for the first image, 0 for the second
         "reward": 3.0,
+        "reward_std": 0.4082,
         "reward_greedy": 0.5,
         "positive_advantage": 0.6667,
         "length": 1.6667,
         "entropy": 0.5,
         "distinct": 0.8333,
         "bad_endings": 0.5,
+        "empty": 0.1667,
+        "unfinished": 0.1667,
     }
 
 
@@ -149,7 +152,7 @@ def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:
     assert changed == {
         "scst_er": {"clip_term"},
         "scst_geg_min": {"clip_term"},
-        "scst_geg_sole": {"alpha", "select"},
+        "scst_geg_sole": {"alpha", "select", "guards"},
     }
 
 

@@ -20,15 +20,15 @@ from gegcore.report.attention import ATTENDING, attention_record, read_attention
 from gegcore.report.attention_figure import attention_figure
 from gegcore.report.code_lines import find_lines, ranges
 from gegcore.report.diagram import Arrow, Box, Diagram, maths
-from gegcore.report.model_diagrams import DIAGRAMS
-from gegcore.report.model_pages import (
+from gegcore.report.marked_pages import (
     PUBLISHED,
-    ModelPage,
+    MarkedPage,
     attention_part,
     code_block,
     parameter_count,
     sizes_table,
 )
+from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.stored_runs import stored_table
 from gegcore.runs import RunFolder
 from gegcore.storage import write_json
@@ -54,7 +54,7 @@ def test_every_model_has_a_page_with_all_parts() -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_every_mark_of_a_page_names_something_that_exists(source: Path, tmp_path: Path) -> None:
-    filled = ModelPage(SMOKE, tmp_path).fill(source.read_text())
+    filled = MarkedPage(SMOKE, tmp_path).fill(source.read_text())
     assert "<!--" not in filled
 
 
@@ -67,7 +67,7 @@ def test_every_equation_has_lines_of_code_below_it(source: Path) -> None:
 
 
 def test_a_page_with_a_mark_that_names_nothing_is_refused(tmp_path: Path) -> None:
-    page = ModelPage(SMOKE, tmp_path)
+    page = MarkedPage(SMOKE, tmp_path)
     for mark, said in {
         "code: models.up_down UpDownDecoder.advance lstm3": "does not mention 'lstm3'",
         "code: models.up_down UpDownDecoder.gone": "has no UpDownDecoder.gone",

@@ -1,7 +1,8 @@
-"""The book's pages of the seven captioners: hand-written prose, computed parts put into it.
+"""Pages of the book that are hand-written prose with computed parts put into it.
 
-A source in `book/models/` holds marks such as `<!-- diagram: updown -->`; each is replaced when
-the book is rendered, so that no number, line number or picture on a page can be out of date.
+A source, such as those of the seven captioners in `book/models/`, holds marks such as
+`<!-- diagram: updown -->`; each is replaced when the book is rendered, so that no number, line
+number or picture on a page can be out of date.
 
 | mark | becomes |
 |---|---|
@@ -10,6 +11,8 @@ the book is rendered, so that no number, line number or picture on a page can be
 | `sizes: MODEL` | its settings, as published and in the profile of the book |
 | `attention: MODEL` | pictures of stored attention, or how to make them |
 | `results: PROFILE OBJECTIVE` | stored results of all captioners |
+| `recipes: OBJECTIVE` | how X-modaler trains them, `mle` or `scst` |
+| `speed: BENCHMARK` | what a benchmark measured |
 | `parameters: MODEL`, `published: MODEL` | counts at paper size: ours, X-modaler's |
 """
 
@@ -32,6 +35,8 @@ from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
+from gegcore.report.recipes import recipe_table
+from gegcore.report.speed import speed_table
 from gegcore.report.stored_runs import stored_table
 from gegcore.storage import write_text
 
@@ -52,24 +57,29 @@ PUBLISHED = {
 _MARK = re.compile(r"<!-- (\w+): (.*?) -->")
 
 
-def write_model_pages(profile: Profile, root: Path, folder: Path) -> None:
-    """Fill in every page of `root/book/models/` and write it to `folder`.
+MARKED = ("models/*.md", "speed.md")
+"""Sources with marks, below `book/`."""
+
+
+def write_marked_pages(profile: Profile, root: Path, folder: Path) -> None:
+    """Fill in every page of `root/book/` that has marks, and write it below `folder`.
 
     Raises:
         DataError: a mark names code, a drawing or a model that does not exist; a stored record
             of attention is damaged.
     """
-    for source in sorted((root / "book" / "models").glob("*.md")):
+    book = root / "book"
+    for source in sorted(path for pattern in MARKED for path in book.glob(pattern)):
         text = source.read_text(encoding="utf-8")
-        page = ModelPage(profile, root / "results")
+        page = MarkedPage(profile, root / "results")
         try:
             filled = page.fill(text)
         except DataError as error:
             raise DataError(f"{source.name}: {error.what}", error.fix) from error
-        write_text(folder / source.name, filled)
+        write_text(folder / source.relative_to(book), filled)
 
 
-class ModelPage:
+class MarkedPage:
     """Replaces the marks of one page.
 
     Args:
@@ -86,6 +96,10 @@ class ModelPage:
             "sizes": lambda model: sizes_table(known(model), self.profile),
             "attention": lambda model: attention_part(known(model), self.stored / "attention"),
             "results": self._results,
+            "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
+            "speed": lambda name: _one_line(
+                speed_table(name, self.stored / "benchmarks")._repr_html_()
+            ),
             "parameters": lambda model: f"{parameter_count(known(model)):,}",
             "published": lambda model: f"{PUBLISHED[known(model)]:,}",
         }

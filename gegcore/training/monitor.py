@@ -1,0 +1,247 @@
+"""What a run shows and keeps of itself: progress bar, log.csv, samples.jsonl, TensorBoard, guards.
+
+Metrics stay on their device until a window of steps is full: the run waits for the device once a
+window. What a window holds belongs to the progress that a checkpoint stores, so that a resumed run
+ends with the log of an uninterrupted one. Nothing in it depends on the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gegcore.errors import TrainingError
+from gegcore.storage import atomic_write, write_text
+from gegcore.training.board import Board
+from gegcore.training.checkpoint import Progress
+from gegcore.training.config import ObjectiveConfig
+from gegcore.training.guards import findings, not_finite, rules
+
+EVERY = 20
+"""Steps of a window: a row of the log, a new line of the bar."""
+
+_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining}{postfix}"
+
+
+class Monitor:
+    """Watches one run.
+
+    Call `open` once, `step` after every optimiser step, `validated` after every validation, `write`
+    before every checkpoint, `close` at the end, whatever happened.
+
+    Args:
+        folder: the run folder.
+        config: whose guards apply, and how many captions an image makes.
+        captions: what the model said at the last validation, a picture's name -> caption.
+        every: steps of a window.
+        shows: whether to print and write files; False on all but the first of several processes,
+            which must all be given the same metrics or a `reduce`.
+        reduce: mean over processes of the `(steps, metrics)` values of a window.
+        loss_scaling: see `guards.not_finite`.
+        clock: seconds; for captions per second, which are shown but never logged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: ObjectiveConfig,
+        captions: Callable[[], dict[str, str]] | None = None,
+        *,
+        every: int = EVERY,
+        shows: bool = True,
+        reduce: Callable[[Tensor], Tensor] | None = None,
+        loss_scaling: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.folder, self.config, self.captions = folder, config, captions
+        self.every, self.shows, self.reduce = every, shows, reduce
+        self.loss_scaling, self.clock = loss_scaling, clock
+        self._rules = rules(config)
+        self._warned: set[str] = set()
+        self._total = 0
+        self._saved: int | None = None  # step of the last checkpoint
+        self._names: tuple[str, ...] = ()
+        self._waiting: list[Tensor] = []  # one vector of metrics a step, still on the device
+        self._seconds, self._images, self._since = 0.0, 0, 0.0
+        self._bar: tqdm | None = None
+        self._board: Board | None = None
+
+    def open(self, progress: Progress, total_steps: int) -> None:
+        """Start or go on from what a checkpoint restored."""
+        self._total, self._saved = total_steps, progress.step or None
+        if self.shows:
+            self._board = Board(self.folder / "tensorboard", progress.step)
+            # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
+            # validation and checkpoints too.
+            self._bar = tqdm(
+                total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
+                bar_format=_BAR, desc=self._epoch(progress),
+            )  # fmt: skip
+        self._since = self.clock()
+
+    def step(
+        self, progress: Progress, metrics: Mapping[str, Tensor], images: int, learning_rate: float
+    ) -> None:
+        """Take the metrics of the step that `progress.step` now counts.
+
+        Args:
+            progress: gets a row of its log where a window is full, and after the last step.
+            metrics: 0-d tensors, means over the images of the step; `loss` is one of them, and
+                `grad_norm` should be, before clipping. The same names in every step.
+            images: of the step, over all processes.
+            learning_rate: of the step.
+
+        Raises:
+            TrainingError: the window shows a run that cannot recover.
+        """
+        self._names = tuple(metrics)
+        self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
+        self._images += images
+        full = progress.step % self.every == 0 or progress.step == self._total
+        if full:
+            self._fetch(progress)
+        self._lap(counts=True)
+        if full:
+            self._end_window(progress, learning_rate)
+        if self._bar is not None:
+            self._bar.set_description_str(self._epoch(progress), refresh=False)
+            self._bar.update()
+
+    def validated(self, progress: Progress, metrics: Mapping[str, float]) -> None:
+        """Say the metrics of an epoch, and keep what the model said of some pictures."""
+        if self.captions is not None:
+            place = {"epoch": progress.epoch, "step": progress.step}
+            progress.samples.append({**place, "captions": self.captions()})
+        said = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        self._say(f"epoch {progress.epoch}: {said}")
+        if self._board is not None:
+            self._board.add(metrics, progress.step, "validation")
+        self._lap(counts=False)
+
+    def write(self, progress: Progress) -> None:
+        """Bring `progress` and the files up to date; a checkpoint must be written after this.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite, so that no checkpoint must be written.
+        """
+        self._fetch(progress)
+        self._lap(counts=True)
+        self._write_files(progress)
+        self._saved = progress.step
+        self._lap(counts=False)
+
+    def close(self) -> None:
+        """Close bar and event files; may be called twice."""
+        if self._bar is not None:
+            self._bar.close()
+        if self._board is not None:
+            self._board.close()
+        self._bar = self._board = None
+
+    def _fetch(self, progress: Progress) -> None:
+        """Bring what waits on the device into the window: the one wait for the device."""
+        if not self._waiting:
+            return
+        values = torch.stack(self._waiting)
+        rows = (values if self.reduce is None else self.reduce(values)).tolist()
+        self._waiting = []
+        progress.window += [dict(zip(self._names, row, strict=True)) for row in rows]
+        bad = not_finite(progress.window, self.loss_scaling)
+        if bad is not None:
+            position, name = bad
+            step = progress.step - len(progress.window) + 1 + position
+            value = progress.window[position][name]
+            what = {"loss": "loss", "grad_norm": "gradient norm"}[name]
+            fix = "lower the learning rate or the reward weights, or use a wider number format"
+            self._stop(progress, f"the {what} is {value} at step {step}", fix)
+
+    def _end_window(self, progress: Progress, learning_rate: float) -> None:
+        window, progress.window = progress.window, []
+        means = {name: _mean([row[name] for row in window]) for name in window[0]}
+        row = {"learning_rate": learning_rate, **means}
+        progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
+        rate = self._images * self._captions_per_image / max(self._seconds, 1e-9)
+        self._images, self._seconds = 0, 0.0
+        if self._bar is not None:
+            self._bar.set_postfix_str(bar_text(row, rate), refresh=False)
+        if self._board is not None:
+            self._board.add({**row, "captions_per_second": rate}, progress.step, "training")
+        self._guard(progress)
+
+    def _guard(self, progress: Progress) -> None:
+        for finding in findings(progress.log, self._rules):
+            if finding.rule.stop:
+                lenient = "if this is what you want to see, set `guards: warn` in the profile"
+                self._stop(progress, str(finding), f"{finding.rule.fix}; {lenient}")
+            if finding.rule.what not in self._warned:
+                self._warned.add(finding.rule.what)
+                self._say(f"warning: {finding}\n  -> {finding.rule.fix}")
+
+    def _stop(self, progress: Progress, what: str, fix: str) -> NoReturn:
+        """End the run with the log written, so that one can see how it came to this."""
+        self._write_files(progress)
+        kept = "No checkpoint was written before."
+        if self._saved is not None:
+            kept = (
+                f"The checkpoint of step {self._saved} is in {self.folder / 'state'}; a run with "
+                "other settings replaces it."
+            )
+        raise TrainingError(f"{self.folder.name}: {what}", f"{fix}. {kept}")
+
+    def _write_files(self, progress: Progress) -> None:
+        if not self.shows:
+            return
+        with atomic_write(self.folder / "log.csv") as stream:
+            pd.DataFrame(progress.log).to_csv(stream, index=False, float_format="%.6g")
+        if progress.samples:
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in progress.samples)
+            write_text(self.folder / "samples.jsonl", "".join(lines))
+        if self._board is not None:
+            self._board.flush()
+
+    def _say(self, text: str) -> None:
+        if self.shows:
+            tqdm.write(f"{self.folder.name} {text}")
+
+    def _epoch(self, progress: Progress) -> str:
+        return f"epoch {min(progress.epoch + 1, self.config.epochs)}/{self.config.epochs}"
+
+    def _lap(self, counts: bool) -> None:
+        """Add the time since the last call to that of the window, or leave it out."""
+        now = self.clock()
+        self._seconds += now - self._since if counts else 0.0
+        self._since = now
+
+    @property
+    def _captions_per_image(self) -> int:
+        learns = self.config.loss == "cross_entropy"
+        return self.config.captions_per_image if learns else self.config.samples
+
+
+def bar_text(row: Mapping[str, float], captions_per_second: float) -> str:
+    """The numbers of a window in as few letters as possible, the most telling first."""
+    parts = [f"loss {_short(row['loss'])}"]
+    parts += [f"{n.split('/')[1]} {_short(v)}" for n, v in row.items() if n.startswith("reward/")]
+    if "positive_advantage" in row:
+        parts.append(f"adv+ {100 * row['positive_advantage']:.0f}%")
+    return " ".join([*parts, f"{captions_per_second:.0f}/s"])
+
+
+def _short(value: float) -> str:
+    """Three decimals, so that the bar does not jump, or three digits."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"
+
+
+def _mean(values: list[float]) -> float:
+    """Over the finite values: steps that a loss scaler skipped have no gradient norm."""
+    finite = [value for value in values if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
