@@ -11,15 +11,21 @@ from typing import Any
 import yaml
 
 from gegcore import __version__
-from gegcore.errors import ConfigError, GegError
+from gegcore.errors import ConfigError, GegError, TrainingInterrupted
 from gegcore.profiles import load_profile, profile_names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; exit status 0, 1 for an error the user can mend, 2 for usage."""
+    """Run the command line.
+
+    Returns: exit status 0, 1 for an error the user can mend, 2 for usage, 128 + n after signal n.
+    """
     parsed = _parser().parse_args(arguments)
     try:
         parsed.function(parsed)
+    except TrainingInterrupted as error:
+        print(f"gegcore: {error}", file=sys.stderr)
+        return 128 + error.number
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 1
@@ -49,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--model", default="transformer")
     run.add_argument("--objective", required=True, help="e.g. mle, then scst, then scst_geg")
     run.add_argument("--seed", type=int, default=1)
+    run.add_argument(
+        "--precision",
+        choices=("no", "bf16", "fp16"),
+        help="mixed precision of training (default: what `accelerate launch` was told, else no)",
+    )
     run.set_defaults(function=_run)
 
     _import_parser(commands)
@@ -105,8 +116,12 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     profile = load_profile(arguments.profile)
     from gegcore.experiment import run_experiment
+    from gegcore.training.distributed import finish
 
-    run = run_experiment(profile, arguments.model, arguments.objective, arguments.seed)
+    names = arguments.model, arguments.objective, arguments.seed
+    run = run_experiment(profile, *names, precision=arguments.precision)
+    if not finish():
+        return
     for name, metric in run.metrics().items():
         low, high = metric["ci95"]
         print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")

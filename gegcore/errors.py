@@ -37,5 +37,17 @@ class TrainingError(GegError):
     """Training cannot go on: NaN or Inf, collapsed samples, an unreadable checkpoint."""
 
 
+class TrainingInterrupted(GegError):
+    """Somebody asked training to stop; what it had learnt is saved.
+
+    Attributes:
+        number: of the signal that asked.
+    """
+
+    def __init__(self, what: str, fix: str, number: int) -> None:
+        self.number = number
+        super().__init__(what, fix)
+
+
 class ToolError(GegError):
     """A supervised program (Java) failed or gave no answer in time."""

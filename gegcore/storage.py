@@ -17,16 +17,21 @@ from safetensors.torch import save
 
 from gegcore.errors import DataError
 
+_TEMPORARY = ".part"
+
 
 @contextmanager
 def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path` and rename it onto `path` only if the block succeeds.
 
-    A crash at any moment leaves either the old file or the new one, never a part of it.
+    A crash at any moment leaves either the old file or the new one, never a part of it; the
+    temporary file that a killed process leaves is for `remove_temporaries`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=_TEMPORARY
+    )
     try:
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(handle, mode, encoding=encoding) as stream:
@@ -41,6 +46,15 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_temporaries(directory: Path | str) -> None:
+    """Remove what `atomic_write` left in a folder, and below it, when its process was killed.
+
+    Nothing may be writing there.
+    """
+    for path in Path(directory).rglob(f".*{_TEMPORARY}"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

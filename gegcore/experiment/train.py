@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -13,23 +14,42 @@ from gegcore.errors import ConfigError, DataError
 from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
 from gegcore.models import ARCHITECTURES, Captioner, build_captioner
-from gegcore.prepare import Materials
+from gegcore.prepare import STAGES, Materials
 from gegcore.profiles import Profile
 from gegcore.provenance import code_digest, environment
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
+from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
 from gegcore.training.monitor import Monitor
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
-def train(materials: Materials, model_name: str, objective_name: str, seed: int) -> RunFolder:
+
+def train(
+    materials: Materials,
+    model_name: str,
+    objective_name: str,
+    seed: int,
+    accelerator: Accelerator | None = None,
+) -> RunFolder:
     """Train and store the selected checkpoint; nothing to do if it is there and current.
+
+    Args:
+        materials: opened on the accelerator's device.
+        model_name: see `gegcore.models.ARCHITECTURES`.
+        objective_name: see `gegcore.training.config.OBJECTIVES`.
+        seed: of all randomness.
+        accelerator: see `start_accelerator`; default: the materials' device, full precision.
 
     Raises:
         ConfigError: unknown model or objective.
         DataError: the run to start from is not finished.
-        TrainingError: the loss is not finite, or the stored state is damaged.
+        TrainingError: the loss is not finite, or the state cannot be read or written.
+        TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
     """
     profile = materials.profile
     if model_name not in ARCHITECTURES:
@@ -37,7 +57,7 @@ def train(materials: Materials, model_name: str, objective_name: str, seed: int)
         raise ConfigError(f"unknown model '{model_name}'", f"use one of: {known}")
     config = profile.objective(objective_name, model_name)
     run = RunFolder.of(profile.name, model_name, objective_name, seed)
-    return train_into(run, materials, model_name, objective_name, config, seed)
+    return train_into(run, materials, model_name, objective_name, config, seed, accelerator)
 
 
 def train_into(
@@ -47,23 +67,21 @@ def train_into(
     objective_name: str,
     config: ObjectiveConfig,
     seed: int,
+    accelerator: Accelerator | None = None,
 ) -> RunFolder:
     """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
-    profile = materials.profile
-    start = start_run(profile, model_name, config, seed)
+    accelerator = accelerator or start_accelerator(materials.device)
+    make_once(materials, accelerator)
+    start = start_run(materials.profile, model_name, config, seed)
     key = training_key(materials, model_name, objective_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
     if _imported(run, materials, model_name):
         return run
-    _clear_stale(run, key)
-    resolved = {
-        "profile": profile.model_dump(mode="json"),
-        "model": model_name,
-        "objective": {"name": objective_name, **config.model_dump(mode="json")},
-        "seed": seed,
-    }
-    write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
+    accelerator.wait_for_everyone()  # until all have read what the main process now changes
+    if accelerator.is_main_process:
+        _open_folder(run, materials, model_name, objective_name, config, seed, key)
+    accelerator.wait_for_everyone()
 
     model = new_captioner(materials, model_name, seed)
     if start is not None:
@@ -72,9 +90,51 @@ def train_into(
     validator = Validator(materials)
     count = len(materials.data["train"].records)
     stream = stage_seed(seed, objective_name)
-    monitor = Monitor(run.path, config, lambda: validator.captions)
-    trainer = Trainer(model, objective, config, count, stream, validator, run.path, monitor)
+    monitor = Monitor(
+        run.path,
+        config,
+        lambda: validator.captions,
+        shows=accelerator.is_main_process,
+        loss_scaling=accelerator.scaler is not None,
+    )
+    trainer = Trainer(
+        model, objective, config, count, stream, validator, run.path, monitor, accelerator
+    )
     progress = trainer.fit()
+    if accelerator.is_main_process:
+        _store(run, model, model_name, key, progress)
+    accelerator.wait_for_everyone()
+    return run
+
+
+def make_once(materials: Materials, accelerator: Accelerator) -> None:
+    """Make what is missing in the main process; the others then map the same files."""
+    if accelerator.num_processes > 1:
+        with accelerator.main_process_first():
+            for stage in STAGES:
+                materials.make(stage)
+
+
+def _open_folder(
+    run: RunFolder,
+    materials: Materials,
+    model_name: str,
+    objective_name: str,
+    config: ObjectiveConfig,
+    seed: int,
+    key: str,
+) -> None:
+    _clear_stale(run, key)
+    resolved = {
+        "profile": materials.profile.model_dump(mode="json"),
+        "model": model_name,
+        "objective": {"name": objective_name, **config.model_dump(mode="json")},
+        "seed": seed,
+    }
+    write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
+
+
+def _store(run: RunFolder, model: Captioner, model_name: str, key: str, progress: Progress) -> None:
     save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
     write_json(
         run.file("training.json"),
@@ -83,12 +143,12 @@ def train_into(
             "steps": progress.step,
             "best_epoch": progress.best_epoch,
             "seconds": round(progress.seconds, 1),
+            "sittings": progress.sittings,
             "history": progress.history,
             "environment": environment(),
         },
     )
     shutil.rmtree(run.file("state"))
-    return run
 
 
 def stage_seed(seed: int, objective_name: str) -> int:
@@ -118,7 +178,7 @@ def training_key(
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
-            "objective": [objective_name, config.model_dump(mode="json")],
+            "objective": [objective_name, config.decisive()],
             "seed": seed,
             "max_len": profile.max_len,
             "materials": materials.digest(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,19 @@ from torch import Tensor, nn
 from gegcore.errors import TrainingError
 from gegcore.storage import save_safetensors
 
+FORMAT = 2
+"""Of the file; 1 had none in it."""
+
+_AFRESH = "delete the run folder to train afresh"
+
 
 @dataclass
 class Progress:
     """How far a run has come.
 
     Attributes:
-        step: optimiser steps done.
-        epoch: epochs done.
+        step: optimiser steps done; it is the position in the data, too.
+        epoch: epochs validated.
         best: value of the selection metric at the best epoch so far, None before the first.
         best_epoch: that epoch.
         history: one dict per validated epoch.
@@ -29,6 +35,8 @@ class Progress:
         window: metrics of the steps since the last of them.
         samples: rows of samples.jsonl.
         seconds: wall time spent so far, over all sittings.
+        sittings: per sitting the step it began at, and the device, precision, processes and
+            micro-batches that it computed with.
     """
 
     step: int = 0
@@ -40,54 +48,95 @@ class Progress:
     window: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    sittings: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """What a state file holds beside the progress, and the run that it belongs to.
+
+    There is no random-number and no scheduler state: both are functions of the seed and the step.
+
+    Attributes:
+        model: its weights.
+        optimiser: its moments.
+        scaler: of float16 gradients, None without.
+        run: what decides the run, as JSON: a state of another one is refused.
+    """
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler | None
+    run: Mapping[str, Any]
 
 
 def save_state(
-    path: Path,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-    best: dict[str, Tensor] | None,
+    path: Path, parts: Resumable, progress: Progress, best: Mapping[str, Tensor] | None
 ) -> None:
-    """Write model, optimiser, best weights so far and progress as one file, atomically.
+    """Write everything as one file, atomically.
 
-    No random-number state is needed: the randomness of step s is a function of (seed, s).
+    Raises:
+        OSError: it cannot be written; the state that was there is still whole.
     """
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
+    tensors = {f"model/{name}": value for name, value in parts.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
-    for index, state in optimiser.state_dict()["state"].items():
+    for index, state in parts.optimiser.state_dict()["state"].items():
         tensors |= {
             f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()
         }
+    metadata = {"format": FORMAT, "run": parts.run, "progress": asdict(progress)}
+    if parts.scaler is not None:
+        metadata["scaler"] = parts.scaler.state_dict()
     cloned = {name: tensor.clone() for name, tensor in tensors.items()}
-    save_safetensors(path, cloned, {"progress": json.dumps(asdict(progress))})
+    save_safetensors(path, cloned, {name: json.dumps(v) for name, v in metadata.items()})
 
 
-def load_state(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[Progress, dict[str, Tensor] | None]:
-    """Restore what `save_state` wrote.
+def load_state(path: Path, parts: Resumable) -> tuple[Progress, dict[str, Tensor] | None]:
+    """Restore what `save_state` wrote; returns the progress and the best weights so far.
 
     Raises:
-        TrainingError: the file is damaged or belongs to another model.
+        TrainingError: the file is damaged, of another format, or belongs to another run or model.
     """
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
     try:
         with safe_open(path, framework="pt") as stored:
-            progress = Progress(**json.loads(stored.metadata()["progress"]))
+            metadata = {name: json.loads(v) for name, v in (stored.metadata() or {}).items()}
+            _check(path, metadata, parts.run)
+            progress = Progress(**metadata["progress"])
             for name in stored.keys():  # noqa: SIM118 (safe_open is no mapping)
                 group, key = name.split("/", 1)
                 groups[group][key] = stored.get_tensor(name)
-        model.load_state_dict(groups["model"])
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise TrainingError(
-            f"{path} cannot be resumed from: {error}", "delete the run folder to train afresh"
-        ) from error
+        parts.model.load_state_dict(groups["model"])
+        _load_optimiser(parts.optimiser, groups["optimiser"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path} cannot be resumed from: {error}", _AFRESH) from error
+    if parts.scaler is not None and "scaler" in metadata:
+        parts.scaler.load_state_dict(metadata["scaler"])
+    return progress, groups["best"] or None
+
+
+def _check(path: Path, metadata: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    if metadata.get("format") != FORMAT:
+        known = metadata.get("format", 1)
+        raise TrainingError(f"{path} has format {known}, this version reads {FORMAT}", _AFRESH)
+    theirs = metadata["run"]
+    ours = json.loads(json.dumps(run))  # tuples become lists
+    names = sorted(ours.keys() | theirs.keys())
+    differ = [
+        f"{name} {theirs.get(name)}, not {ours.get(name)}"
+        for name in names
+        if theirs.get(name) != ours.get(name)
+    ]
+    if differ:
+        raise TrainingError(f"{path} is the state of another run: {'; '.join(differ)}", _AFRESH)
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Moments as they were stored; rates and decays are the configuration's."""
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in groups["optimiser"].items():
+    for key, value in tensors.items():
         index, name = key.split("/")
         state.setdefault(int(index), {})[name] = value
     restored = optimiser.state_dict()
     restored["state"] = state
     optimiser.load_state_dict(restored)
-    return progress, groups["best"] or None

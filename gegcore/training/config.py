@@ -36,6 +36,10 @@ class ScheduledSampling(BaseModel):
     most: float = Field(0.25, gt=0, le=1)
 
 
+_INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate"}
+"""Settings that a run can go on with after they have changed: what it learns stays the same."""
+
+
 class ObjectiveConfig(BaseModel):
     """One objective: its loss, where it starts from, and its schedule."""
 
@@ -91,6 +95,13 @@ class ObjectiveConfig(BaseModel):
     guards: Literal["stop", "warn"] = Field(
         "stop", description="what a collapsed policy does to the run (NaN always stops it)"
     )
+    accumulate: int = Field(
+        1, ge=1, description="micro-batches that a step is computed in: the same step, less memory"
+    )
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide what is learnt, as JSON."""
+        return self.model_dump(mode="json", exclude=_INDIFFERENT)
 
 
 _CLIP_REWARD: dict[str, Any] = {

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from gegcore.errors import TrainingError, TrainingInterrupted
 from gegcore.models.captioner import Captioner
-from gegcore.training.checkpoint import Progress, load_state, save_state
+from gegcore.storage import remove_temporaries
+from gegcore.training.checkpoint import Progress, Resumable, load_state, save_state
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.distributed import check_same_weights, from_main, start_accelerator
+from gegcore.training.interrupt import StopNow, StopRequest
 from gegcore.training.monitor import Monitor
 from gegcore.training.objectives import Objective
 from gegcore.training.schedule import learning_rate
+from gegcore.training.step import OptimiserStep
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Validation = Callable[[Captioner], dict[str, float]]
 
@@ -32,6 +42,9 @@ def stream_seed(seed: int, step: int, stream: int) -> int:
 class Trainer:
     """Trains one captioner with one objective, in `folder`.
 
+    Several processes call it alike, with the same weights, data and folder: each computes its
+    share of every batch, and the main one validates, shows, logs and saves.
+
     Args:
         model: on its device.
         objective: makes the loss of a batch.
@@ -40,7 +53,8 @@ class Trainer:
         seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
-        monitor: shows and logs the run.
+        monitor: shows and logs the run; made with the accelerator's `is_main_process`.
+        accelerator: precision and processes; default: this process alone, in full precision.
     """
 
     def __init__(
@@ -53,77 +67,94 @@ class Trainer:
         validate: Validation,
         folder: Path,
         monitor: Monitor | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         self.model, self.objective, self.config = model, objective, config
         self.num_images, self.seed, self.validate = num_images, seed, validate
         self.folder, self.state_file = folder, folder / "state" / "resume.safetensors"
-        self.optimiser = torch.optim.Adam(
-            model.parameters(), lr=config.learning_rate, betas=config.betas, eps=config.eps
-        )
+        self.device = next(model.parameters()).device
+        self.accelerator = accelerator or start_accelerator(self.device)
+        self.main = self.accelerator.is_main_process
+        self.optimiser_step = OptimiserStep(model, objective, config, self.accelerator)
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
-        self.device = next(model.parameters()).device
         self.progress = Progress()
-        self.monitor = monitor or Monitor(folder, config)
+        self.monitor = monitor or Monitor(
+            folder,
+            config,
+            shows=self.main,
+            loss_scaling=self.accelerator.scaler is not None,
+        )
         self.best: dict[str, Tensor] | None = None
+        self.started = 0.0
 
     def fit(self) -> Progress:
         """Train to the end, from the last resume point if there is one; load the best weights.
 
         Raises:
-            TrainingError: a guard stops the run, or the state file cannot be read.
+            TrainingError: a guard stops the run, or the state cannot be read or written.
+            TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
         """
         self._resume()
+        self.started = time.monotonic() - self.progress.seconds
+        stop = StopRequest(insist=self.accelerator.num_processes == 1)
         self.monitor.open(self.progress, self.total_steps)
         try:
-            self._train()
+            with stop:
+                done = self._train(stop)
+        except KeyboardInterrupt as error:  # from a second Ctrl-C, or outside the main thread
+            raise TrainingInterrupted(
+                f"{self.folder.name}: stopped at once, in step {self.progress.step + 1}",
+                "run it again: it goes on from the last saved state",
+                number=signal.SIGINT,
+            ) from error
         finally:
             self.monitor.close()
+        if not done:
+            raise self._interrupted(stop)
         if self.best is not None:
             self.model.load_state_dict(self.best)
+        self.optimiser_step.release()
         self.model.eval()
         return self.progress
 
-    def _train(self) -> None:
-        started = time.monotonic() - self.progress.seconds
-        if not self.progress.history:
-            self._validate_epoch()
-        while self.progress.step < self.total_steps:
-            self._step()
-            step = self.progress.step
-            if step % self.steps_per_epoch == 0:
-                self.progress.epoch += 1
-                self._validate_epoch()
-            if step % self.config.checkpoint_every == 0 or step % self.steps_per_epoch == 0:
-                self.progress.seconds = time.monotonic() - started
+    def _train(self, stop: StopRequest) -> bool:
+        """Whether it came to the end; if not, it was asked to stop, and has saved."""
+        while True:
+            if self._validation_is_due():
+                validated = self._validate_epoch(stop)
                 self._save()
+                if not validated:
+                    return False
+            if self.progress.step == self.total_steps:
+                return True
+            stopping = self._step(stop)
+            if stopping or self.progress.step % self.config.checkpoint_every == 0:
+                self._save()
+            if stopping:
+                return False
 
-    def _step(self) -> None:
+    def _validation_is_due(self) -> bool:
+        """After each epoch and before the first; a function of what is saved."""
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        return position == 0 and len(self.progress.history) <= epoch
+
+    def _step(self, stop: StopRequest) -> bool:
+        """Train on one global batch; whether any process was asked to stop."""
         step = self.progress.step
-        rate = learning_rate(self.config, step, self.total_steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        torch.manual_seed(stream_seed(self.seed, step, DROPOUT))
+        # Dropout differs between processes; bits of the seed that no step reaches tell them apart.
+        process = self.accelerator.process_index << 48
+        torch.manual_seed(stream_seed(self.seed, step, DROPOUT) + process)
         generator = torch.Generator(self.device).manual_seed(stream_seed(self.seed, step, SAMPLING))
         batch = self._batch(step)
         shape = (len(batch), *self.objective.noise_shape)
         noise = torch.rand(shape, dtype=torch.float64, device=self.device, generator=generator)
         self.objective.start_epoch(step // self.steps_per_epoch)
-        result = self.objective.step(self.model, batch, noise)
-        loss = result.total / result.tokens
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self.model.parameters() if p.grad is not None]
-        )
-        if self.config.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        elif self.config.clip_value is not None:
-            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.config.clip_value)
-        self.optimiser.step()
+        rate = learning_rate(self.config, step, self.total_steps)
+        metrics, stopping = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
         self.progress.step += 1
-        metrics = {"loss": loss, "grad_norm": grad_norm, **result.metrics}
         self.monitor.step(self.progress, metrics, len(batch), rate)
+        return stopping
 
     def _batch(self, step: int) -> Tensor:
         """Images of a step: every epoch is a fresh permutation, a function of (seed, epoch)."""
@@ -133,10 +164,21 @@ class Trainer:
         start = position * self.config.images_per_step
         return order[start : start + self.config.images_per_step]
 
-    def _validate_epoch(self) -> None:
-        """Validate, and keep the weights if the written rule prefers them."""
-        metrics = self.validate(self.model)
+    def _validate_epoch(self, stop: StopRequest) -> bool:
+        """Validate, and keep the weights if the written rule prefers them; False: interrupted."""
+        check_same_weights(self.accelerator, self.optimiser_step.parameters)
+        metrics = None
+        if self.main:
+            try:
+                with stop.at_once():
+                    metrics = self.validate(self.model)
+            except StopNow:
+                pass
+        metrics = from_main(self.accelerator, metrics)
+        if metrics is None:
+            return False
         progress, rule = self.progress, self.config.select
+        progress.epoch = progress.step // self.steps_per_epoch
         progress.history.append({"epoch": progress.epoch, "step": progress.step, **metrics})
         floor = rule.least_cider_share * progress.history[0]["CIDEr-D"]
         value = metrics[rule.metric]
@@ -144,11 +186,53 @@ class Trainer:
             progress.best, progress.best_epoch = value, progress.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.monitor.validated(progress, metrics)
+        return True
 
     def _save(self) -> None:
-        self.monitor.write(self.progress)
-        save_state(self.state_file, self.model, self.optimiser, self.progress, self.best)
+        self.progress.seconds = time.monotonic() - self.started
+        try:
+            self.monitor.write(self.progress)
+            if self.main:
+                save_state(self.state_file, self._parts(), self.progress, self.best)
+        except OSError as error:
+            raise TrainingError(
+                f"step {self.progress.step} cannot be saved in {self.folder}: {error}",
+                "make room or mend the rights, and run again: it goes on from the last saved state",
+            ) from error
 
     def _resume(self) -> None:
+        if self.main:
+            remove_temporaries(self.folder)
+        self.accelerator.wait_for_everyone()
         if self.state_file.exists():
-            self.progress, self.best = load_state(self.state_file, self.model, self.optimiser)
+            self.progress, self.best = load_state(self.state_file, self._parts())
+        self.progress.sittings.append(
+            {
+                "step": self.progress.step,
+                "device": self.device.type,
+                "precision": self.accelerator.mixed_precision,
+                "processes": self.accelerator.num_processes,
+                "accumulate": self.config.accumulate,
+            }
+        )
+
+    def _parts(self) -> Resumable:
+        run = {
+            "model": type(self.model).__name__,
+            "images": self.num_images,
+            "seed": self.seed,
+            **self.config.decisive(),
+        }
+        step = self.optimiser_step
+        return Resumable(self.model, step.optimiser, self.accelerator.scaler, run)
+
+    def _interrupted(self, stop: StopRequest) -> TrainingInterrupted:
+        # The others must outlive the main process's save: a launcher ends all when one ends.
+        self.accelerator.wait_for_everyone()
+        asked = stop.signal.name if stop.signal else "another process"
+        return TrainingInterrupted(
+            f"{self.folder.name}: stopped by {asked} after step {self.progress.step} of "
+            f"{self.total_steps}, and saved",
+            "run it again with the same settings: it goes on from there",
+            number=stop.signal or signal.SIGTERM,
+        )

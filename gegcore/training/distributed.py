@@ -1,0 +1,115 @@
+"""Device, precision and processes of a run: Hugging Face accelerate, and what it leaves open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+import torch
+from torch import Tensor, distributed
+
+from gegcore.errors import ConfigError, TrainingError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Precision = Literal["no", "bf16", "fp16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+T = TypeVar("T")
+
+# The others wait while the main process validates, which may take long; that a process has died
+# is the launcher's to notice.
+_PATIENCE = timedelta(hours=12)
+
+
+def start_accelerator(
+    device: torch.device | str | None = None, precision: Precision | str | None = None
+) -> Accelerator:
+    """This process's device, precision and place among the processes that were launched with it.
+
+    Args:
+        device: default: this process's GPU if there are any, else the CPU. (Not Apple's GPU: it
+            has no float64, which the random numbers of sampling are in.)
+        precision: of the arithmetic; weights stay in float32. Default: what `accelerate launch`
+            was told, else "no" mixed precision.
+
+    Raises:
+        ConfigError: an unknown precision, or one that the device does not have.
+    """
+    # Imported late: only training needs it.
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import InitProcessGroupKwargs
+
+    precision = precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision not in PRECISIONS:
+        raise ConfigError(
+            f"unknown precision '{precision}'", f"use one of: {', '.join(PRECISIONS)}"
+        )
+    chosen = None if device is None else torch.device(device)
+    cpu = not torch.cuda.is_available() if chosen is None else chosen.type == "cpu"
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        # Accelerate has one state per process and refuses another device or precision; a notebook
+        # may well ask for one. Source: transformers, `TrainingArguments._setup_devices`.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        if chosen is not None and chosen.type == "cuda" and chosen.index is not None:
+            torch.cuda.set_device(chosen)
+    try:
+        patience = InitProcessGroupKwargs(timeout=_PATIENCE)
+        started = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
+        if precision == "fp16" and started.device.type == "cpu":
+            raise ValueError("a CPU has no float16 arithmetic")  # accelerate would not say so
+        return started
+    except ValueError as error:
+        raise ConfigError(
+            f"precision '{precision}' cannot be had here: {error}",
+            "leave --precision out, or choose another device",
+        ) from error
+
+
+def sum_over_processes(accelerator: Accelerator, tensor: Tensor) -> Tensor:
+    """Add up, in place, what all processes have in `tensor`."""
+    if accelerator.num_processes > 1:
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+def from_main(accelerator: Accelerator, value: T) -> T:
+    """What the main process has for `value`, in all of them (they wait for it)."""
+    from accelerate.utils import broadcast_object_list
+
+    values: list[Any] = broadcast_object_list([value])
+    result: T = values[0]
+    return result
+
+
+def check_same_weights(accelerator: Accelerator, parameters: Sequence[Tensor]) -> None:
+    """Compare checksums of all weights.
+
+    Raises:
+        TrainingError: the processes do not have the same weights.
+    """
+    if accelerator.num_processes == 1:
+        return
+    sums = torch.stack([p.detach().double().sum() for p in parameters]).nan_to_num()
+    low, high = sums.clone(), sums.clone()
+    distributed.all_reduce(low, distributed.ReduceOp.MIN)
+    distributed.all_reduce(high, distributed.ReduceOp.MAX)
+    if not torch.equal(low, high):
+        raise TrainingError(
+            "the processes of this run no longer have the same weights",
+            "use equal GPUs and equal software for all processes, and resume",
+        )
+
+
+def finish() -> bool:
+    """Part from the other processes; whether this was the main one."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    main: bool = state.is_main_process
+    state.destroy_process_group()
+    return main

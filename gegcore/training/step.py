@@ -1,0 +1,150 @@
+"""One optimiser step over a global batch, in micro-batches and over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gegcore.models.captioner import Captioner
+from gegcore.training.config import ObjectiveConfig
+from gegcore.training.distributed import sum_over_processes
+from gegcore.training.objectives import Objective, StepLoss
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class OptimiserStep:
+    """Gradient of the mean loss over the real tokens of a global batch, then Adam.
+
+    Sums of losses, tokens and gradients are added up over micro-batches and processes before one
+    division by the number of tokens: in how many pieces a batch is computed changes nothing but
+    rounding and, where there is dropout, its masks.
+
+    No DistributedDataParallel: it averages over processes instead of over tokens, and synchronises
+    in `forward`, while a captioner is also used through `encode`, `step` and
+    `decode_teacher_forced`. Instead all gradients are views of one buffer, which is added up over
+    processes in one call.
+
+    Args:
+        model: on its device.
+        objective: the loss of some images.
+        config: Adam, gradient clipping and micro-batches.
+        accelerator: see `start_accelerator`.
+    """
+
+    def __init__(
+        self,
+        model: Captioner,
+        objective: Objective,
+        config: ObjectiveConfig,
+        accelerator: Accelerator,
+    ) -> None:
+        from accelerate.utils import AutocastKwargs
+
+        self.model, self.objective, self.config = model, objective, config
+        self.accelerator = accelerator
+        # Weights cast while sampling, without gradient, must not be met again while scoring, as
+        # they are in torch 2.10 (pytorch/pytorch#112583).
+        self.autocast = AutocastKwargs(cache_enabled=False)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.gradients = _gradient_buffer(self.parameters)
+        self.optimiser = torch.optim.Adam(
+            self.parameters, lr=config.learning_rate, betas=config.betas, eps=config.eps
+        )
+
+    def __call__(
+        self, batch: Tensor, noise: Tensor, rate: float, stop: Callable[[], bool]
+    ) -> tuple[dict[str, Tensor], bool]:
+        """Take one step; the same call in every process.
+
+        Shapes: batch (B,) image positions on the CPU; noise (B, ...) on the device.
+
+        Args:
+            batch: the global batch.
+            noise: its random numbers, see `Objective`.
+            rate: learning rate.
+            stop: whether this process wishes to stop, asked as late as can be.
+
+        Returns: means over the global batch as 0-d tensors, and whether any process wishes to stop.
+        """
+        self.gradients.zero_()
+        names: list[str] = []
+        sums = torch.zeros((), device=self.gradients.device)
+        for images, numbers, weight in self._pieces(batch, noise):
+            with self.accelerator.autocast(self.autocast):
+                part = self.objective.step(self.model, images, numbers)
+            # The number of tokens is known last; a sum over all would leave float16's range.
+            self.accelerator.backward(part.total * (min(weight, 1) / len(batch)))
+            names = list(part.metrics)
+            sums = sums + _sums(part, weight)
+        wishes = torch.tensor([float(stop())], dtype=sums.dtype, device=sums.device)
+        sums = sum_over_processes(self.accelerator, torch.cat([sums, wishes]))
+        sum_over_processes(self.accelerator, self.gradients)
+        norm = self._update(rate, len(batch) / sums[1])
+        means = {"loss": sums[0] / sums[1], "grad_norm": norm}
+        means |= dict(zip(names, sums[2:-1] / len(batch), strict=True))
+        # One process knows its own wish; several wait for the sum.
+        several = self.accelerator.num_processes > 1
+        return means, bool(sums[-1] > 0) if several else stop()
+
+    def release(self) -> None:
+        """Free the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def _pieces(self, batch: Tensor, noise: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Micro-batches of this process, each with its random numbers and its number of images.
+
+        A process without images computes one of the batch with weight 0, so that it takes part in
+        every sum with tensors of the same shape.
+        """
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        mine = torch.arange(len(batch))[rank::world]
+        for piece in mine.tensor_split(self.config.accumulate):
+            if len(piece):
+                yield batch[piece], noise[piece.to(noise.device)], len(piece)
+        if not len(mine):
+            yield batch[:1], noise[:1], 0
+
+    def _update(self, rate: float, per_token: Tensor) -> Tensor:
+        """Scale, measure and clip the summed gradients, then Adam; returns their norm."""
+        scaler = self.accelerator.scaler
+        if scaler is not None:
+            scaler.unscale_(self.optimiser)
+        self.gradients.mul_(per_token)
+        norm = self.gradients.norm()
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        elif self.config.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(self.parameters, self.config.clip_value)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        if scaler is None:
+            self.optimiser.step()
+        else:
+            scaler.step(self.optimiser)
+            scaler.update()
+        return norm
+
+
+def _gradient_buffer(parameters: list[torch.nn.Parameter]) -> Tensor:
+    """Zeros, of which the gradients become views: backward adds to them in place."""
+    first = parameters[0]
+    size = sum(p.numel() for p in parameters)
+    buffer = torch.zeros(size, dtype=first.dtype, device=first.device)
+    for parameter, view in zip(
+        parameters, buffer.split([p.numel() for p in parameters]), strict=True
+    ):
+        parameter.grad = view.view_as(parameter)
+    return buffer
+
+
+def _sums(part: StepLoss, weight: int) -> Tensor:
+    """Loss, tokens and metrics, summed over images. A weight of 0 makes all of them 0."""
+    sums = [part.total.detach() * min(weight, 1), part.tokens * min(weight, 1)]
+    sums += [value.detach() * weight for value in part.metrics.values()]
+    return torch.stack([value.double() for value in sums])

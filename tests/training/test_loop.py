@@ -1,0 +1,213 @@
+"""A run that is killed, stopped or cannot save: what is left, and how it ends after all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sittings import STEPS, config, start, train, train_alone, train_until_operation, trainer
+
+from gegcore.errors import TrainingError, TrainingInterrupted
+from gegcore.models import Captioner
+from gegcore.training.config import ObjectiveConfig
+from gegcore.training.interrupt import SIGNALS, StopNow, StopRequest
+
+KEPT = ("checkpoint.safetensors", "log.csv", "history.json")
+STATE = "state/resume.safetensors"
+
+
+def assert_same_end(run: Path, whole: Path) -> None:
+    for name in KEPT:
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module", params=["cross_entropy", "self_critical"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without interruption, in a folder with the name of its loss."""
+    folder = tmp_path_factory.mktemp("whole") / request.param
+    settings = config(request.param)
+    progress = train(folder, settings)
+    assert progress.step == STEPS and 0 < progress.best_epoch < settings.epochs
+    return folder
+
+
+def test_killed_during_a_save(whole: Path, tmp_path: Path) -> None:
+    """SIGKILL before opening, syncing or renaming one of the about 80 files, in four sittings."""
+    settings = config(whole.name)
+    lots = random.Random(whole.name)
+    for last in lots.sample(range(1, 16), 4):
+        process = start(train_until_operation, tmp_path, settings, last)
+        process.join(timeout=120)
+        assert process.exitcode == -signal.SIGKILL
+    train(tmp_path, settings)
+    assert_same_end(tmp_path, whole)
+    assert not list(tmp_path.rglob("*.part")) and (tmp_path / STATE).is_file()
+
+
+def test_killed_at_any_moment_loses_few_steps(whole: Path, tmp_path: Path) -> None:
+    settings = config(whole.name)
+    lots = random.Random(whole.name)
+    state, hits, reached = tmp_path / STATE, 0, 0
+    for _ in range(6):
+        process = start(train_alone, tmp_path, settings)
+        wait_for(state.exists)
+        time.sleep(lots.random() * 0.5)
+        process.kill()
+        process.join(timeout=120)
+        hits += process.exitcode == -signal.SIGKILL
+        resumed = trainer(tmp_path, settings)
+        resumed._resume()
+        assert resumed.progress.step >= reached  # nothing that was saved is ever lost
+        reached = resumed.progress.step
+    assert hits > 0
+    train(tmp_path, settings)
+    assert_same_end(tmp_path, whole)
+
+
+def wait_for(event: Any, seconds: float = 100) -> None:
+    deadline = time.monotonic() + seconds
+    while not event():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Signalling:
+    """A reward, or a validation, during which this process gets signals."""
+
+    def __init__(self, at: int, *numbers: signal.Signals) -> None:
+        self.at, self.numbers, self.calls = at, numbers, 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.calls == self.at:
+            for number in self.numbers:
+                signal.raise_signal(number)
+
+
+def signalled_step(run: Any, signalling: Signalling) -> None:
+    step = run.objective.step
+
+    def signalled(model: Captioner, images: torch.Tensor, noise: torch.Tensor) -> Any:
+        signalling()
+        return step(model, images, noise)
+
+    run.objective.step = signalled
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_the_step_and_saves(
+    whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    settings, before = config(whole.name, checkpoint_every=100), signal.getsignal(number)
+    run = trainer(tmp_path, settings)
+    signalled_step(run, Signalling(5, number))
+    with pytest.raises(TrainingInterrupted, match=f"{number.name} after step 5 of 12") as stopped:
+        run.fit()
+    assert stopped.value.number == number
+    assert signal.getsignal(number) is before
+    resumed = trainer(tmp_path, settings)
+    resumed._resume()
+    assert resumed.progress.step == 5
+    train(tmp_path, settings)
+    assert_same_end(tmp_path, whole)
+
+
+def test_a_signal_does_not_wait_for_the_validation(whole: Path, tmp_path: Path) -> None:
+    settings, signalling = config(whole.name, checkpoint_every=100), Signalling(3, signal.SIGTERM)
+
+    def validate(model: Captioner) -> dict[str, float]:
+        signalling()
+        pytest.fail("validation went on") if signalling.calls == 3 else None
+        return {"CIDEr-D": 1.0, "R@1": 0.0, "GEG-Avg": 0.0}
+
+    with pytest.raises(TrainingInterrupted, match="after step 6 of 12"):
+        trainer(tmp_path, settings, validate=validate).fit()
+    resumed = trainer(tmp_path, settings)
+    resumed._resume()
+    assert resumed.progress.step == 6 and len(resumed.progress.history) == 2
+    resumed.fit()
+    assert [row["step"] for row in resumed.progress.history] == [0, 3, 6, 9, 12]
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
+    run = trainer(tmp_path, config())
+    signalled_step(run, Signalling(5, signal.SIGINT, signal.SIGINT))
+    with pytest.raises(TrainingInterrupted, match="stopped at once, in step 5"):
+        run.fit()
+    assert run.progress.step == 4
+    resumed = trainer(tmp_path, config())
+    resumed._resume()
+    assert resumed.progress.step == 4
+
+
+def test_outside_the_main_thread_nothing_is_handled() -> None:
+    before, seen = [signal.getsignal(number) for number in SIGNALS], []
+
+    def enter() -> None:
+        with StopRequest():
+            seen.extend(signal.getsignal(number) for number in SIGNALS)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == before
+
+
+def test_a_wish_from_before_interrupts_what_may_be_interrupted() -> None:
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(StopNow), stop.at_once():
+            pytest.fail("it began")
+        signal.raise_signal(signal.SIGTERM)  # noted, not raised
+    assert stop.signal == signal.SIGTERM
+
+
+@pytest.mark.parametrize("file", ["log", "state"])
+@pytest.mark.parametrize(("operation", "code"), [("fsync", errno.ENOSPC), ("replace", errno.EROFS)])
+def test_a_failed_save_is_an_error_and_leaves_the_last_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, code: int, file: str
+) -> None:
+    calls, working = 0, getattr(os, operation)
+
+    def failing(*arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == {"log": 5, "state": 6}[file]:  # after those of steps 0 and 2
+            raise OSError(code, os.strerror(code))
+        working(*arguments)
+
+    monkeypatch.setattr(os, operation, failing)
+    with pytest.raises(TrainingError, match=rf"step 3 cannot be saved .*{os.strerror(code)}"):
+        train(tmp_path, config())
+    monkeypatch.undo()
+    resumed = trainer(tmp_path, config())
+    resumed._resume()
+    assert resumed.progress.step == 2
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(TrainingError, match="step 0 cannot be saved"):
+        train(tmp_path, config())
+
+
+def test_sittings_are_recorded(tmp_path: Path) -> None:
+    settings = config(checkpoint_every=100)
+    run = trainer(tmp_path, settings)
+    signalled_step(run, Signalling(4, signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted):
+        run.fit()
+    other = ObjectiveConfig(**{**settings.model_dump(), "accumulate": 2})
+    sittings = train(tmp_path, other).sittings
+    assert [(s["step"], s["accumulate"], s["precision"]) for s in sittings] == [
+        (0, 1, "no"),
+        (4, 2, "no"),
+    ]
