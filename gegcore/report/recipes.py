@@ -8,7 +8,8 @@ from gegcore.report.paper import MODEL_NAMES
 from gegcore.training.config import ObjectiveConfig, objective_config
 from gegcore.training.recipes import recipe
 
-_COLUMNS = ("images", "captions", "epochs", "rate", "Adam", "clip", "smoothing", "own words")
+_COLUMNS = ("batch", "epochs", "rate", "Adam", "clip", "smoothing", "own words")
+_IN_WORDS = ("rate", "own words")
 
 
 def recipe_table(objective: str) -> Html:
@@ -23,11 +24,13 @@ def recipe_table(objective: str) -> Html:
     for model, name in MODEL_NAMES.items():
         config = objective_config(objective, recipe(model, objective))
         cells = _mle(config) if objective == "mle" else _scst(config)
-        rows.append(Row(name, [Cell(cell, kind="geg-text") for cell in cells]))
-    columns = _COLUMNS if objective == "mle" else _COLUMNS[:6]
+        kinds = ["geg-text" if column in _IN_WORDS else "" for column in _COLUMNS]
+        filled = zip(cells, kinds, strict=False)
+        rows.append(Row(name, [Cell(cell, kind=kind) for cell, kind in filled]))
+    columns = _COLUMNS if objective == "mle" else _COLUMNS[:5]
     caption = (
-        "X-modaler's published settings. Images: per step, on all GPUs together. Captions: per "
-        "image, references or samples. Rate: Adam's learning rate and its schedule."
+        "X-modaler's published settings. Batch: images of a step, on all GPUs together, and "
+        "captions of each, references or samples. Rate: Adam's learning rate and its schedule."
     )
     if objective == "mle":
         caption += (
@@ -37,9 +40,9 @@ def recipe_table(objective: str) -> Html:
 
 
 def _scst(config: ObjectiveConfig) -> list[str]:
+    captions = config.samples if config.loss == "self_critical" else config.captions_per_image
     return [
-        str(config.images_per_step),
-        str(config.samples if config.loss == "self_critical" else config.captions_per_image),
+        f"{config.images_per_step} \N{MULTIPLICATION SIGN} {captions}",
         str(config.epochs),
         _rate(config),
         ", ".join(f"{value:g}" for value in (*config.betas, config.eps)),
