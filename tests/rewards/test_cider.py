@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocoevalcap.cider.cider_scorer import CiderScorer
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -101,6 +102,27 @@ def test_equals_slow_reference(
         for i, h in enumerate(hypotheses)
     ]
     np.testing.assert_allclose(scores.flatten(), expected, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(corpus, st.data(), st.booleans())
+def test_equals_pycocoevalcap(
+    documents: list[list[list[int]]], data: st.DataObject, count_end: bool
+) -> None:
+    """Its `Cider` is CIDEr-D too, with the document frequencies of the references it is given."""
+    size = len(documents)
+    hypotheses = data.draw(st.lists(caption, min_size=size, max_size=size))
+
+    def text(words: list[int]) -> str:
+        return " ".join([*map(str, words), *["end"] * count_end])
+
+    peer = CiderScorer(n=4, sigma=6.0)
+    for hypothesis, captions in zip(hypotheses, documents, strict=True):
+        peer += (text(hypothesis), [text(c) for c in captions])
+    _, expected = peer.compute_score()
+    tokens = pad(hypotheses, WIDTH + 1)[:, None]
+    scores = CiderD(documents, VOCAB, count_end=count_end)(tokens, torch.arange(size))[:, 0]
+    np.testing.assert_allclose(scores, expected, atol=5e-6)
 
 
 def test_rows_do_not_depend_on_each_other() -> None:
