@@ -1,4 +1,4 @@
-# make book    set up, run the reproduction, render the book     (PROFILE=smoke|quick|seven|standard)
+# make book    set up, run the reproduction, render the book (PROFILE=smoke|quick|seven|objectives|standard)
 # make test    set up, run all tests
 # Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes it again.
 

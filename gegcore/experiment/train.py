@@ -152,8 +152,11 @@ def _store(run: RunFolder, model: Captioner, model_name: str, key: str, progress
 
 
 def stage_seed(seed: int, objective_name: str) -> int:
-    """Seed of a stage's random numbers: a stage must not repeat those of the one it starts from."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {objective_name}".encode()).digest()[:4], "big")
+    """Seed of a stage's random numbers: a stage must not repeat those of the one it starts from.
+
+    24 bits: the trainer counts steps, streams and processes in the bits above and below.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed} {objective_name}".encode()).digest()[:3], "big")
 
 
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
