@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingInterrupted as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 128 + error.number
+    except KeyboardInterrupt:  # outside training: what is half made is made again
+        print("gegcore: interrupted; run it again to go on", file=sys.stderr)
+        return 128 + signal.SIGINT
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 1

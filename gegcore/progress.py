@@ -10,10 +10,15 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+def track(
+    iterable: Iterable[T], description: str, total: int | None = None, delay: float = 0
+) -> Iterator[T]:
     """Yield from `iterable` behind a plain-text bar on stderr.
 
     Plain `tqdm`, not the notebook widget: widget state needs JavaScript from a network. In batch
-    runs set `TQDM_MININTERVAL=60` (seconds) to keep logs short.
+    runs set `TQDM_MININTERVAL=60` (seconds) to keep logs short. The bar appears
+    after `delay` seconds.
     """
-    yield from tqdm(iterable, desc=description, total=total, leave=False, dynamic_ncols=True)
+    yield from tqdm(
+        iterable, desc=description, total=total, leave=False, dynamic_ncols=True, delay=delay
+    )

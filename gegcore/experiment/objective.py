@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from gegcore.clip import WordToBpe
 from gegcore.data.vocabulary import Vocabulary
+from gegcore.endings import ending_ids
 from gegcore.errors import ConfigError
 from gegcore.experiment.references import reference_ids
 from gegcore.prepare import Materials
@@ -17,7 +16,6 @@ from gegcore.rewards import CiderD, GroupEmbeddingGapReward, SimilarityReward, W
 from gegcore.rewards.group import CaptionEncoder
 from gegcore.rewards.reward import Reward
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.health import BAD_ENDINGS
 from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective
 from gegcore.training.xe import caption_tensor
 
@@ -52,14 +50,8 @@ def build_objective(materials: Materials, config: ObjectiveConfig) -> Objective:
         materials.profile.max_len,
         (vocabulary.unknown_id,),
         device,
-        _known(vocabulary, BAD_ENDINGS).to(device),
+        ending_ids(vocabulary.words).to(device),
     )
-
-
-def _known(vocabulary: Vocabulary, words: Sequence[str]) -> Tensor:
-    """Ids of those words that the vocabulary has."""
-    ids = torch.tensor(vocabulary.encode(" ".join(words)))
-    return ids[ids != vocabulary.unknown_id]
 
 
 def _clip_reward(materials: Materials, config: ObjectiveConfig, vocabulary: Vocabulary) -> Reward:

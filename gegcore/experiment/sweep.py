@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from gegcore.errors import ConfigError, DataError, GegError
@@ -29,6 +28,7 @@ from gegcore.provenance import environment
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig, objective_config
+from gegcore.training.distributed import start_accelerator
 
 TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings")
 """Columns of a run's log that a sweep keeps."""
@@ -57,7 +57,7 @@ def sweep(
         ConfigError: no such field, or a value out of range.
         DataError: the objective starts from nothing, or its start run is not finished.
     """
-    materials = materials or Materials.of(profile, "cuda" if torch.cuda.is_available() else "cpu")
+    materials = materials or Materials.of(profile, start_accelerator().device)
     base = profile.objective(objective, model)
     if start_run(profile, model, base, seed) is None:
         raise DataError(

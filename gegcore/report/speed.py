@@ -48,6 +48,16 @@ def _decoding(stored: Stored) -> Html:
     )
 
 
+def _cider(stored: Stored) -> Html:
+    rows = [
+        Row(row["scorer"], [Cell(f"{row['ms']:.2f}"), Cell(f"{row['times faster']:.0f} x")])
+        for row in stored["rows"]
+    ]
+    alike = f"Scores differ by {stored['difference']:.0e} at most. "
+    caption = alike + _setting(stored["setting"])
+    return table(("milliseconds", "faster"), rows, caption, corner="scorer")
+
+
 def _scst_step(stored: Stored) -> Html:
     rows = []
     for row in stored["rows"]:
@@ -86,6 +96,7 @@ def _setting(setting: Mapping[str, Any]) -> str:
 
 _TABLES: dict[str, Callable[[Stored], Html]] = {
     "decoding": _decoding,
+    "cider": _cider,
     "scst_step": _scst_step,
     "gpu": _gpu,
 }

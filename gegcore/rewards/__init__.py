@@ -1,6 +1,6 @@
 """Rewards: token tensors in, reward tensor out, on the device of the tokens (Eq. 7)."""
 
-from gegcore.rewards.cider import CiderD
+from gegcore.rewards.cider import CiderD, cider_d, document_frequency
 from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
 from gegcore.rewards.reward import Reward, WeightedReward
 from gegcore.rewards.text import TextReward
@@ -13,4 +13,6 @@ __all__ = [
     "SimilarityReward",
     "TextReward",
     "WeightedReward",
+    "cider_d",
+    "document_frequency",
 ]

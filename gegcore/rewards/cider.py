@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from gegcore.errors import DataError
-from gegcore.rewards.ngrams import ORDERS, PADDING, NgramCounts, caption_lengths, count_ngrams
+from gegcore.rewards.ngrams import (
+    PADDING,
+    NgramTable,
+    append_padding,
+    caption_lengths,
+    ngram_keys,
+)
+from gegcore.rewards.references import (
+    DocumentFrequency,
+    TokenLists,
+    check_frequency,
+    count_references,
+    document_frequency,
+    frequency_of,
+    reference_scale,
+)
 
-TokenLists = Sequence[Sequence[Sequence[int]]]
-"""For each image its reference captions, each a list of word ids without the end token."""
-
-
-class DocumentFrequency(NamedTuple):
-    """In how many images' reference sets each n-gram occurs (the idf of CIDEr).
-
-    Attributes:
-        keys: `(D,)` int64, ascending n-gram keys.
-        log_count: `(D,)` float64, log of the number of images.
-        log_images: log of the number of images in the corpus.
-    """
-
-    keys: Tensor
-    log_count: Tensor
-    log_images: float
-
-
-def pad_references(references: TokenLists, count_end: bool) -> tuple[Tensor, Tensor]:
-    """Stack ragged references into ids `(N, R, T)` (0-padded) and lengths `(N, R)` (-1: none).
-
-    Raises:
-        DataError: no image, or an image without references.
-    """
-    if not references or not all(references):
-        raise DataError("an image has no reference caption", "give at least one for each image")
-    most = max(len(captions) for captions in references)
-    longest = max(len(caption) for captions in references for caption in captions) + 1
-    tokens = torch.zeros(len(references), most, longest, dtype=torch.long)
-    lengths = torch.full((len(references), most), -1, dtype=torch.long)
-    for i, captions in enumerate(references):
-        for j, caption in enumerate(captions):
-            tokens[i, j, : len(caption)] = torch.tensor(caption, dtype=torch.long)
-            lengths[i, j] = len(caption) + int(count_end)
-    return tokens, lengths
-
-
-def document_frequency(
-    references: TokenLists, vocab_size: int, count_end: bool = True
-) -> DocumentFrequency:
-    """Document frequencies over the training split; one document per image."""
-    tokens, lengths = pad_references(references, count_end)
-    flat = count_ngrams(tokens.flatten(0, 1), lengths.flatten().clamp(min=0), vocab_size)
-    keys = flat.keys.view(len(references), -1).sort(-1).values
-    first = torch.ones_like(keys, dtype=torch.bool)
-    first[:, 1:] = keys[:, 1:] != keys[:, :-1]
-    end = torch.tensor([PADDING])
-    distinct, images = torch.unique(keys[first & (keys != PADDING)], return_counts=True)
-    # A last key above all others keeps every binary search inside the table.
-    distinct, images = torch.cat([distinct, end]), torch.cat([images, torch.ones_like(end)])
-    return DocumentFrequency(distinct, images.double().log(), math.log(len(references)))
+__all__ = ["CiderD", "DocumentFrequency", "TokenLists", "cider_d", "document_frequency"]
 
 
 class CiderD(nn.Module):
@@ -74,7 +35,7 @@ class CiderD(nn.Module):
     the paper's tables would credit with 120 points gets 1.2.
 
     References are counted once, at construction. A call has no loop over captions and no host
-    synchronisation: n-grams are sorted integers, matching is a batched binary search.
+    synchronisation: n-grams are integers, matching is a batched binary search.
 
     Args:
         references: reference captions of every image that will be scored.
@@ -83,15 +44,20 @@ class CiderD(nn.Module):
         count_end: whether the end token counts as a word of both sides. On by default: without
             it a third to a half of SCST's captions end in "with a".
         sigma: width of the length penalty, in bigrams.
+
+    Raises:
+        ConfigError: `frequency` is of another vocabulary size or `count_end`.
+        DataError: an image without references, or an id outside the vocabulary.
     """
 
     df_keys: Tensor
-    df_log_count: Tensor
+    df_directory: Tensor
+    df_idf: Tensor
+    ref_start: Tensor
     ref_keys: Tensor
-    ref_weights: Tensor
-    ref_norms: Tensor
+    ref_counts: Tensor
+    ref_scale: Tensor
     ref_bigrams: Tensor
-    ref_real: Tensor
 
     def __init__(
         self,
@@ -102,34 +68,33 @@ class CiderD(nn.Module):
         sigma: float = 6.0,
     ) -> None:
         super().__init__()
-        self.vocab_size, self.count_end = vocab_size, count_end
-        self.sigma = sigma
-        frequency = frequency or document_frequency(references, vocab_size, count_end)
-        self.log_images = frequency.log_images
-        self.register_buffer("df_keys", frequency.keys)
-        self.register_buffer("df_log_count", frequency.log_count)
-        tokens, lengths = pad_references(references, count_end)
-        flat_lengths = lengths.flatten().clamp(min=0)
-        counted = count_ngrams(tokens.flatten(0, 1), flat_lengths, vocab_size)
-        weights, norms = self._tf_idf(counted)
-        used = max(1, int((counted.counts > 0).sum(-1).max()))
-        shape = lengths.shape
-        self.register_buffer("ref_keys", counted.keys[:, :used].reshape(*shape, used))
-        self.register_buffer("ref_weights", weights[:, :used].reshape(*shape, used))
-        self.register_buffer("ref_norms", norms.view(*shape, ORDERS))
-        self.register_buffer("ref_bigrams", (flat_lengths - 1).clamp(min=0).view(shape).double())
-        self.register_buffer("ref_real", lengths >= 0)
+        self.vocab_size, self.count_end, self.sigma = vocab_size, count_end, sigma
+        self.crop = True
+        counted = count_references(references, vocab_size, count_end)
+        frequency = frequency or frequency_of(counted, vocab_size, count_end)
+        check_frequency(frequency, vocab_size, count_end)
+        self.df_images, self.df_steps = frequency.images, frequency.table.steps
+        self.ref_slots = int(counted.start.diff().max())
+        idf = frequency.look_up(counted.keys)
+        for name, value in {
+            "df_keys": frequency.table.keys,
+            "df_directory": frequency.table.directory,
+            "df_idf": frequency.idf,
+            "ref_start": counted.start,
+            "ref_keys": append_padding(counted.keys, self.ref_slots + 1),
+            "ref_counts": pad(counted.counts, (0, 0, 0, 1)),
+            "ref_scale": reference_scale(counted, idf),
+            "ref_bigrams": (counted.lengths - 1).clamp(min=0).float(),
+        }.items():
+            self.register_buffer(name, value, persistent=False)
 
-    def _tf_idf(self, counted: NgramCounts) -> tuple[Tensor, Tensor]:
-        """Weights `(M, G)` = count x idf and their L2 norms per n `(M, 4)`."""
-        at = torch.searchsorted(self.df_keys, counted.keys)
-        seen = self.df_keys[at] == counted.keys
-        # An n-gram that no training image has counts as one document: log 1 = 0.
-        idf = self.log_images - torch.where(seen, self.df_log_count[at], 0.0)
-        weights = counted.counts * idf
-        squares = torch.zeros(len(weights), ORDERS, dtype=weights.dtype, device=weights.device)
-        squares.scatter_add_(-1, counted.orders, weights**2)
-        return weights, squares.sqrt()
+    @property
+    def frequency(self) -> DocumentFrequency:
+        """The document frequencies, on the module's device."""
+        table = NgramTable(self.df_keys, self.df_directory, self.df_steps)
+        return DocumentFrequency(
+            table, self.df_idf, self.df_images, self.vocab_size, self.count_end
+        )
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
@@ -142,29 +107,71 @@ class CiderD(nn.Module):
         Returns:
             `(B, S)` float32 on the device of `tokens`.
         """
-        images, samples = tokens.shape[:2]
-        lengths = caption_lengths(tokens.flatten(0, 1), self.count_end)
-        counted = count_ngrams(tokens.flatten(0, 1), lengths, self.vocab_size)
-        weights, norms = (x.view(images, samples, -1) for x in self._tf_idf(counted))
-        overlap = self._overlap(counted, weights, image_index)
-        denominator = norms[:, None] * self.ref_norms[image_index][:, :, None]
-        cosine = torch.where(denominator > 0, overlap / denominator.clamp(min=1e-300), 0.0)
-        bigrams = (lengths - 1).clamp(min=0).view(images, 1, samples)
-        difference = bigrams - self.ref_bigrams[image_index][:, :, None]
-        penalty = torch.exp(-(difference**2) / (2 * self.sigma**2))
-        score = cosine.mean(-1) * penalty * self.ref_real[image_index][:, :, None]
-        mean = score.sum(1) / self.ref_real[image_index].sum(-1, keepdim=True)
-        return (10.0 * mean).float()
+        lengths = caption_lengths(tokens, self.count_end)
+        if self._crops(tokens):
+            tokens = tokens[..., : int(lengths.max())]
+        remaining = lengths[..., None] - torch.arange(tokens.shape[-1], device=tokens.device)
+        keys = ngram_keys(tokens, remaining, self.vocab_size)  # (B, S, 4, T)
+        counts = (keys[..., None] == keys[..., None, :]).sum(-1, dtype=torch.float32)
+        # Every occurrence of an n-gram stands for a share, 1 / count, of the distinct n-gram.
+        share = self.frequency.look_up(keys) ** 2 / counts
+        norms = (share * counts**2).sum(-1).sqrt()
+        theirs = self._reference_counts(keys, image_index)  # (B, S, 4, T, R)
+        clipped = torch.minimum(counts[..., None], theirs) * theirs
+        dots = (share[..., None] * clipped).sum(-2) / norms.clamp(min=1e-30)[..., None]
+        cosines = (dots * self.ref_scale[image_index].mT[:, None]).sum(-2)  # (B, S, R)
+        bigrams = (lengths - 1).clamp(min=0)[..., None]
+        difference = bigrams - self.ref_bigrams[image_index][:, None]
+        return 10 * (cosines * torch.exp(-(difference**2) / (2 * self.sigma**2))).sum(-1)
 
-    def _overlap(self, counted: NgramCounts, weights: Tensor, image_index: Tensor) -> Tensor:
-        """Clipped products summed per n: `(B, R, S, 4)` of min(h, r) r over shared n-grams."""
-        images, samples, slots = weights.shape
-        keys, refs = counted.keys.view(images, 1, samples * slots), self.ref_keys[image_index]
-        keys = keys.expand(-1, refs.shape[1], -1).contiguous()
-        at = torch.searchsorted(refs, keys).clamp(max=refs.shape[-1] - 1)
-        shared = (refs.gather(-1, at) == keys) & (keys != PADDING)
-        theirs = self.ref_weights[image_index].gather(-1, at) * shared
-        ours = weights.view(images, 1, -1)
-        products = (torch.minimum(ours, theirs) * theirs).view(images, -1, samples, slots)
-        per_order = nn.functional.one_hot(counted.orders, ORDERS).to(weights.dtype)
-        return torch.einsum("brsg,bsgn->brsn", products, per_order.view(images, samples, slots, -1))
+    def _crops(self, tensor: Tensor) -> bool:
+        """Whether to leave out padding: elsewhere its extent would force a synchronisation."""
+        return self.crop and tensor.device.type == "cpu"
+
+    def _reference_counts(self, keys: Tensor, image_index: Tensor) -> Tensor:
+        """How often each n-gram `(B, ...)` occurs in each of its image's references."""
+        start, end = self.ref_start[image_index, None], self.ref_start[image_index + 1, None]
+        slots = self.ref_slots
+        if self._crops(keys):
+            slots = int((end - start).max())
+        entries = start + torch.arange(slots + 1, device=keys.device)
+        theirs = self.ref_keys[entries].masked_fill(entries >= end, PADDING)
+        at = torch.searchsorted(theirs, keys.flatten(1))  # The last slot is PADDING: always found.
+        shared = theirs.gather(-1, at) == keys.flatten(1)
+        none = len(self.ref_counts) - 1
+        counts = self.ref_counts.index_select(0, torch.where(shared, start + at, none).flatten())
+        return counts.view(*keys.shape, self.ref_counts.shape[-1]).float()
+
+
+def cider_d(
+    tokens: Tensor, references: TokenLists, frequency: DocumentFrequency, sigma: float = 6.0
+) -> Tensor:
+    """CIDEr-D in one call: captions against the references of their images.
+
+    The references are counted in every call. Where the same images come back, as in training,
+    `CiderD` counts them once and is faster.
+
+    >>> train = [[[1, 2, 3], [1, 2, 4]], [[5, 2, 6]], [[5, 7]]]  # word ids; id 0 is the end token
+    >>> frequency = document_frequency(train, vocab_size=8)
+    >>> sampled = torch.tensor([[[1, 2, 3, 0], [1, 2, 0, 0]], [[5, 2, 6, 0], [7, 5, 0, 0]]])
+    >>> cider_d(sampled, train[:2], frequency)
+    tensor([[ 6.0815,  2.8047],
+            [10.0000,  0.2793]])
+
+    Args:
+        tokens: `(B, S, T)` int64, 0-padded from the end token on.
+        references: of the B images, word ids without the end token.
+        frequency: document frequencies of a corpus, by `document_frequency`: there is no default,
+            because those of a mini-batch make scores depend on what else is in it (of one image,
+            all scores are 0). They say whether the end token counts.
+        sigma: width of the length penalty, in bigrams.
+
+    Returns:
+        `(B, S)` float32 on the device of `tokens`.
+
+    Raises:
+        DataError: an image without references, or an id outside the vocabulary.
+    """
+    vocab_size, count_end = frequency.vocab_size, frequency.count_end
+    scorer = CiderD(references, vocab_size, frequency, count_end, sigma).to(tokens.device)
+    return scorer(tokens, torch.arange(len(references), device=tokens.device))

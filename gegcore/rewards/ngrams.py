@@ -1,4 +1,4 @@
-"""n-grams of token ids as single integers, counted for a whole batch at once."""
+"""n-grams of token ids as single integers, and a table to look them up, without Python loops."""
 
 from __future__ import annotations
 
@@ -6,78 +6,93 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from gegcore.errors import ConfigError
+from torch.nn.functional import pad
 
 ORDERS = 4
 PADDING = torch.iinfo(torch.int64).max
-"""Key of an empty slot: sorts behind every n-gram."""
+"""Key where there is no n-gram: sorts behind every n-gram."""
 
+EXACT_VOCABULARY = 46_340
+"""Up to here four ids after a leading 1 fit into 63 bits: 2 x 46,340^4 < 2^63."""
 
-class NgramCounts(NamedTuple):
-    """Distinct n-grams (n = 1..4) of M captions.
-
-    Attributes:
-        keys: `(M, G)` int64, ascending in each row, then `PADDING`.
-        counts: `(M, G)` float64, how often each occurs in the caption; 0 at padding.
-        orders: `(M, G)` int64 in 0..3, that is n - 1; 0 at padding.
-    """
-
-    keys: Tensor
-    counts: Tensor
-    orders: Tensor
+_HASH_BASE = 0x5851F42D4C957F2D
+_SPREAD = -0x61C8864680B583EB  # 2^64 / golden ratio, odd: multiplying is one-to-one modulo 2^64
 
 
 def caption_lengths(tokens: Tensor, count_end: bool) -> Tensor:
-    """Number of tokens of each caption, `(M, T)` ids padded with 0 after the end -> `(M,)`.
+    """Number of tokens of each caption, ids `(..., T)` padded with 0 after the end -> `(...)`.
 
     With `count_end` the end token (id 0) counts as one if it was emitted: a caption that fills
     all T steps was cut off and has none.
     """
-    ended = (tokens == 0).long().cumsum(-1) > 0
-    words = (~ended).sum(-1)
-    return words + ended.any(-1).long() if count_end else words
+    words = (tokens != 0).long().cumprod(-1).sum(-1)
+    return words + (words < tokens.shape[-1]).long() if count_end else words
 
 
-def count_ngrams(tokens: Tensor, lengths: Tensor, vocab_size: int) -> NgramCounts:
-    """Count the n-grams of every caption without a loop over captions.
+def ngram_keys(tokens: Tensor, remaining: Tensor, vocab_size: int) -> Tensor:
+    """One int64 for every n-gram: n = 1..4, by its first token.
 
-    An n-gram is packed into one int64: its ids are the digits to base `vocab_size`, n - 1 the
-    leading digit. Rows are sorted; runs of equal keys are counted.
+    An n-gram is a number to base `vocab_size`: a leading 1, then its ids, so that no two n-grams
+    of any n are alike. It is then multiplied modulo 2^64, which spreads the keys evenly and keeps
+    them distinct. Of more than 46,340 ids the number wraps around: a hash to 64 bits, by which
+    some two of ten million n-grams share a key with odds of 3 in a million.
 
     Args:
-        tokens: `(M, T)` int64 ids.
-        lengths: `(M,)`, tokens to use of each row.
+        tokens: `(..., T)` int64 ids; captions may follow each other in one row.
+        remaining: `(..., T)`, tokens from each position to the end of its caption, itself
+            included; 0 or less behind the end.
+        vocab_size: number of ids, 0 included.
 
-    Raises:
-        ConfigError: the vocabulary is too large to pack four ids into 63 bits (over 38,000).
+    Returns:
+        `(..., 4, T)` int64, `PADDING` where no n-gram starts.
     """
-    if vocab_size**ORDERS * ORDERS >= PADDING:
-        raise ConfigError(
-            f"a vocabulary of {vocab_size} ids does not fit 4-grams into 64-bit keys",
-            "drop rare words: 38,000 ids are the limit",
-        )
+    base = vocab_size if vocab_size <= EXACT_VOCABULARY else _HASH_BASE
     width = tokens.shape[-1]
-    position = torch.arange(width, device=tokens.device)
-    packed = torch.zeros_like(tokens)
-    columns, valid = [], []
-    for n in range(1, min(ORDERS, width) + 1):
-        starts = width - n + 1
-        packed = packed[:, :starts] * vocab_size + tokens[:, n - 1 : n - 1 + starts]
-        columns.append(packed + (n - 1) * vocab_size**ORDERS)
-        valid.append(position[:starts] + n <= lengths[:, None])
-    keys = torch.cat(columns, -1).masked_fill(~torch.cat(valid, -1), PADDING)
-    return _run_lengths(keys.sort(-1).values, vocab_size)
+    following = pad(tokens, (0, ORDERS - 1))
+    packed, columns = torch.ones_like(tokens), []
+    for n in range(ORDERS):
+        packed = packed * base + following[..., n : n + width]
+        columns.append((packed * _SPREAD).masked_fill(remaining <= n, PADDING))
+    return torch.stack(columns, -2)
 
 
-def _run_lengths(keys: Tensor, vocab_size: int) -> NgramCounts:
-    """Collapse runs of equal keys in sorted rows into (key, count), again sorted and padded."""
-    first = torch.ones_like(keys, dtype=torch.bool)
-    first[:, 1:] = keys[:, 1:] != keys[:, :-1]
-    slot = first.long().cumsum(-1) - 1
-    real = keys != PADDING
-    counts = torch.zeros(keys.shape, dtype=torch.float64, device=keys.device)
-    counts.scatter_add_(-1, slot, real.double())
-    distinct = torch.full_like(keys, PADDING).scatter_(-1, slot, keys)
-    orders = torch.where(counts > 0, distinct // vocab_size**ORDERS, 0)
-    return NgramCounts(distinct, counts, orders)
+def append_padding(keys: Tensor, count: int) -> Tensor:
+    """`count` times `PADDING` behind keys; `pad` would round it to a double."""
+    return torch.cat([keys, keys.new_full((count,), PADDING)])
+
+
+class NgramTable(NamedTuple):
+    """Sorted distinct keys with a directory of their leading bits.
+
+    Keys are spread evenly, so a directory of as many entries as keys leaves a handful of keys to
+    search: far fewer cache misses than a binary search of the whole table.
+
+    Attributes:
+        keys: `(D + padding,)` int64 ascending, then `PADDING`.
+        directory: `(2^bits,)` int32, position of the first key with these leading bits or more.
+        steps: halvings that the most crowded entry of the directory needs.
+    """
+
+    keys: Tensor
+    directory: Tensor
+    steps: int
+
+    @classmethod
+    def build(cls, keys: Tensor) -> NgramTable:
+        """From `(D,)` distinct ascending keys."""
+        bits = max(1, (2 * len(keys)).bit_length())
+        edges = torch.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) * 2 ** (64 - bits)
+        directory = torch.searchsorted(keys, edges.to(keys.device), out_int32=True)
+        crowd = torch.diff(directory, append=directory.new_tensor([len(keys)])).max()
+        steps = int(crowd).bit_length()
+        return cls(append_padding(keys, 2**steps), directory, steps)
+
+    def find(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Position of each key in `self.keys`, and whether it is there."""
+        flat, bits = keys.flatten(), len(self.directory).bit_length() - 1
+        at = self.directory.index_select(0, (flat >> (64 - bits)) + 2 ** (bits - 1))
+        for step in reversed(range(self.steps)):
+            before = self.keys.index_select(0, at + (2**step - 1)) < flat
+            at = torch.add(at, before, alpha=2**step)
+        found = self.keys.index_select(0, at) == flat
+        return at.view(keys.shape), found.view(keys.shape)

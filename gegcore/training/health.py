@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from gegcore.decoding import said_mask
-
-BAD_ENDINGS = (
-    *("with", "in", "on", "of", "a", "at", "to", "for", "an"),
-    *("this", "his", "her", "that", "the"),
-)
-"""Words that no caption should end with. Source: ruotianluo/self-critical.pytorch, `count_bad`."""
+from gegcore.endings import bad_ending_rate
 
 
 def policy_health(
@@ -38,8 +32,6 @@ def policy_health(
     """
     said = said_mask(samples)
     length = (samples > 0).sum(-1)
-    last = samples.gather(-1, (length - 1).clamp(min=0)[..., None])[..., 0]
-    bad = torch.isin(last, bad_endings)
     same = (samples[:, :, None] == samples[:, None]).all(-1)
     health = {f"reward/{name}": value[:, 1:].mean() for name, value in parts.items()}
     health |= {
@@ -54,7 +46,7 @@ def policy_health(
         "length": length.float().mean(),
         "entropy": (-(log_probs * said).sum(-1) / said.sum(-1)).mean(),
         "distinct": (~same.tril(-1).any(-1)).float().mean(),
-        "bad_endings": bad.float().mean(),
+        "bad_endings": bad_ending_rate(samples, bad_endings),
         "empty": (length == 0).float().mean(),
         # Decoding stops once every caption has ended: without end token none is shorter than T.
         "unfinished": (length == samples.shape[-1]).float().mean(),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+from child_processes import start, together, wait_for
 
+from gegcore.cli import main
 from gegcore.errors import ConfigError, DataError
-from gegcore.experiment import run_experiment
+from gegcore.experiment import run_experiment, train
+from gegcore.prepare import Materials
 from gegcore.profiles import CONFIG_FOLDER, load_profile
 
 EPOCHS, STEPS_BETWEEN = 8, 3
@@ -30,73 +35,67 @@ def long_smoke(folder: Path, objective: str) -> Path:
     return path
 
 
-def command(profile: Path, objective: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "gegcore.cli",
-        "run",
-        "--profile",
-        str(profile),
-        "--objective",
-        objective,
-        "--seed",
-        "3",
-    ]
+def run(home: Path, profile: Path, *options: str) -> None:
+    """The command, in a process of its own."""
+    os.environ["GEGCORE_HOME"] = str(home)
+    arguments = ["run", "--profile", str(profile), "--objective", "mle", "--seed", "3", *options]
+    sys.exit(main(arguments))
 
 
-def run_folder(home: Path, objective: str) -> Path:
-    return home / "runs" / "smoke" / f"transformer-{objective}-seed3"
+def run_folder(home: Path) -> Path:
+    return home / "runs" / "smoke" / "transformer-mle-seed3"
 
 
-def kill_in_the_middle(home: Path, profile: Path, objective: str, times: int) -> int:
-    """Start the run and kill -9 it shortly after each resume point; count the kills that hit."""
-    state = run_folder(home, objective) / "state" / "resume.safetensors"
-    hits = 0
-    for attempt in range(times):
+@pytest.fixture
+def other_home(smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("other")
+    shutil.copytree(smoke_artifacts, home / "artifacts")
+    return home
+
+
+@pytest.mark.timeout(400)
+def test_interrupted_run_ends_like_an_uninterrupted_one(smoke_home: Path, other_home: Path) -> None:
+    """Killed twice and asked to stop once, each some time after it has saved."""
+    profile, lots = long_smoke(smoke_home, "mle"), random.Random(3)
+    state = run_folder(smoke_home) / "state" / "resume.safetensors"
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         before = state.stat().st_mtime_ns if state.exists() else 0
-        process = subprocess.Popen(
-            command(profile, objective),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "GEGCORE_HOME": str(home)},
-        )
-        while process.poll() is None:
-            if state.exists() and state.stat().st_mtime_ns > before:
-                time.sleep(0.02 * (attempt + 1))  # somewhere between two resume points
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                break
-            time.sleep(0.005)
-        hits += process.returncode == -signal.SIGKILL
-    return hits
-
-
-@pytest.mark.timeout(300)
-def test_killed_run_ends_like_an_uninterrupted_one(
-    smoke_home: Path, smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    import shutil
-
-    profile = long_smoke(smoke_home, "mle")
-    other_home = tmp_path_factory.mktemp("uninterrupted")
-    shutil.copytree(smoke_artifacts, other_home / "artifacts")
-    assert kill_in_the_middle(smoke_home, profile, "mle", times=2) == 2
+        process = start(run, smoke_home, profile)
+        wait_for(lambda: state.exists() and state.stat().st_mtime_ns > before)  # noqa: B023
+        time.sleep(lots.random() / 20)
+        os.kill(process.pid or 0, number)
+        process.join(timeout=200)
+        assert process.exitcode == (-number if number == signal.SIGKILL else 128 + number)
     for home in (smoke_home, other_home):
-        subprocess.run(
-            command(profile, "mle"),
-            check=True,
-            capture_output=True,
-            env={**os.environ, "GEGCORE_HOME": str(home)},
-        )
-    killed, whole = run_folder(smoke_home, "mle"), run_folder(other_home, "mle")
+        process = start(run, home, profile)
+        process.join(timeout=200)
+        assert process.exitcode == 0
+    killed, whole = run_folder(smoke_home), run_folder(other_home)
     for name in ("checkpoint.safetensors", "captions.json", "log.csv", "metrics.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
-    history = [
-        json.loads((run / "training.json").read_text())["history"] for run in (killed, whole)
-    ]
-    assert history[0] == history[1]
-    assert len(history[0]) == EPOCHS + 1
+    records = [json.loads((folder / "training.json").read_text()) for folder in (killed, whole)]
+    assert records[0]["history"] == records[1]["history"]
+    assert len(records[0]["history"]) == EPOCHS + 1
+    assert [len(record["sittings"]) for record in records] == [4, 1]
+
+
+@pytest.mark.timeout(400)
+def test_two_processes_make_one_run(
+    smoke_home: Path, other_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout differs with the number of processes, so the numbers are only alike."""
+    together(run, 2, smoke_home, Path("smoke"))
+    two = run_folder(smoke_home)
+    monkeypatch.setenv("GEGCORE_HOME", str(other_home))
+    one = train(Materials.of(load_profile("smoke")), "transformer", "mle", 3).path
+    records = [json.loads((folder / "training.json").read_text()) for folder in (two, one)]
+    assert [record["sittings"][0]["processes"] for record in records] == [2, 1]
+    assert records[0]["history"][0] == records[1]["history"][0]  # the same weights to begin with
+    assert records[0]["key"] == records[1]["key"]
+    losses = [pd.read_csv(folder / "log.csv")["loss"] for folder in (two, one)]
+    assert list(losses[0]) == pytest.approx(list(losses[1]), rel=0.05)
+    assert {path.name for path in two.iterdir()} > {path.name for path in one.iterdir()}
+    assert (two / "metrics.json").is_file() and not (two / "state").exists()
 
 
 def test_whole_chain_then_nothing_to_do(smoke_home: Path) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pycocoevalcap.cider.cider_scorer import CiderScorer
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.rewards.cider import CiderD, document_frequency
-from gegcore.rewards.ngrams import count_ngrams
+from gegcore.rewards import cider, references
+from gegcore.rewards.cider import CiderD, cider_d, document_frequency
+from gegcore.rewards.references import count_references
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "parity" / "ciderd_fixture.json"
 VOCAB, WIDTH = 7, 9
+DOCUMENTS = [[[1, 2, 3, 4], [1, 2]], [[2, 3], [5, 6, 1], [2]], [[4, 4, 4]]]
 
 caption = st.lists(st.integers(1, VOCAB - 1), max_size=WIDTH)
 corpus = st.lists(st.lists(caption, min_size=1, max_size=4), min_size=2, max_size=5)
@@ -98,24 +104,36 @@ def test_equals_slow_reference(
     np.testing.assert_allclose(scores.flatten(), expected, atol=1e-5)
 
 
+@settings(deadline=None, max_examples=50)
+@given(corpus, st.data(), st.booleans())
+def test_equals_pycocoevalcap(
+    documents: list[list[list[int]]], data: st.DataObject, count_end: bool
+) -> None:
+    """Its `Cider` is CIDEr-D too, with the document frequencies of the references it is given."""
+    assume(count_end or any(words for captions in documents for words in captions))  # it raises
+    size = len(documents)
+    hypotheses = data.draw(st.lists(caption, min_size=size, max_size=size))
+
+    def text(words: list[int]) -> str:
+        return " ".join([*map(str, words), *["end"] * count_end])
+
+    peer = CiderScorer(n=4, sigma=6.0)
+    for hypothesis, captions in zip(hypotheses, documents, strict=True):
+        peer += (text(hypothesis), [text(c) for c in captions])
+    _, expected = peer.compute_score()
+    tokens = pad(hypotheses, WIDTH + 1)[:, None]
+    scores = CiderD(documents, VOCAB, count_end=count_end)(tokens, torch.arange(size))[:, 0]
+    np.testing.assert_allclose(scores, expected, atol=5e-6)
+
+
 def test_rows_do_not_depend_on_each_other() -> None:
-    documents = [[[1, 2, 3, 4], [1, 2]], [[2, 3], [5, 6, 1]], [[4, 4, 4]]]
-    scorer = CiderD(documents, VOCAB)
+    scorer = CiderD(DOCUMENTS, VOCAB)
     tokens = pad([[1, 2, 3], [5, 6], [4, 4]], WIDTH)[:, None]
     together = scorer(tokens, torch.arange(3))
     apart = torch.cat([scorer(tokens[i : i + 1], torch.tensor([i])) for i in range(3)])
     torch.testing.assert_close(together, apart)
     order = torch.tensor([2, 0, 1])
     torch.testing.assert_close(scorer(tokens[order], order), together[order])
-
-
-def test_counts_of_repeated_ngrams() -> None:
-    counted = count_ngrams(torch.tensor([[3, 3, 3, 1, 0]]), torch.tensor([4]), VOCAB)
-    per_order = [
-        sorted(counted.counts[0][(counted.orders[0] == n) & (counted.counts[0] > 0)].tolist())
-        for n in range(4)
-    ]
-    assert per_order == [[1, 3], [1, 2], [1, 1], [1]]
 
 
 def test_empty_caption_scores_zero_without_end_token() -> None:
@@ -128,6 +146,95 @@ def test_image_without_references_is_an_error() -> None:
         CiderD([[[1, 2]], []], VOCAB)
 
 
-def test_too_large_vocabulary_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="64-bit"):
-        count_ngrams(torch.zeros(1, 5, dtype=torch.long), torch.tensor([5]), 50_000)
+@pytest.mark.parametrize("caption", [[1, 0, 2], [1, VOCAB], [-1]])
+def test_id_outside_the_vocabulary_is_an_error(caption: list[int]) -> None:
+    with pytest.raises(DataError, match=r"1\.\.6"):
+        CiderD([[[1, 2]], [caption]], VOCAB)
+
+
+@pytest.mark.parametrize("other", [(VOCAB + 1, True), (VOCAB, False)])
+def test_document_frequencies_counted_in_another_way_are_an_error(other: tuple[int, bool]) -> None:
+    frequency = document_frequency(DOCUMENTS, *other)
+    with pytest.raises(ConfigError, match="document frequencies"):
+        CiderD(DOCUMENTS, VOCAB, frequency)
+
+
+def test_large_vocabulary_scores_alike() -> None:
+    """Above 46,340 ids n-grams are hashed."""
+    tokens = pad([[1, 2, 3, 4], [2, 3], [4, 4, 4, 4]], WIDTH)[:, None]
+    exact, hashed = (CiderD(DOCUMENTS, size)(tokens, torch.arange(3)) for size in (VOCAB, 10**6))
+    assert exact.min() > 0
+    torch.testing.assert_close(exact, hashed)
+
+
+def test_one_call_scores_as_the_module() -> None:
+    frequency = document_frequency(DOCUMENTS, VOCAB)
+    tokens = pad([[1, 2, 3, 4], [2, 3], [4, 4, 4, 4], [1, 2]], WIDTH).view(2, 2, WIDTH)
+    index = torch.tensor([2, 0])
+    expected = CiderD(DOCUMENTS, VOCAB, frequency)(tokens, index)
+    torch.testing.assert_close(cider_d(tokens, [DOCUMENTS[i] for i in index], frequency), expected)
+
+
+def test_longer_rows_of_padding_change_nothing() -> None:
+    scorer, captions = CiderD(DOCUMENTS, VOCAB), [[1, 2, 3], [], [4, 4, 4, 4]]
+    narrow, wide = (scorer(pad(captions, n)[:, None], torch.arange(3)) for n in (5, 40))
+    torch.testing.assert_close(narrow, wide, rtol=0, atol=0)
+
+
+def test_a_word_repeated_more_often_than_a_byte_counts() -> None:
+    documents = [[[3] * 300], [[1, 2]]]
+    tokens = pad([[3] * 300, [3] * 44], 301)[None]
+    scores = CiderD(documents, VOCAB)(tokens, torch.tensor([0]))
+    assert scores[0, 0].item() == pytest.approx(10)
+    assert scores[0, 1].item() == 0  # 256 bigrams shorter
+
+
+def test_chunks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = count_references(DOCUMENTS, VOCAB)
+    monkeypatch.setattr(references, "CHUNK", 2)
+    for one, other in zip(whole, count_references(DOCUMENTS, VOCAB), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_never_looks_at_values_on_a_device() -> None:
+    """On `meta` tensors there are no values: what would wait for a GPU raises."""
+    scorer = CiderD(DOCUMENTS, VOCAB).to("meta")
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        torch.zeros(1, device="meta").item()
+    scores = scorer(
+        torch.zeros(2, 3, WIDTH, dtype=torch.long, device="meta"),
+        torch.zeros(2, dtype=torch.long, device="meta"),
+    )
+    assert (scores.shape, scores.dtype, scores.device.type) == ((2, 3), torch.float32, "meta")
+
+
+class OnlyOnDevice(TorchDispatchMode):
+    """Forbids operations whose result the host must wait for, as a GPU would see them."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "equal", "is_nonzero")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert not any(name.startswith(word) for word in self.FORBIDDEN), name
+        if name == "index":
+            assert all(i is None or i.dtype != torch.bool for i in args[1]), "boolean index"
+        return func(*args, **(kwargs or {}))
+
+
+def test_full_width_without_looking_at_values_scores_alike() -> None:
+    """The way of a GPU, neither captions nor references cropped, on the CPU."""
+    scorer = CiderD(DOCUMENTS, VOCAB)
+    tokens = pad([[1, 2, 3], [], [4, 4, 4, 4]], 12)[:, None]
+    expected = scorer(tokens, torch.arange(3))
+    scorer.crop = False
+    with OnlyOnDevice():
+        scores = scorer(tokens, torch.arange(3))
+    torch.testing.assert_close(scores, expected)
+    scorer.crop = True
+    with OnlyOnDevice(), pytest.raises(AssertionError, match="scalar"):
+        scorer(tokens, torch.arange(3))
+
+
+def test_docstring_example() -> None:
+    failed, tried = doctest.testmod(cider)
+    assert tried > 0 and failed == 0

@@ -1,19 +1,15 @@
-"""Training runs of a second in processes of their own, which tests kill, stop and join."""
+"""Training runs of a second, to be interrupted, repeated and compared."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from contextlib import redirect_stderr
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-import torch
 from tiny_training import IMAGES, Features, per_image, self_critical, small_model
-from torch import distributed
 
 from gegcore.models import Captioner
 from gegcore.storage import save_safetensors, write_json
@@ -72,42 +68,6 @@ def train(folder: Path, settings: ObjectiveConfig, **changed: Any) -> Progress:
     return progress
 
 
-def context() -> ForkServerContext:
-    """New processes come with the library imported, and without anything that tests have done."""
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["gegcore.training.loop", "gegcore.models", "accelerate"])
-    return server
-
-
-def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
-    process = context().Process(target=target, args=arguments, daemon=True)
-    process.start()
-    return process
-
-
-def together(target: Callable[..., None], count: int, folder: Path, *arguments: Any) -> None:
-    """Run `target(folder, *arguments)` in processes that form a group, over gloo."""
-    folder.mkdir(exist_ok=True)
-    processes = [start(_member, target, rank, count, folder, *arguments) for rank in range(count)]
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0] * count
-
-
-def _member(
-    target: Callable[..., None], rank: int, count: int, folder: Path, *arguments: Any
-) -> None:
-    torch.set_num_threads(1)
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-    os.environ.update({name: str(value) for name, value in place.items()})
-    os.environ["OMP_NUM_THREADS"] = "1"
-    # A file to meet at, where a launcher would have a port: no other process can take it.
-    meeting = f"file://{folder / 'meeting'}"
-    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
-    target(folder, *arguments)
-    distributed.destroy_process_group()
-
-
 def train_until_operation(folder: Path, settings: ObjectiveConfig, last: int) -> None:
     """Train, and die by SIGKILL at the `last`-th of the operations that a save is made of."""
     done = 0
@@ -122,12 +82,6 @@ def train_until_operation(folder: Path, settings: ObjectiveConfig, last: int) ->
 
         return counted
 
-    torch.set_num_threads(1)
     for name in ("fsync", "chmod", "replace", "fdopen"):
         setattr(os, name, dying(getattr(os, name)))
-    train(folder, settings)
-
-
-def train_alone(folder: Path, settings: ObjectiveConfig) -> None:
-    torch.set_num_threads(1)
     train(folder, settings)

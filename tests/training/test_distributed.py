@@ -10,14 +10,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from child_processes import together
 from safetensors.torch import load_file
-from sittings import config, objective, together, train, validate
+from sittings import config, objective, train, validate
 from tiny_training import IMAGES, noise, small_model
 from torch import Tensor
 
 from gegcore.errors import ConfigError, TrainingError
+from gegcore.experiment.objective import build_objective
+from gegcore.prepare import Materials
+from gegcore.profiles import load_profile
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import PRECISIONS, check_same_weights, start_accelerator
 from gegcore.training.step import OptimiserStep
@@ -193,6 +198,28 @@ def test_an_overflow_skips_the_step_and_halves_the_scale() -> None:
     step(torch.arange(IMAGES), noise(step.objective, 3), 1e-2, stop=lambda: False)
     assert all(torch.equal(p, b) for p, b in zip(step.parameters, before, strict=True))
     assert scaler.get_scale() == 2.0**126
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_tables_are_mapped_not_copied(smoke_home: Path) -> None:
+    """Features, embeddings and groups are pages of their files, the same for all processes."""
+    materials = Materials.of(load_profile("smoke"))
+    store, table = materials.features["train"], materials.tables["train"]
+    objective: Any = build_objective(materials, materials.profile.objective("scst_geg", "updown"))
+    geg = objective.reward.weighted["geg_avg"][1]
+    assert all(isinstance(array, np.memmap) for array in store._arrays.values())
+    index = materials.groups["train"].index
+    for tensor in (table.images, index, geg.image_embeddings, geg.group_index):
+        assert mapped_file(tensor.data_ptr()).startswith(str(smoke_home))
+
+
+def mapped_file(address: int) -> str:
+    """The file that an address of this process's memory is a page of."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, end = (int(bound, 16) for bound in line.split()[0].split("-"))
+        if start <= address < end:
+            return " ".join(line.split()[5:])
+    return ""
 
 
 def test_the_package_does_not_wait_for_accelerate() -> None:

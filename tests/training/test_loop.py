@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from sittings import STEPS, config, start, train, train_alone, train_until_operation, trainer
+from child_processes import start, wait_for
+from sittings import STEPS, config, train, train_until_operation, trainer
 
 from gegcore.errors import TrainingError, TrainingInterrupted
 from gegcore.models import Captioner
@@ -57,7 +58,7 @@ def test_killed_at_any_moment_loses_few_steps(whole: Path, tmp_path: Path) -> No
     lots = random.Random(whole.name)
     state, hits, reached = tmp_path / STATE, 0, 0
     for _ in range(6):
-        process = start(train_alone, tmp_path, settings)
+        process = start(train, tmp_path, settings)
         wait_for(state.exists)
         time.sleep(lots.random() * 0.5)
         process.kill()
@@ -70,13 +71,6 @@ def test_killed_at_any_moment_loses_few_steps(whole: Path, tmp_path: Path) -> No
     assert hits > 0
     train(tmp_path, settings)
     assert_same_end(tmp_path, whole)
-
-
-def wait_for(event: Any, seconds: float = 100) -> None:
-    deadline = time.monotonic() + seconds
-    while not event():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Signalling:

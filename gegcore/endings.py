@@ -1,0 +1,59 @@
+"""Captions that break off: the share whose last word cannot end an English sentence.
+
+Rewarding CIDEr without the end token makes captions end in "with a" or "on the"; the rate of such
+endings shows it. Training logs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+ARTICLES = ("a", "an", "the")
+POSSESSIVES = ("her", "his", "its", "my", "our", "their", "your")
+CONJUNCTIONS = ("and", "as", "because", "but", "or", "than", "that", "while")
+PREPOSITIONS = (
+    *("against", "along", "among", "around", "at", "atop", "beneath", "beside", "between", "by"),
+    *("during", "for", "from", "in", "inside", "into", "near", "of", "on", "onto", "over"),
+    *("through", "to", "toward", "towards", "under", "underneath", "upon", "with", "without"),
+)
+AUXILIARIES = ("am", "are", "be", "been", "being", "has", "have", "is", "was", "were")
+
+BAD_ENDINGS = frozenset(ARTICLES + POSSESSIVES + CONJUNCTIONS + PREPOSITIONS + AUXILIARIES)
+"""Function words that need another word behind them.
+
+The lists of self-critical code bases have articles, conjunctions, prepositions and forms of "to
+be", as here. Left out are words that also end a sentence as an adverb, a pronoun or a noun:
+"outside", "behind", "above", "below", "off", "up", "down", "by itself", "this", "front".
+"""
+
+
+def ending_ids(words: Sequence[str]) -> Tensor:
+    """Ids of the vocabulary's words that cannot end a caption.
+
+    Args:
+        words: `words[i]` has id i + 1, as in `Vocabulary.words`.
+
+    Returns:
+        `(E,)` int64, ascending; empty if the vocabulary has none of `BAD_ENDINGS`.
+    """
+    ids = [i for i, word in enumerate(words, 1) if word in BAD_ENDINGS]
+    return torch.tensor(ids, dtype=torch.long)
+
+
+def bad_ending_rate(tokens: Tensor, ids: Tensor) -> Tensor:
+    """Share of captions whose last word is one of `ids`; no host synchronisation.
+
+    Args:
+        tokens: `(..., T)` int64, 0-padded from the end token on. A caption that fills all T steps
+            counts like any other; one without words does not end badly.
+        ids: `(E,)` from `ending_ids`, on the same device.
+
+    Returns:
+        0-d float32 in [0, 1]; NaN if there is no caption.
+    """
+    words = (tokens != 0).long().cumprod(-1).sum(-1, keepdim=True)
+    last = tokens.gather(-1, (words - 1).clamp(min=0))
+    return (last == ids).any(-1).float().mean()
