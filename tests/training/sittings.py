@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -16,7 +17,7 @@ from gegcore.storage import save_safetensors, write_json
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.loop import Trainer
-from gegcore.training.objectives import CrossEntropyObjective, Objective
+from gegcore.training.objectives import CrossEntropyObjective, Objective, StepLoss
 from gegcore.training.xe import caption_tensor
 
 CAPTIONS = [[[1 + (i + j) % 9] * (1 + (i * j) % 5) for j in range(5)] for i in range(IMAGES)]
@@ -66,6 +67,19 @@ def train(folder: Path, settings: ObjectiveConfig, **changed: Any) -> Progress:
         record = {"history": progress.history, "log": progress.log}
         write_json(folder / "history.json", record)
     return progress
+
+
+def train_slowly(folder: Path, settings: ObjectiveConfig) -> None:
+    """Train with a pause before every step, so that a kill can come between."""
+    run = trainer(folder, settings)
+    step = run.objective.step
+
+    def paused(*arguments: Any) -> StepLoss:
+        time.sleep(0.05)
+        return step(*arguments)
+
+    run.objective.step = paused  # type: ignore[method-assign]
+    run.fit()
 
 
 def train_until_operation(folder: Path, settings: ObjectiveConfig, last: int) -> None:

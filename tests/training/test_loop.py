@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from child_processes import start, wait_for
-from sittings import STEPS, config, train, train_until_operation, trainer
+from sittings import STEPS, config, train, train_slowly, train_until_operation, trainer
 
 from gegcore.errors import TrainingError, TrainingInterrupted
 from gegcore.models import Captioner
@@ -58,7 +58,7 @@ def test_killed_at_any_moment_loses_few_steps(whole: Path, tmp_path: Path) -> No
     lots = random.Random(whole.name)
     state, hits, reached = tmp_path / STATE, 0, 0
     for _ in range(6):
-        process = start(train, tmp_path, settings)
+        process = start(train_slowly, tmp_path, settings)
         wait_for(state.exists)
         time.sleep(lots.random() * 0.5)
         process.kill()
