@@ -1,0 +1,36 @@
+"""`gegcore run`: train and evaluate one experiment."""
+
+from __future__ import annotations
+
+import argparse
+
+from gegcore.commands.options import Commands, add_profile
+from gegcore.profiles import load_profile
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="train and evaluate one experiment")
+    add_profile(run)
+    run.add_argument("--model", default="transformer")
+    run.add_argument("--objective", required=True, help="e.g. mle, then scst, then scst_geg")
+    run.add_argument("--seed", type=int, default=1)
+    run.add_argument(
+        "--precision",
+        choices=("no", "bf16", "fp16"),
+        help="mixed precision of training (default: what `accelerate launch` was told, else no)",
+    )
+    run.set_defaults(function=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    profile = load_profile(arguments.profile)
+    from gegcore.experiment import run_experiment
+    from gegcore.training.distributed import finish
+
+    names = arguments.model, arguments.objective, arguments.seed
+    run = run_experiment(profile, *names, precision=arguments.precision)
+    if not finish():
+        return
+    for name, metric in run.metrics().items():
+        low, high = metric["ci95"]
+        print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")

@@ -1,0 +1,40 @@
+"""What every metric returns: corpus values that can be resampled, and a number a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gegcore.errors import ConfigError
+from gegcore.metrics.uncertainty import Statistic
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One or more metrics of M captions, on the scale of the tables.
+
+    Attributes:
+        statistics: name -> corpus metric, in the order of the table.
+        per_caption: name -> `(M,)`; a metric without a value per caption is not in it.
+        signature: name -> which program, version and options it comes from.
+    """
+
+    statistics: Mapping[str, Statistic]
+    per_caption: Mapping[str, np.ndarray] = field(default_factory=dict)
+    signature: Mapping[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: Scores) -> Scores:
+        """Both sets of metrics, these first.
+
+        Raises:
+            ConfigError: a metric is in both.
+        """
+        if twice := self.statistics.keys() & other.statistics.keys():
+            raise ConfigError(f"metrics computed twice: {', '.join(sorted(twice))}", "rename one")
+        return Scores(
+            {**self.statistics, **other.statistics},
+            {**self.per_caption, **other.per_caption},
+            {**self.signature, **other.signature},
+        )
