@@ -52,6 +52,7 @@ rule html:
         [path.as_posix() for path in sorted(Path("results/attention").glob("*.json"))],
         [path.as_posix() for path in sorted(Path("results/benchmarks").glob("*.json"))],
         [path.as_posix() for path in sorted(Path("results/seven").rglob("*.json"))],
+        [path.as_posix() for path in sorted(Path("results/objectives").rglob("*.json"))],
         # Pages quote the code with its line numbers: a comment moves them, and no digest tells.
         [path.as_posix() for path in sorted(Path("gegcore").rglob("*.py"))],
         [path.as_posix() for path in sorted(Path("examples").glob("*.py"))],

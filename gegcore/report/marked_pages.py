@@ -11,6 +11,7 @@ number or picture on a page can be out of date.
 | `sizes: MODEL` | its settings, as published and in the profile of the book |
 | `attention: MODEL` | pictures of stored attention, or how to make them |
 | `results: PROFILE OBJECTIVE` | stored results of all captioners |
+| `objectives: PROFILE MODEL` | stored results of all objectives |
 | `recipes: OBJECTIVE` | how X-modaler trains them, `mle` or `scst` |
 | `speed: BENCHMARK` | what a benchmark measured |
 | `parameters: MODEL`, `published: MODEL` | counts at paper size: ours, X-modaler's |
@@ -37,7 +38,7 @@ from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
 from gegcore.report.recipes import recipe_table
 from gegcore.report.speed import speed_table
-from gegcore.report.stored_runs import stored_table
+from gegcore.report.stored_runs import objectives_table, stored_table
 from gegcore.storage import write_text
 
 PAPER_VOCABULARY = 10_200
@@ -57,7 +58,7 @@ PUBLISHED = {
 _MARK = re.compile(r"<!-- (\w+): (.*?) -->")
 
 
-MARKED = ("models/*.md", "speed.md")
+MARKED = ("models/*.md", "objectives.md", "speed.md")
 """Sources with marks, below `book/`."""
 
 
@@ -96,6 +97,7 @@ class MarkedPage:
             "sizes": lambda model: sizes_table(known(model), self.profile),
             "attention": lambda model: attention_part(known(model), self.stored / "attention"),
             "results": self._results,
+            "objectives": self._objectives,
             "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
             "speed": lambda name: _one_line(
                 speed_table(name, self.stored / "benchmarks")._repr_html_()
@@ -121,6 +123,10 @@ class MarkedPage:
     def _results(self, what: str) -> str:
         profile, objective = what.split()
         return _one_line(stored_table(self.stored / profile, objective)._repr_html_())
+
+    def _objectives(self, what: str) -> str:
+        profile, model = what.split()
+        return _one_line(objectives_table(self.stored / profile, model)._repr_html_())
 
     def _diagram(self, name: str) -> str:
         if name not in DIAGRAMS:

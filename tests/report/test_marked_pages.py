@@ -29,7 +29,7 @@ from gegcore.report.marked_pages import (
     sizes_table,
 )
 from gegcore.report.model_diagrams import DIAGRAMS
-from gegcore.report.stored_runs import stored_table
+from gegcore.report.stored_runs import objectives_table, stored_table
 from gegcore.runs import RunFolder
 from gegcore.storage import write_json
 
@@ -264,15 +264,32 @@ def test_damaged_record_is_an_error_that_says_how_to_mend_it(smoke_home: Path) -
         read_attention(smoke_home, "updown")
 
 
-def test_stored_results_are_set_beside_the_paper(tmp_path: Path) -> None:
-    folder = tmp_path / "seven"
-    assert "No results are stored" in stored_table(folder)._repr_html_()
-    run = folder / "xlan-mle-seed1"
-    names = ("CIDEr", "METEOR", "R@1", "R@5", "GEG-Avg")
+def store(run: Path) -> None:
+    names = ("CIDEr", "METEOR", "R@1", "R@5", "GEG-Avg", "GEG-Min")
     metrics = {name: {"value": 12.25, "ci95": [11.5, 13.5], "n": 9} for name in names}
     write_json(run / "metrics.json", {"metrics": metrics})
     write_json(run / "provenance.json", {"trained": {"git_revision": "0123456789abcdef"}})
+
+
+def test_stored_results_are_set_beside_the_paper(tmp_path: Path) -> None:
+    folder = tmp_path / "seven"
+    assert "No results are stored" in stored_table(folder)._repr_html_()
+    store(folder / "xlan-mle-seed1")
     shown = stored_table(folder)._repr_html_()
     assert shown.count('scope="row"') == 1 and "X-LAN" in shown
     assert "12.2" in shown and "[11.5, 13.5]" in shown and "0123456" in shown
     assert "120.7" in shown  # the paper's X-LAN (MLE), Table 2
+
+
+def test_stored_objectives_are_set_beside_the_ablation_of_the_paper(tmp_path: Path) -> None:
+    folder = tmp_path / "objectives"
+    assert "No results are stored" in objectives_table(folder, "xlan")._repr_html_()
+    for objective in ("mle", "scst_geg_min", "scst_geg_sole"):
+        store(folder / f"xlan-{objective}-seed1")
+    shown = objectives_table(folder, "xlan")._repr_html_()
+    labels = [f"{name}</th>" for name in ("MLE", "+SCST+GEG-Min", "+SCST+GEG-sole")]
+    assert shown.count('scope="row"') == 3 and all(label in shown for label in labels)
+    assert "120.7" in shown  # the paper's X-LAN (MLE), Table 2
+    assert "17.4" in shown and "32.8" in shown  # its X-LAN+SCST+GEG-sole, Table 3
+    with pytest.raises(DataError, match="no model"):
+        objectives_table(folder, "show_and_tell")
