@@ -20,8 +20,12 @@ from gegcore.scenes_clip.bpe import load_tokenizer
 from gegcore.vision.trunk import STRIDE8, STRIDE16, Trunk
 from gegcore.vision.weights import FOLDER, load_shipped
 
-MODELS = {"scenes-clip": "scenes_clip"}
-"""Names for `load_clip` -> names of the shipped weights."""
+MODELS = {"scenes-clip": "scenes_clip", "scenes-clip-judge": "scenes_clip_judge"}
+"""Names for `load_clip` -> names of the shipped weights.
+
+The judge has another architecture, other training scenes and another seed, and is never rewarded:
+it tells whether a caption became more distinctive, or only more to the taste of one CLIP.
+"""
 
 GRID_CHANNELS = STRIDE16 + 4 * STRIDE8 + 3 * 4 * 4
 """Stride-16 map, stride-8 map folded 2x2, and the picture's colours at stride 4 folded 4x4."""
