@@ -42,7 +42,7 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
         captions,
         {record.image_id: list(record.captions) for record in records},
         materials.clip,
-        materials.tables["test"].images,
+        materials.tables["test"],
         [record.image_id for record in records],
         materials.groups["test"],
         resamples=materials.profile.resamples,

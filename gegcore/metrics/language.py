@@ -6,15 +6,17 @@ import importlib.metadata
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from gegcore.errors import DataError
 from gegcore.metrics import meteor, ptb
 from gegcore.metrics.bleu import ORDERS, bleu_score, bleu_statistics
 from gegcore.metrics.meteor import Meteor, meteor_score, shared_meteor
+from gegcore.metrics.scores import Scores
+from gegcore.metrics.tokenized import Tokenized, check_captions, tokenize_captions
 from gegcore.metrics.uncertainty import Statistic
 
 
@@ -29,7 +31,7 @@ class LanguageScores:
         meteor_parts: `(M, 23)` sufficient statistics of corpus METEOR.
     """
 
-    image_ids: tuple[int, ...]
+    image_ids: tuple[Hashable, ...]
     cider: np.ndarray
     rouge_l: np.ndarray
     bleu_parts: np.ndarray
@@ -54,6 +56,18 @@ class LanguageScores:
             "ROUGE-L": Statistic.mean(self.rouge_l),
         }
 
+    def scores(self) -> Scores:
+        """All of them on the scale of the paper's tables: times 100."""
+        return Scores(
+            {name: statistic.scaled(100) for name, statistic in self.statistics.items()},
+            {
+                "CIDEr": 100 * self.cider,
+                "METEOR": 100 * self.meteor,
+                "ROUGE-L": 100 * self.rouge_l,
+            },
+            language_signature(),
+        )
+
     @property
     def corpus(self) -> dict[str, float]:
         """Corpus values, as pycocoevalcap reports them."""
@@ -61,15 +75,14 @@ class LanguageScores:
 
 
 def score_language(
-    hypotheses: Mapping[int, str],
-    references: Mapping[int, Sequence[str]],
+    hypotheses: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
     meteor_worker: Meteor | None = None,
 ) -> LanguageScores:
     """Score one caption per image against its references, both as written (not tokenised).
 
-    An empty caption is allowed and scores 0. References without a word (punctuation only) are
-    ignored. CIDEr takes its document frequencies from these references, as the COCO evaluation
-    does: with one image all of them are 0 and so is CIDEr.
+    An empty caption is allowed and scores 0. CIDEr takes its document frequencies from these
+    references, as the COCO evaluation does: with one image all of them are 0 and so is CIDEr.
 
     Args:
         hypotheses: image id -> caption.
@@ -77,25 +90,28 @@ def score_language(
         meteor_worker: the METEOR process to use; by default the session's.
 
     Raises:
-        DataError: no captions, ids that differ, a caption that is not a string, an image without
-            (usable) references.
+        DataError: see `tokenize_captions`.
         MissingDependencyError: no Java.
         ToolError: a Java program failed.
     """
     check_captions(hypotheses, references)
     worker = meteor_worker or shared_meteor()
+    worker.start()  # It loads on another core while the captions are tokenised.
+    return score_tokenized(tokenize_captions(hypotheses, references), worker)
+
+
+def score_tokenized(given: Tokenized, meteor_worker: Meteor | None = None) -> LanguageScores:
+    """As `score_language`, of captions that are tokenised already."""
+    worker = meteor_worker or shared_meteor()
     worker.start()  # It loads on another core while the rest is computed.
-    image_ids = tuple(hypotheses)
-    candidates = ptb.tokenize([hypotheses[image] for image in image_ids])
-    tokenized = _tokenize_references([references[image] for image in image_ids], image_ids)
-    truth = dict(enumerate(tokenized))
-    said = {index: [caption] for index, caption in enumerate(candidates)}
+    truth = dict(enumerate(given.references))
+    said = {index: [caption] for index, caption in enumerate(given.captions)}
     return LanguageScores(
-        image_ids=image_ids,
+        image_ids=given.image_ids,
         cider=np.asarray(Cider().compute_score(truth, said)[1], dtype=np.float64),
         rouge_l=np.asarray(Rouge().compute_score(truth, said)[1], dtype=np.float64),
-        bleu_parts=bleu_statistics(candidates, tokenized),
-        meteor_parts=worker.statistics(candidates, tokenized),
+        bleu_parts=bleu_statistics(given.captions, given.references),
+        meteor_parts=worker.statistics(given.captions, given.references),
     )
 
 
@@ -109,66 +125,3 @@ def language_signature() -> dict[str, str]:
         "METEOR": f"pycocoevalcap {version}, {meteor.SIGNATURE}, corpus aggregate",
         "ROUGE-L": f"pycocoevalcap {version}, beta 1.2, mean of captions",
     }
-
-
-def check_captions(hypotheses: Mapping[int, str], references: Mapping[int, Sequence[str]]) -> None:
-    """Refuse captions that cannot be scored, and say which.
-
-    Raises:
-        DataError: as `score_language`.
-    """
-    if not hypotheses:
-        raise DataError("there are no captions to score", "pass at least one caption")
-    missing = [image for image in hypotheses if image not in references]
-    if missing:
-        raise DataError(
-            f"{len(missing)} captioned images have no references: {_some(missing)}",
-            "caption the images of this split only, with ids of the same type",
-        )
-    extra = [image for image in references if image not in hypotheses]
-    if extra:
-        raise DataError(
-            f"{len(extra)} images with references have no caption: {_some(extra)}",
-            "caption every image, or drop these references",
-        )
-    for image, caption in hypotheses.items():
-        _check_text(image, caption, "caption")
-        captions = references[image]
-        if isinstance(captions, str) or len(captions) == 0:
-            raise DataError(
-                f"image {image} has no list of references: {captions!r}",
-                "give at least one reference caption, in a list",
-            )
-        for reference in captions:
-            _check_text(image, reference, "reference")
-
-
-def _check_text(image: Hashable, text: object, kind: str) -> None:
-    if not isinstance(text, str):
-        raise DataError(
-            f"the {kind} of image {image} is not a string but {type(text).__name__}: {text!r:.60}",
-            "write captions as text",
-        )
-
-
-def _tokenize_references(
-    references: Sequence[Sequence[str]], image_ids: Sequence[int]
-) -> list[list[str]]:
-    """Tokenised references of each image, those without a word left out."""
-    flat = iter(ptb.tokenize([caption for captions in references for caption in captions]))
-    tokenized = [
-        [caption for caption in (next(flat) for _ in captions) if caption.strip()]
-        for captions in references
-    ]
-    empty = [image for image, captions in zip(image_ids, tokenized, strict=True) if not captions]
-    if empty:
-        raise DataError(
-            f"the references of {len(empty)} images hold no word: {_some(empty)}",
-            "give each image a reference with at least one word",
-        )
-    return tokenized
-
-
-def _some(image_ids: Sequence[Hashable]) -> str:
-    """The first five ids, as a list in an error."""
-    return ", ".join(map(repr, image_ids[:5])) + (", ..." if len(image_ids) > 5 else "")

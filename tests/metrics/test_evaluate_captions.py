@@ -11,6 +11,7 @@ import torch
 from metric_captions import HYPOTHESES, REFERENCES
 from torch.nn import functional as F
 
+from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import DataError
 from gegcore.groups import GroupSource, SimilarGroups
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
@@ -50,11 +51,12 @@ def _evaluate(**changes: Any) -> Evaluation:
     noise = torch.randn(len(IMAGE_IDS), 32, generator=torch.Generator().manual_seed(0))
     texts = [REFERENCES.get(image, ["nothing"])[0] for image in IMAGE_IDS]
     images = F.normalize(clip.encode_texts(texts) + 0.1 * noise, dim=-1)
+    table = EmbeddingTable(images, clip.encode_texts(texts), torch.arange(len(texts)), {})
     arguments: dict[str, Any] = {
         "captions": HYPOTHESES,
         "references": REFERENCES,
         "clip_model": clip,
-        "image_embeddings": images,
+        "table": table,
         "image_ids": IMAGE_IDS,
         "groups": _groups(len(IMAGE_IDS)),
         "resamples": 200,

@@ -13,8 +13,9 @@ from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
 from gegcore.errors import DataError, ToolError
 from gegcore.metrics import ptb
-from gegcore.metrics.language import LanguageScores, check_captions, score_language
+from gegcore.metrics.language import LanguageScores, score_language
 from gegcore.metrics.meteor import Meteor, meteor_score
+from gegcore.metrics.tokenized import check_captions
 
 
 def _package_files() -> dict[str, int]:

@@ -1,0 +1,105 @@
+"""Captions and references that can be scored: checked, tokenised once for every metric of words."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gegcore.errors import DataError
+from gegcore.metrics import ptb
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """M captions and their references, as lower-case tokens joined by blanks.
+
+    Attributes:
+        image_ids: the images, in the order of the captions.
+        captions: one an image; may be empty.
+        references: of each image, at least one, none of them empty.
+    """
+
+    image_ids: tuple[Hashable, ...]
+    captions: list[str]
+    references: list[list[str]]
+
+
+def tokenize_captions(
+    hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
+) -> Tokenized:
+    """Tokenise one caption per image and its references with the PTB tokenizer.
+
+    References without a word (punctuation only) are left out.
+
+    Args:
+        hypotheses: image id -> caption as written.
+        references: image id -> reference captions as written; the same ids.
+
+    Raises:
+        DataError: see `check_captions`; or the references of an image hold no word.
+        MissingDependencyError: no Java.
+        ToolError: the tokenizer failed.
+    """
+    check_captions(hypotheses, references)
+    image_ids = tuple(hypotheses)
+    written = [references[image] for image in image_ids]
+    texts = [*hypotheses.values(), *(caption for captions in written for caption in captions)]
+    tokens = iter(ptb.tokenize(texts))
+    candidates = [next(tokens) for _ in image_ids]
+    said = [
+        [caption for caption in (next(tokens) for _ in captions) if caption.strip()]
+        for captions in written
+    ]
+    if empty := [image for image, captions in zip(image_ids, said, strict=True) if not captions]:
+        raise DataError(
+            f"the references of {len(empty)} images hold no word: {_some(empty)}",
+            "give each image a reference with at least one word",
+        )
+    return Tokenized(image_ids, candidates, said)
+
+
+def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> None:
+    """Refuse captions that cannot be scored, and say which.
+
+    Raises:
+        DataError: no captions, ids that differ, a caption that is not a string, an image without
+            references.
+    """
+    if not hypotheses:
+        raise DataError("there are no captions to score", "pass at least one caption")
+    missing = [image for image in hypotheses if image not in references]
+    if missing:
+        raise DataError(
+            f"{len(missing)} captioned images have no references: {_some(missing)}",
+            "caption the images of this split only, with ids of the same type",
+        )
+    extra = [image for image in references if image not in hypotheses]
+    if extra:
+        raise DataError(
+            f"{len(extra)} images with references have no caption: {_some(extra)}",
+            "caption every image, or drop these references",
+        )
+    for image, caption in hypotheses.items():
+        _check_text(image, caption, "caption")
+        captions = references[image]
+        if isinstance(captions, str) or len(captions) == 0:
+            raise DataError(
+                f"image {image} has no list of references: {captions!r}",
+                "give at least one reference caption, in a list",
+            )
+        for reference in captions:
+            _check_text(image, reference, "reference")
+
+
+def _check_text(image: Hashable, text: object, kind: str) -> None:
+    if not isinstance(text, str):
+        raise DataError(
+            f"the {kind} of image {image} is not a string but {type(text).__name__}: {text!r:.60}",
+            "write captions as text",
+        )
+
+
+def _some(image_ids: Sequence[Hashable]) -> str:
+    """The first five ids, as a list in an error."""
+    return ", ".join(map(repr, image_ids[:5])) + (", ..." if len(image_ids) > 5 else "")
