@@ -1,4 +1,4 @@
-"""The shipped CLIP of the embedded world: it loads, it retrieves, it is not fooled."""
+"""The shipped CLIPs of the embedded world: they load, they retrieve, they are not fooled."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from gegcore.data.scenes.world import ScenesDataset
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ChecksumError, DataError, MissingDependencyError
 from gegcore.scenes_clip.evaluate import gaming, recalls
+from gegcore.scenes_clip.model import MODELS
 from gegcore.vision.weights import FOLDER
 
 SCENES = 100
 FILES = ("scenes_clip.safetensors", "scenes_clip.json", "scenes_clip_bpe.txt.gz")
 
 
-@pytest.fixture(scope="module")
-def clip() -> ClipModel:
-    return load_clip("scenes-clip")
+@pytest.fixture(scope="module", params=MODELS)
+def clip(request: pytest.FixtureRequest) -> ClipModel:
+    return load_clip(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,13 @@ def test_every_word_of_the_world_is_one_token(clip: ClipModel, held_out: ScenesD
 
 
 def test_the_digest_does_not_change_between_loads(clip: ClipModel) -> None:
-    assert load_clip("scenes-clip").digest == clip.digest
+    assert load_clip(clip.name).digest == clip.digest
+
+
+def test_the_judge_is_another_model() -> None:
+    rewarded, judge = (load_clip(name) for name in MODELS)
+    assert rewarded.digest != judge.digest
+    assert rewarded.encode_texts(["a dog"]).shape != judge.encode_texts(["a dog"]).shape
 
 
 def test_damaged_files_are_named(copied: Path) -> None:
