@@ -1,0 +1,1 @@
+"""VSE++ of the embedded world: a judge of another family than CLIP."""
