@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -27,6 +29,7 @@ _COORDINATES = {
     "stanford-corenlp-3.6.0-models.jar": "edu.stanford.nlp:stanford-corenlp:3.6.0:jar:models",
 }
 _MAVEN_TIMEOUT = 3600.0
+_STAGING = ".part-"
 _SILENCE = 60.0
 """Seconds without a byte after which a download is tried again."""
 _ATTEMPTS = 3
@@ -44,16 +47,26 @@ def install_corenlp(source: Path | None = None, url: str = ARCHIVE) -> Path:
         url: of the zip.
 
     Raises:
-        DataError: `source` does not hold the jars.
+        DataError: `source` does not hold the jars, or the folder cannot be written.
         ChecksumError: what was found or downloaded is damaged.
         MissingDependencyError: it could not be downloaded.
     """
     folder = corenlp_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = [name for name in CORENLP_JARS if not _whole(folder / name)]
-    if not wanted:
-        return folder
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as staging:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if wanted := [name for name in CORENLP_JARS if not _whole(folder / name)]:
+            _install(wanted, folder, source, url)
+    except OSError as error:
+        fix = "free 1 GB there, or name another folder: GEGCORE_CACHE=FOLDER"
+        raise DataError(f"CoreNLP could not be written to {folder}: {error}", fix) from error
+    return folder
+
+
+def _install(wanted: Sequence[str], folder: Path, source: Path | None, url: str) -> None:
+    for left in folder.glob(f"{_STAGING}*"):  # By a run that was killed.
+        if time.time() - left.stat().st_mtime > _MAVEN_TIMEOUT:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_STAGING) as staging:
         if source is not None:
             _copy(source, wanted, Path(staging))
         else:
@@ -61,7 +74,6 @@ def install_corenlp(source: Path | None = None, url: str = ARCHIVE) -> Path:
         for name in wanted:
             os.replace(Path(staging) / name, folder / name)
     _archive_part(folder).unlink(missing_ok=True)
-    return folder
 
 
 def _whole(jar: Path) -> bool:
@@ -141,9 +153,7 @@ def download(url: str, target: Path) -> None:
             if _download_rest(url, target):
                 return
             reason = "the connection broke off"
-        except (URLError, OSError, http.client.HTTPException) as error:
-            if isinstance(error, HTTPError) and error.code == 416:  # No such range: not this file.
-                target.unlink(missing_ok=True)
+        except (URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(error)
         if attempt < _ATTEMPTS:
             _say(f"{url}: {reason}; again")
@@ -153,8 +163,18 @@ def download(url: str, target: Path) -> None:
 def _download_rest(url: str, target: Path) -> bool:
     """Append what is missing; whether all is there now."""
     start = target.stat().st_size if target.exists() else 0
-    request = Request(url, headers={"Range": f"bytes={start}-"})
-    with urlopen(request, timeout=_SILENCE) as response:
+    try:
+        response = urlopen(
+            Request(url, headers={"Range": f"bytes={start}-"} if start else {}), timeout=_SILENCE
+        )
+    except HTTPError as error:
+        if error.code != 416:  # Nothing follows: it is whole, or not this file.
+            raise
+        if error.headers.get("Content-Range") == f"bytes */{start}":
+            return True
+        target.unlink()
+        return False
+    with response:
         if response.status != 206:  # The server sends all of it.
             start = 0
         length = response.headers.get("Content-Length")
@@ -176,7 +196,7 @@ def _extract(archive: Path, wanted: Sequence[str], staging: Path, fix: str) -> N
                     raise ChecksumError(f"there is no {name} in {archive}", fix)
                 with opened.open(members[name]) as packed, open(staging / name, "wb") as stream:
                     shutil.copyfileobj(packed, stream, 1 << 20)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ChecksumError(f"{archive} is damaged: {error}", fix) from error
     for name in wanted:
         verify_jar(staging / name, fix)
