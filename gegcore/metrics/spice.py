@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gegcore.errors import MissingDependencyError, ToolError
+from gegcore.errors import DataError, MissingDependencyError, ToolError
 from gegcore.metrics import ptb
-from gegcore.metrics.java import TIMEOUT, LineProcess, java_command, java_executable
+from gegcore.metrics.java import LineProcess, java_command, java_executable
 from gegcore.metrics.language import check_captions
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
@@ -35,8 +35,11 @@ Tuples = list[list[str]]
 _COMMIT_EVERY = 32
 """Captions after which their parses are stored: what a killed run loses, about a second's work."""
 
-_MOST_THREADS = 8
-"""More parse little faster, and each needs memory for its sentence."""
+_TIMEOUT = 900.0
+"""Seconds without an answer: 40 words parse at once, 160 in half a minute, 300 in three."""
+
+_MEMORY = {"parse": "4G", "score": "1G"}
+_MOST_THREADS = 8  # Each needs memory for its sentence.
 
 
 def score_spice(
@@ -58,7 +61,8 @@ def score_spice(
         cache: folder of the memory; by default `spice` in `gegcore.metrics.spice_jars.user_cache`.
 
     Raises:
-        DataError: captions that cannot be scored (`check_captions`).
+        DataError: captions that cannot be scored (`check_captions`), or one of hundreds of words
+            without a full stop, which CoreNLP cannot parse.
         MissingDependencyError: no Java, or CoreNLP's jars are not there: `gegcore setup-spice`.
         ChecksumError: a jar of CoreNLP is damaged.
         ToolError: a Java program failed or was silent for too long; what it had parsed is kept.
@@ -110,7 +114,7 @@ def _f_scores(
         images = list(new.values())
         texts = [[captions[image], *references[image]] for image in images]
         questions = _questions(_tokens(texts), spice_class_path, memory)
-        answers = _ask("score", [], spice_class_path, list(questions), float)
+        answers = _ask("score", spice_class_path, list(questions))
         found = dict(zip(new, answers, strict=True))
         memory.put(found)
         scores |= found
@@ -138,11 +142,12 @@ def _parses(texts: Iterable[str], spice_class_path: str, memory: SpiceCache) -> 
     keys = {text: cache_key("parse", signature, text) for text in texts}
     known = memory.get(keys.values())
     new = [text for text, key in keys.items() if key not in known]
-    threads = min(_MOST_THREADS, _cores())
-    answers = _ask("parse", [str(threads)], spice_class_path, [json.dumps(t) for t in new], list)
+    answers = _ask("parse", spice_class_path, list(map(json.dumps, new)))
     fresh: dict[str, Tuples] = {}
     try:
         for text, tuples in zip(new, track(answers, "SPICE parses", total=len(new)), strict=True):
+            if tuples is None:
+                raise _unparsable(text)
             fresh[keys[text]] = tuples
             if len(fresh) == _COMMIT_EVERY:
                 memory.put(fresh)
@@ -154,27 +159,31 @@ def _parses(texts: Iterable[str], spice_class_path: str, memory: SpiceCache) -> 
     return {text: known[key] for text, key in keys.items()}
 
 
-def _ask(
-    task: str,
-    arguments: Sequence[str],
-    spice_class_path: str,
-    questions: Sequence[str],
-    kind: Callable[[Any], Any],
-) -> Iterator[Any]:
+def _unparsable(text: str) -> DataError:
+    return DataError(
+        f"SPICE cannot parse a caption of {len(text.split())} words in {_MEMORY['parse']}B of"
+        f" memory: {text[:60]!r}...",
+        "shorten it, or score without SPICE",
+    )
+
+
+def _ask(task: str, spice_class_path: str, questions: Sequence[str]) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return
+    threads = min(_MOST_THREADS, _cores()) if task == "parse" else 1
     command = java_command(
-        ["-cp", spice_class_path, "edu.anu.spice.SpiceWorker", task, *arguments],
-        options=("-Xmx4G",) if task == "parse" else ("-Xmx1G",),
+        ["-cp", spice_class_path, "edu.anu.spice.SpiceWorker", task, str(threads)],
+        options=(f"-Xmx{_MEMORY[task]}",),
     )
-    worker = LineProcess("SPICE", command, TIMEOUT)
+    worker = LineProcess("SPICE", command, _TIMEOUT)
     try:
         for answer in worker.ask(questions):
             try:
-                yield kind(json.loads(answer))
-            except (ValueError, TypeError) as error:
-                raise ToolError(f"SPICE answered {answer[:100]!r}", "report this") from error
+                value = json.loads(answer)
+            except ValueError as error:
+                raise ToolError(f"SPICE answered {answer[:100]!r}", "run it again") from error
+            yield value
     finally:
         worker.close()
 

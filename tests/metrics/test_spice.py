@@ -207,6 +207,21 @@ def test_an_answer_that_is_none_is_an_error(
         score_spice(SAID, TRUTH, tmp_path)
 
 
+def test_a_caption_too_long_to_parse_is_named_and_not_0(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = "below a fence " * 200
+    monkeypatch.setattr(
+        sys.modules[__name__],
+        "FAKE",
+        FAKE.replace("answer = [[", "answer = None if len(question) > 999 else [["),
+    )
+    _fake(monkeypatch, tmp_path / "log")
+    with pytest.raises(DataError, match="cannot parse a caption of 600 words .* 'below a fence"):
+        score_spice(SAID | {2: long}, TRUTH, tmp_path)
+    assert score_spice(SAID, TRUTH, tmp_path).per_caption["SPICE"].shape == (3,)
+
+
 def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _fake(monkeypatch, tmp_path / "log")
     first = score_spice(SAID, TRUTH, tmp_path).per_caption["SPICE"]

@@ -1,6 +1,10 @@
 package edu.anu.spice; // For the protected parts of SpiceParser.
 
+import edu.stanford.nlp.ling.CoreAnnotations;
 import edu.stanford.nlp.pipeline.Annotation;
+import edu.stanford.nlp.trees.Tree;
+import edu.stanford.nlp.trees.TreeCoreAnnotations;
+import edu.stanford.nlp.util.CoreMap;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -39,10 +43,21 @@ public final class SpiceWorker {
     }
   }
 
-  /** The tuples of a caption, in the order in which SPICE adds them to its scene graph. */
+  /**
+   * The tuples of a caption, in the order in which SPICE adds them to its scene graph.
+   *
+   * <p>Null if a sentence could not be parsed, for lack of memory: CoreNLP goes on with a flat tree
+   * then, which has no tuples, and the score would be 0.
+   */
   private String parse(String line) {
     Annotation caption = new Annotation((String) JSONValue.parse(line));
     parser.annotator.pipeline.annotate(caption);
+    for (CoreMap sentence : caption.get(CoreAnnotations.SentencesAnnotation.class)) {
+      Tree tree = sentence.get(TreeCoreAnnotations.TreeAnnotation.class);
+      if (tree == null || tree.label().value().equals("X")) {
+        return "null";
+      }
+    }
     synchronized (parser) {
       return JSONValue.toJSONString(parser.parseAnnotation(caption).tuples);
     }
