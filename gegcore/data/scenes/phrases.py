@@ -33,6 +33,7 @@ WEATHERS = {
     "rainy": ("in the rain", "on a rainy day", "while it is raining"),
     "snowy": ("while it is snowing", "in falling snow", "on a snowy day"),
 }
+SUNNY = "on a sunny day"
 CLEAR_AT = {
     "sunset": ("with a setting sun", "under an orange sky"),
     "night": ("under the moon", "under a starry sky"),
@@ -87,7 +88,7 @@ def noun_phrase(
     """For example "a large red car", "two dogs", "some scissors"."""
     entity = ENTITIES[thing.entity]
     if isinstance(name, str):
-        singular, plural = name, _plural_of(name)
+        singular, plural = name, plural_of(name)
     else:
         singular, plural = entity.names[name], entity.plurals[name]
     adjectives = []
@@ -100,7 +101,7 @@ def noun_phrase(
     return " ".join([choose(rng, NUMBERS[count]), *adjectives, plural])
 
 
-def _plural_of(name: str) -> str:
+def plural_of(name: str) -> str:
     irregular = {"aircraft": "aircraft", "fruit": "fruits", "dish": "dishes", "box": "boxes"}
     return irregular.get(name, name if name.endswith("s") else name + "s")
 
@@ -133,11 +134,14 @@ def ambience(rng: np.random.Generator, scene: SceneGraph) -> list[str]:
     if indoors:
         return phrases
     if scene.weather == "clear":
-        sunny = (
-            ("on a sunny day", *WEATHERS["clear"]) if scene.time == "day" else CLEAR_AT[scene.time]
-        )
+        sunny = (SUNNY, *WEATHERS["clear"]) if scene.time == "day" else CLEAR_AT[scene.time]
         return [*phrases, choose(rng, sunny)]
     options: tuple[str, ...] = WEATHERS[scene.weather]
     if scene.time == "night":
-        options = tuple(o.replace("day", "night").replace("gray", "dark") for o in options)
+        options = tuple(at_night(option) for option in options)
     return [*phrases, choose(rng, options)]
+
+
+def at_night(weather: str) -> str:
+    """A phrase of `WEATHERS` as it is said of a night."""
+    return weather.replace("day", "night").replace("gray", "dark")
