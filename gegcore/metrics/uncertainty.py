@@ -37,6 +37,11 @@ class Statistic:
         column = np.asarray(values, dtype=np.float64).reshape(-1, 1)
         return cls(np.hstack([column, np.ones_like(column)]), _quotient)
 
+    @classmethod
+    def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
+        """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
+        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _safe_quotient)
+
     def scaled(self, factor: float) -> Statistic:
         """The same metric times `factor` (100 in the paper's tables)."""
         return Statistic(self.parts, partial(_scaled, self.finish, factor))
@@ -48,6 +53,11 @@ class Statistic:
 
 def _quotient(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
+
+
+def _safe_quotient(sums: np.ndarray) -> np.ndarray:
+    nothing = sums[..., 1] == 0
+    return np.where(nothing, 0.0, sums[..., 0] / np.where(nothing, 1.0, sums[..., 1]))
 
 
 def _scaled(
