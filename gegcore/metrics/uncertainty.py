@@ -42,6 +42,22 @@ class Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
         return cls(np.column_stack([numerator, denominator]).astype(np.float64), _safe_quotient)
 
+    @classmethod
+    def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
+        """A metric that is no function of sums over images, such as a number of different words.
+
+        The bootstrap then resamples the influence of each image, so that its interval has the
+        jackknife's standard error, and the metric of the corpus itself is `value`.
+
+        Args:
+            value: the metric of all images.
+            without: the metric of all images but one, for each `(N,)`.
+
+        Source: efron1993introduction, Ch. 11.
+        """
+        left_out = np.asarray(without, dtype=np.float64)
+        return cls.mean(value + (len(left_out) - 1) * (left_out.mean() - left_out))
+
     def scaled(self, factor: float) -> Statistic:
         """The same metric times `factor` (100 in the paper's tables)."""
         return Statistic(self.parts, partial(_scaled, self.finish, factor))
