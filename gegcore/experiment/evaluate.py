@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from safetensors.torch import load_file
 
-from gegcore.embeddings import DualEncoder, embed_dataset
 from gegcore.experiment.train import new_captioner
 from gegcore.experiment.validation import greedy_captions
-from gegcore.judges import JUDGES, load_judge
-from gegcore.metrics.evaluate import Jury, evaluate_captions
+from gegcore.judges import judge_split
+from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.spice import spice_problem
 from gegcore.prepare import Materials
 from gegcore.provenance import code_digest, environment
@@ -27,12 +24,12 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     Writes `captions.json` (COCO results format), `metrics.json`, `per_caption.parquet` and
     `provenance.json` into the run folder, `evaluation.json` last.
     """
-    judges = {name: load_judge(name, materials.device) for name in JUDGES}
+    judges = judge_split(materials.data["test"], materials.folder, materials.device)
     key = digest(
         {
             "checkpoint": sha256_file(run.checkpoint),
             "materials": materials.digest(),
-            "judges": {name: judge.digest for name, judge in judges.items()},
+            "judges": {label: judge.digest for label, (judge, _) in judges.items()},
             "spice": spice_problem() is None,
             "resamples": materials.profile.resamples,
             "code": code_digest("gegcore.experiment.evaluate"),
@@ -56,7 +53,7 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
         materials.tables["test"],
         [record.image_id for record in records],
         materials.groups["test"],
-        judges=_jury(materials, judges),
+        judges=judges,
         scenes={
             record.image_id: materials.data["test"].scene(index)
             for index, record in enumerate(records)
@@ -83,14 +80,3 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     )
     write_json(run.file("evaluation.json"), {"key": key})
     return run
-
-
-def _jury(materials: Materials, judges: Mapping[str, DualEncoder]) -> dict[str, Jury]:
-    """Label -> judge and its embeddings of the test images, kept among the artifacts."""
-    test = materials.data["test"]
-    return {
-        JUDGES[name]: Jury(
-            judge, embed_dataset(judge, test, materials.folder / "judges" / name / "test").images
-        )
-        for name, judge in judges.items()
-    }

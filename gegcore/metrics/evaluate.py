@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import torch
@@ -16,6 +16,7 @@ from gegcore.embeddings import DualEncoder, EmbeddingTable
 from gegcore.errors import DataError
 from gegcore.gap import GroupGap
 from gegcore.groups import SimilarGroups
+from gegcore.judges import Judged
 from gegcore.metrics.clipscore import clip_scores
 from gegcore.metrics.distinctiveness import bag_ranks, caption_gaps
 from gegcore.metrics.group_words import group_word_scores
@@ -55,13 +56,6 @@ class Evaluation:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-class Jury(NamedTuple):
-    """A judge that was not rewarded, and its embeddings of all images `(N, E)`."""
-
-    judge: DualEncoder
-    images: Tensor
-
-
 def evaluate_captions(
     captions: Mapping[Any, str],
     references: Mapping[Any, Sequence[str]],
@@ -69,7 +63,7 @@ def evaluate_captions(
     table: EmbeddingTable,
     image_ids: Sequence[Hashable],
     groups: SimilarGroups,
-    judges: Mapping[str, Jury] | None = None,
+    judges: Mapping[str, Judged] | None = None,
     scenes: Mapping[Any, SceneGraph] | None = None,
     spice: bool = True,
     seed: int = 0,
@@ -106,8 +100,8 @@ def evaluate_captions(
     said = list(captions.values())
     scores, missing = _of_words(captions, references, index, groups, spice)
     scores |= _of_embeddings(clip_model.encode_texts(said).cpu(), table, index, groups)
-    for label, (judge, images) in (judges or {}).items():
-        scores |= judge_scores(label, judge, said, images, index, groups)
+    for label, (judge, judged) in (judges or {}).items():
+        scores |= judge_scores(label, judge, said, judged.images, index, groups)
     if scenes is not None:
         scores |= truth_scores(captions, scenes)
     metrics = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from gegcore.data.scenes.world import ScenesDataset
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import DataError
 from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.judges import Judged
 from gegcore.metrics import evaluate as module
-from gegcore.metrics.evaluate import Evaluation, Jury, evaluate_captions
+from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.meteor import Meteor
 
 NAMES = [
@@ -67,7 +69,7 @@ def _evaluate(**changes: Any) -> Evaluation:
         "table": table,
         "image_ids": IMAGE_IDS,
         "groups": _groups(len(IMAGE_IDS)),
-        "judges": {"judge": Jury(clip, images.flip(-1))},
+        "judges": {"judge": Judged(clip, replace(table, images=images.flip(-1)))},
         "scenes": {image: WORLD.scene(i) for i, image in enumerate(IMAGE_IDS)},
         "spice": False,
         "resamples": 200,
