@@ -41,9 +41,9 @@ class Truth(NamedTuple):
 def truth_scores(captions: Mapping[Any, str], scenes: Mapping[Any, SceneGraph]) -> Scores:
     """How much of what captions say is true, how much of the truth they say, and what it is for.
 
-    - "precision": per cent of the stated facts that are true; 100 less it is the hallucination
+    - "fact precision": per cent of the stated facts that are true; 100 less it is the hallucination
       rate. Objects, colours, numbers, sizes, activities, relations, place, time and weather.
-    - "recall": per cent of the details of the scenes that are stated.
+    - "detail recall": per cent of the details of the scenes that are stated.
     - "facts": stated facts per caption.
     - "listener R@1": per cent of captions by which an oracle listener, which knows all scene
       graphs and understands every word, picks the right scene. It guesses among the scenes of
@@ -61,8 +61,8 @@ def truth_scores(captions: Mapping[Any, str], scenes: Mapping[Any, SceneGraph]) 
     found = count_truth(captions, scenes)
     return Scores(
         {
-            "precision": Statistic.ratio(found.true, found.stated).scaled(100),
-            "recall": Statistic.ratio(found.covered, found.details).scaled(100),
+            "fact precision": Statistic.ratio(found.true, found.stated).scaled(100),
+            "detail recall": Statistic.ratio(found.covered, found.details).scaled(100),
             "facts": Statistic.mean(found.stated),
             "listener R@1": Statistic.mean(100.0 * found.listener),
         },
@@ -71,7 +71,7 @@ def truth_scores(captions: Mapping[Any, str], scenes: Mapping[Any, SceneGraph]) 
             "true facts": found.true,
             "listener R@1": 100.0 * found.listener,
         },
-        dict.fromkeys(("precision", "recall", "facts", "listener R@1"), SIGNATURE),
+        dict.fromkeys(("fact precision", "detail recall", "facts", "listener R@1"), SIGNATURE),
     )
 
 

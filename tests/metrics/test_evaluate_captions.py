@@ -24,7 +24,7 @@ NAMES = [
     "distinct-1", "distinct-2", "vocabulary", "repetition", "bad endings", "length",
     "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min", "bag R@1", "CLIPScore", "RefCLIPScore",
     "R@1 judge", "R@5 judge", "R@10 judge", "GEG-Avg judge", "GEG-Min judge",
-    "precision", "recall", "facts", "listener R@1",
+    "fact precision", "detail recall", "facts", "listener R@1",
 ]  # fmt: skip
 COLUMNS = [
     "image_id", "caption", "CIDEr", "METEOR", "ROUGE-L", "rank", "GEG-Avg", "GEG-Min", "similarity",

@@ -49,8 +49,8 @@ def test_corpus_values_are_ratios_of_sums() -> None:
     values = {n: s.value() for n, s in truth_scores(captions, THREE).statistics.items()}
     assert values == pytest.approx(
         {
-            "precision": 100 * 5 / 7,
-            "recall": 100 * 5 / 21,
+            "fact precision": 100 * 5 / 7,
+            "detail recall": 100 * 5 / 21,
             "facts": 7 / 3,
             "listener R@1": 100 * (1 + 0.5 + 1) / 3,
         }
@@ -59,7 +59,7 @@ def test_corpus_values_are_ratios_of_sums() -> None:
 
 def test_captions_that_state_nothing_have_no_precision() -> None:
     values = truth_scores({1: "of the", 2: ""}, THREE).statistics
-    assert values["precision"].value() == values["recall"].value() == 0.0
+    assert values["fact precision"].value() == values["detail recall"].value() == 0.0
     assert values["listener R@1"].value() == pytest.approx(100 / 3)
 
 
@@ -81,8 +81,8 @@ def test_accurate_captions_are_true_and_detailed_ones_are_understood() -> None:
     human = {record.image_id: record.captions[0] for record in WORLD.records}
     web = {image: alt_texts(s, 1, 1)[0] for image, s in SCENES.items()}
     plain, detailed = (truth_scores(said, SCENES).statistics for said in (human, web))
-    assert plain["precision"].value() == detailed["precision"].value() == 100.0
-    assert plain["recall"].value() < 60 < 99 < detailed["recall"].value()
+    assert plain["fact precision"].value() == detailed["fact precision"].value() == 100.0
+    assert plain["detail recall"].value() < 60 < 99 < detailed["detail recall"].value()
     assert plain["listener R@1"].value() < detailed["listener R@1"].value()
 
 
@@ -97,7 +97,7 @@ def test_per_caption_values_make_the_corpus_values() -> None:
     captions = {record.image_id: record.captions[1] for record in WORLD.records}
     scores = truth_scores(captions, SCENES)
     each = scores.per_caption
-    assert scores.statistics["precision"].value() == pytest.approx(
+    assert scores.statistics["fact precision"].value() == pytest.approx(
         100 * each["true facts"].sum() / each["facts"].sum()
     )
     assert scores.statistics["listener R@1"].value() == pytest.approx(np.mean(each["listener R@1"]))
