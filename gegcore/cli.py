@@ -8,13 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from gegcore import __version__
-from gegcore.commands import archive, import_xmodaler, prepare, run, setup_spice
+from gegcore.commands import archive, evaluate, import_xmodaler, prepare, run, setup_spice
 from gegcore.errors import GegError, TrainingInterrupted
 from gegcore.profiles import profile_names
 
 COMMANDS = (
     prepare,
     run,
+    evaluate,
     import_xmodaler,
     archive,
     setup_spice,
