@@ -50,7 +50,9 @@ class EmbeddingCache:
         return key in self._known
 
     def get(self, keys: Sequence[str]) -> Tensor:
-        """Embeddings `(M, E)` of contents that are known."""
+        """Embeddings `(M, E)` of contents that are known, `(0, 0)` of none."""
+        if not keys:
+            return torch.empty(0, 0)
         return torch.stack([self._known[key] for key in keys])
 
     def add(self, embeddings: Mapping[str, Tensor]) -> None:

@@ -57,7 +57,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
     evaluate.add_argument("--resamples", type=int, default=2000, help="default: 2000")
     evaluate.add_argument("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
-    evaluate.add_argument("--batch-size", type=int, default=64, help="pictures (default: 64)")
+    evaluate.add_argument("--batch-size", type=int, help="pictures in CLIP at once")
     evaluate.add_argument(
         "--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)"
     )

@@ -13,7 +13,7 @@ from gegcore.clip import ClipModel, load_clip
 from gegcore.embedding_cache import EmbeddingCache
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError, MissingDependencyError
-from gegcore.experiment.embed_files import PICTURES_AT_ONCE, embed_pictures, embed_texts
+from gegcore.experiment.embed_files import embed_pictures, embed_texts
 from gegcore.groups import GroupSource, SimilarGroups, similar_groups
 from gegcore.metrics.captions_file import References, read_captions, read_references
 from gegcore.metrics.evaluate import RECALL_AT, Evaluation, evaluate_captions
@@ -42,7 +42,7 @@ class EvaluationSettings:
         k: size of the similar-image groups (the paper: 5).
         seed, resamples: of the bootstrap.
         device: of CLIP.
-        batch_size: pictures in CLIP at once.
+        batch_size: pictures in CLIP at once; None: as many as suit the device.
         cache: where embeddings are kept; None: nowhere.
         skip_bad: leave bad input out and list it, instead of stopping at it.
     """
@@ -53,7 +53,7 @@ class EvaluationSettings:
     seed: int = 0
     resamples: int = RESAMPLES
     device: str = "cpu"
-    batch_size: int = PICTURES_AT_ONCE
+    batch_size: int | None = None
     cache: Path | None = None
     skip_bad: bool = False
 
@@ -118,7 +118,7 @@ def _check_settings(settings: EvaluationSettings) -> None:
         raise ConfigError(f"group size K = {settings.k} is not positive", "use --groups 5")
     if settings.resamples < 1:
         raise ConfigError(f"{settings.resamples} resamples are not enough", "use --resamples 2000")
-    if settings.batch_size < 1:
+    if settings.batch_size is not None and settings.batch_size < 1:
         raise ConfigError(
             f"batch size {settings.batch_size} is not positive", "use --batch-size 64"
         )
