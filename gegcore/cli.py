@@ -8,12 +8,21 @@ import sys
 from collections.abc import Sequence
 
 from gegcore import __version__
-from gegcore.commands import archive, doctor, import_xmodaler, prepare, run, setup_spice
+from gegcore.commands import (
+    archive,
+    doctor,
+    evaluate,
+    import_xmodaler,
+    prepare,
+    run,
+    setup_spice,
+)
 from gegcore.errors import GegError, TrainingInterrupted
 
 COMMANDS = (
     prepare,
     run,
+    evaluate,
     import_xmodaler,
     archive,
     setup_spice,

@@ -86,8 +86,11 @@ class ClipModel(nn.Module):
         return state.hexdigest()[:16]
 
     @torch.no_grad()
-    def encode_images(self, images: Pictures) -> Tensor:
+    def encode_images(self, images: Pictures, batch_size: int = _IMAGES_PER_BATCH) -> Tensor:
         """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
+
+        Args:
+            batch_size: pictures that go through the network at once.
 
         Raises:
             DataError: no pictures, or an array that is not uint8 `(B, H, W, 3)`.
@@ -102,8 +105,8 @@ class ClipModel(nn.Module):
                 "pass uint8 RGB pixels of shape (B, H, W, 3)",
             )
         parts = []
-        for start in range(0, len(images), _IMAGES_PER_BATCH):
-            batch = self._prepare(images[start : start + _IMAGES_PER_BATCH])
+        for start in range(0, len(images), batch_size):
+            batch = self._prepare(images[start : start + batch_size])
             features = self.model.encode_image(batch.to(self.device))
             parts.append(F.normalize(features.float(), dim=-1))
         return torch.cat(parts)

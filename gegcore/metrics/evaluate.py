@@ -26,12 +26,18 @@ from gegcore.metrics.meteor import shared_meteor
 from gegcore.metrics.retrieval import TIE_RULE, retrieval_ranks
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import score_spice, spice_problem
-from gegcore.metrics.tokenized import check_captions, tokenize_captions
+from gegcore.metrics.tokenized import Tokenized, check_captions, tokenize_captions
 from gegcore.metrics.truth import truth_scores
 from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Statistic, bootstrap
 from gegcore.metrics.words import word_scores
 
 RECALL_AT = (1, 5, 10)
+
+OF_PICTURES = (
+    *(f"R@{k}" for k in RECALL_AT),
+    *("GEG-Avg", "GEG-Min", "bag R@1", "CLIPScore", "RefCLIPScore", "CIDErBtw", "DisWordRate"),
+)
+"""Metrics that need embeddings of the pictures, or the groups made from them."""
 
 
 @dataclass(frozen=True)
@@ -98,53 +104,68 @@ def evaluate_captions(
     index = positions(captions, image_ids, table.images)
     shared_meteor().start()  # It loads while CLIP encodes.
     said = list(captions.values())
-    scores, missing = _of_words(captions, references, index, groups, spice)
+    given = tokenize_captions(captions, references)
+    scores, missing = _of_words(captions, references, given, spice)
+    scores |= _of_group_words(given, index, groups, missing)
     scores |= _of_embeddings(clip_model.encode_texts(said).cpu(), table, index, groups)
     for label, (judge, judged) in (judges or {}).items():
         scores |= judge_scores(label, judge, said, judged.images, index, groups)
     if scenes is not None:
         scores |= truth_scores(captions, scenes)
-    metrics = {
-        name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
-        for name, found in bootstrap(scores.statistics, seed, resamples).items()
+    retrieval = {
+        "clip": clip_model.name,
+        "clip_digest": clip_model.digest,
+        "images": len(table.images),
+        "K": groups.k,
+        "groups": asdict(groups.source) if groups.source else None,
     }
-    columns = {"image_id": list(captions), "caption": said, **scores.per_caption}
-    signature = _signature(clip_model, groups, len(said), len(table.images), seed, resamples)
-    return Evaluation(
-        metrics,
-        pd.DataFrame(columns),
-        {**scores.signature, **signature},
-        dict(scores.statistics),
-        missing,
-    )
+    return _evaluation(captions, scores, missing, retrieval, seed, resamples)
+
+
+def evaluate_words(
+    captions: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
+    spice: bool = True,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """As `evaluate_captions`, without pictures: the metrics of words alone."""
+    check_captions(captions, references)
+    shared_meteor().start()  # It loads while the captions are tokenised.
+    given = tokenize_captions(captions, references)
+    scores, missing = _of_words(captions, references, given, spice)
+    return _evaluation(captions, scores, missing, {}, seed, resamples)
 
 
 def _of_words(
     captions: Mapping[Any, str],
     references: Mapping[Any, Sequence[str]],
-    index: Tensor,
-    groups: SimilarGroups,
+    given: Tokenized,
     spice: bool,
 ) -> tuple[Scores, dict[str, str]]:
     """Metrics that read words only, and which of them could not be had."""
-    given, missing = tokenize_captions(captions, references), {}
-    scores = score_tokenized(given).scores()
+    scores, missing = score_tokenized(given).scores(), {}
     if not spice:
         missing["SPICE"] = "it was not asked for"
     elif problem := spice_problem():
         missing["SPICE"] = problem
     else:
         scores |= score_spice(captions, references)
-    scores |= word_scores(given.captions)
+    return scores | word_scores(given.captions), missing
+
+
+def _of_group_words(
+    given: Tokenized, index: Tensor, groups: SimilarGroups, missing: dict[str, str]
+) -> Scores:
+    """Metrics that read what is said of similar images; if it cannot be had, says so."""
     row = torch.full((len(groups.index),), -1)  # of each image of the split
     row[index] = torch.arange(len(index))
     members = row[groups.index[index]]
     if bool((members < 0).any()):
         for name in ("CIDErBtw", "DisWordRate"):
             missing[name] = "it needs references of all images of the groups: caption all of them"
-    else:
-        scores |= group_word_scores(given, members)
-    return scores, missing
+        return Scores({})
+    return group_word_scores(given, members)
 
 
 def _of_embeddings(
@@ -209,22 +230,27 @@ def positions(captions: Mapping[Any, str], image_ids: Sequence[Hashable], images
     return torch.tensor([position[image] for image in captions])
 
 
-def _signature(
-    clip_model: DualEncoder,
-    groups: SimilarGroups,
-    captions: int,
-    images: int,
+def _evaluation(
+    captions: Mapping[Any, str],
+    scores: Scores,
+    missing: dict[str, str],
+    retrieval: dict[str, Any],
     seed: int,
     resamples: int,
-) -> dict[str, Any]:
-    return {
-        "clip": clip_model.name,
-        "clip_digest": clip_model.digest,
-        "captions": captions,
-        "images": images,
-        "K": groups.k,
-        "groups": asdict(groups.source) if groups.source else None,
+) -> Evaluation:
+    """Intervals, table and signature; `retrieval` is what the signature says of embeddings."""
+    metrics = {
+        name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
+        for name, found in bootstrap(scores.statistics, seed, resamples).items()
+    }
+    said = {"image_id": list(captions), "caption": list(captions.values())}
+    signature = {
+        **scores.signature,
+        **retrieval,
+        "captions": len(captions),
         "interval": f"{LEVEL:.0%} percentile bootstrap over images",
         "resamples": resamples,
         "seed": seed,
     }
+    table = pd.DataFrame({**said, **scores.per_caption})
+    return Evaluation(metrics, table, signature, dict(scores.statistics), missing)

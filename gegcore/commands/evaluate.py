@@ -1,0 +1,101 @@
+"""`gegcore evaluate`: every metric of anybody's captions, with intervals."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+from gegcore.commands.options import Commands
+
+_EXAMPLE = """\
+captions.json is [{"image_id": 42, "caption": "a dog"}, ...], one such object a line, or a mapping
+of id to caption; refs.json holds COCO annotations or a mapping of id to a list of captions. 42 and
+"42" are the same image, whose picture is 42.jpg, 000042.png, COCO_val2014_000000000042.jpg, or the
+file that the annotations name.
+
+  gegcore evaluate captions.json --references refs.json --images pictures -o report.html
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a captions file with every metric, with intervals",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate.add_argument("captions", type=Path, metavar="CAPTIONS")
+    evaluate.add_argument("--references", type=Path, required=True, metavar="FILE")
+    evaluate.add_argument(
+        "--images", type=Path, metavar="DIR", help="pictures; without: metrics of language only"
+    )
+    evaluate.add_argument(
+        "--compare", type=Path, metavar="FILE", help="other captions of the same images"
+    )
+    evaluate.add_argument(
+        *("-o", "--output"),
+        type=Path,
+        action="append",
+        default=[],
+        metavar="REPORT",
+        help="write a report, .json, .md or .html (may be given several times; replaces the file)",
+    )
+    evaluate.add_argument(
+        "--clip",
+        default="ViT-B-32-quickgelu",
+        metavar="MODEL",
+        help="open_clip architecture, or scenes-clip (default: ViT-B-32-quickgelu, the paper's)",
+    )
+    evaluate.add_argument(
+        "--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)"
+    )
+    evaluate.add_argument(
+        "--groups", type=int, default=5, metavar="K", help="similar images a group (default: 5)"
+    )
+    evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    evaluate.add_argument("--resamples", type=int, default=2000, help="default: 2000")
+    evaluate.add_argument("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
+    evaluate.add_argument("--batch-size", type=int, help="pictures in CLIP at once")
+    evaluate.add_argument(
+        "--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)"
+    )
+    evaluate.add_argument(
+        "--skip-bad", action="store_true", help="leave bad input out, and list it"
+    )
+    evaluate.add_argument(
+        "--no-spice", action="store_true", help="leave out SPICE: minutes for new captions"
+    )
+    evaluate.set_defaults(function=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from gegcore.experiment.evaluate_files import EvaluationSettings, evaluate_files
+    from gegcore.metrics.spice_jars import user_cache
+    from gegcore.report.evaluation_page import report_format, write_report
+    from gegcore.report.evaluation_report import as_text
+
+    for path in arguments.output:
+        report_format(path)  # A wrong ending is noticed now, not after the work.
+    settings = EvaluationSettings(
+        clip=arguments.clip,
+        pretrained=arguments.pretrained,
+        k=arguments.groups,
+        seed=arguments.seed,
+        resamples=arguments.resamples,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+        cache=arguments.cache or user_cache(),
+        skip_bad=arguments.skip_bad,
+        spice=not arguments.no_spice,
+    )
+    report = evaluate_files(
+        arguments.captions, arguments.references, arguments.images, arguments.compare, settings
+    )
+    if isinstance(sys.stdout, io.TextIOWrapper):  # File names may have letters it lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    print(as_text(report))
+    for path in arguments.output:
+        write_report(report, path)
+        print(f"report: {path}")
