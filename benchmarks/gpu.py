@@ -4,8 +4,9 @@
 
 takes less than eight minutes and downloads nothing (random weights, see ``paper_size``). For each
 captioner: images per second of an SCST+GEG step and of an MLE step, where the time of the former
-goes, the share of the reward, peak memory, and whether anything between sampling and backward made
-the host wait for the device.
+goes, the share of the reward, peak memory, whether anything from the first word to backward made
+the host wait for the device, and how long decoding takes in three ways: with rows shared and
+dropped as captions differ and end, with constant shapes, and with these and a compiled step.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from benchmarks.paper_size import (
 )
 from gegcore.clip import ClipModel, WordToBpe
 from gegcore.data.features import FeatureBatch
-from gegcore.decoding import decode, said_mask, score
+from gegcore.decoding import compiled_step, decode, said_mask, score
 from gegcore.models import ARCHITECTURES, Captioner
 from gegcore.models.captioner import MAX_LENGTH
 from gegcore.provenance import git_revision
@@ -62,7 +63,7 @@ class Stage:
     gap: GroupEmbeddingGapReward
     precision: torch.dtype
     waits: list[str] = field(default_factory=list)
-    """Operations between sampling and backward that made the host wait."""
+    """Operations from the first word to backward that made the host wait."""
 
     @property
     def index(self) -> Tensor:
@@ -143,9 +144,9 @@ def scst_geg(model: Captioner, stage: Stage, optimiser: torch.optim.Optimizer) -
         model.eval()
         with phase("encode"), stage.autocast():
             memory = model.encode(stage.features)
-        with phase("decode"), stage.autocast():
-            tokens = decode(model, memory, samples=SAMPLES, greedy=True, noise=noise).tokens
         with stage.watch():
+            with phase("decode"), stage.autocast():
+                tokens = decode(model, memory, samples=SAMPLES, greedy=True, noise=noise).tokens
             after_sampling(phase, memory, tokens)
         with phase("optimiser"):
             optimiser.step()
@@ -184,7 +185,31 @@ def mle(model: Captioner, stage: Stage, optimiser: torch.optim.Optimizer) -> Ste
     return step
 
 
-def measure(name: str, stage: Stage, seconds: float) -> dict[str, Any]:
+def decoding_seconds(model: Captioner, stage: Stage, compiles: bool) -> dict[str, float]:
+    """Median seconds of decoding 5 samples and the greedy caption, in each way."""
+    model.eval()
+    with torch.no_grad(), stage.autocast():
+        memory = model.encode(stage.features)
+    ways: dict[str, dict[str, Any]] = {
+        "shared rows": {"in_place": False},
+        "constant shapes": {"in_place": True},
+    }
+    if compiles:
+        ways["compiled"] = {"step": compiled_step(model)}
+    found = {}
+    for name, options in ways.items():
+        seconds = []
+        for _ in range(7):
+            g = torch.Generator(stage.device).manual_seed(0)
+            start = stage.clock()
+            with stage.autocast():
+                decode(model, memory, SAMPLES, generator=g, **options)
+            seconds.append(stage.clock() - start)
+        found[name] = statistics.median(seconds[2:])  # the first ones warm up, or compile
+    return found
+
+
+def measure(name: str, stage: Stage, seconds: float, compiles: bool) -> dict[str, Any]:
     """Speed, phases and memory of one captioner."""
     if stage.device.type == "cuda":
         torch.cuda.empty_cache()
@@ -205,6 +230,7 @@ def measure(name: str, stage: Stage, seconds: float) -> dict[str, Any]:
         "scst_geg_images_per_second": images * rate,
         "mle_images_per_second": images * steps_per_second(imitate, stage, seconds),
         "phases": phases,
+        "decoding_seconds": decoding_seconds(model, stage, compiles),
         "reward_share": rewards / sum(phases.values()),
         "host_waits": waits,
         "peak_memory_gib": torch.cuda.max_memory_allocated(stage.device) / 2**30 if cuda else None,
@@ -233,13 +259,17 @@ def seconds_by_phase(step: Step, stage: Stage, repeat: int = 5) -> dict[str, flo
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    print(f"{'captioner':16}{'SCST+GEG':>12}{'MLE':>12}{'reward':>9}{'GiB':>7}  waits")
+    ways = list(rows[0]["decoding_seconds"])
+    heads = "".join(f"{way:>17}" for way in ways)
+    print(f"{'captioner':16}{'SCST+GEG':>12}{'MLE':>12}{'reward':>9}{'GiB':>7}  waits{heads}")
     for row in rows:
         memory = "" if row["peak_memory_gib"] is None else f"{row['peak_memory_gib']:.1f}"
         waits = "" if row["host_waits"] is None else f"{len(row['host_waits'])}"
         print(
             f"{row['model']:16}{row['scst_geg_images_per_second']:8.1f} i/s"
-            f"{row['mle_images_per_second']:8.1f} i/s{row['reward_share']:9.1%}{memory:>7}  {waits}"
+            f"{row['mle_images_per_second']:8.1f} i/s{row['reward_share']:9.1%}"
+            f"{memory:>7}  {waits:5}"
+            + "".join(f"{1e3 * row['decoding_seconds'][way]:14.1f} ms" for way in ways)
         )
 
 
@@ -251,6 +281,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10, help="of each speed (default: 10)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
     parser.add_argument("--clip", default="ViT-B-32-quickgelu", help="open_clip architecture")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     chosen = parser.parse_args()
     if chosen.device.startswith("cuda") and not torch.cuda.is_available():
@@ -278,7 +309,10 @@ def main() -> None:
     }
     print(", ".join(f"{name} {value}" for name, value in setting.items()))
     names = args.models or list(ARCHITECTURES)
-    rows = [measure(name, stage, args.seconds) for name in tqdm(names, desc="captioners")]
+    rows = [
+        measure(name, stage, args.seconds, not args.no_compile)
+        for name in tqdm(names, desc="captioners")
+    ]
     show(rows)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

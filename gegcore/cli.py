@@ -8,9 +8,16 @@ import sys
 from collections.abc import Sequence
 
 from gegcore import __version__
-from gegcore.commands import archive, evaluate, import_xmodaler, prepare, run, setup_spice
+from gegcore.commands import (
+    archive,
+    doctor,
+    evaluate,
+    import_xmodaler,
+    prepare,
+    run,
+    setup_spice,
+)
 from gegcore.errors import GegError, TrainingInterrupted
-from gegcore.profiles import profile_names
 
 COMMANDS = (
     prepare,
@@ -19,6 +26,7 @@ COMMANDS = (
     import_xmodaler,
     archive,
     setup_spice,
+    doctor,
 )
 """In the order of `gegcore --help`."""
 
@@ -52,8 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     listing = commands.add_parser("profiles", help="list the profiles")
-    listing.set_defaults(function=lambda _: print("\n".join(profile_names())))
+    listing.set_defaults(function=_list_profiles)
     return parser
+
+
+def _list_profiles(_: argparse.Namespace) -> None:
+    from gegcore.profiles import profile_names
+
+    print("\n".join(profile_names()))
 
 
 if __name__ == "__main__":

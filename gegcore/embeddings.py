@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,11 +18,24 @@ from gegcore.errors import DataError
 from gegcore.progress import track
 from gegcore.storage import digest
 
-if TYPE_CHECKING:
-    from gegcore.clip import ClipModel
-
 _CHUNK = 256
 _FILES = ("images", "captions", "caption_image")
+
+
+class DualEncoder(Protocol):
+    """Embeds pictures and captions in one space: CLIP, VSE++."""
+
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """Of the weights."""
+
+    def encode_images(self, images: Any) -> Tensor:
+        """Pictures uint8 RGB `(B, H, W, 3)` -> `(B, E)`, L2-normalised."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Captions `(M,)` -> `(M, E)`, L2-normalised."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,12 @@ class EmbeddingTable:
 
 
 def embed_dataset(
-    clip: ClipModel, dataset: CaptionDataset, directory: Path | str | None = None
+    clip: DualEncoder, dataset: CaptionDataset, directory: Path | str | None = None
 ) -> EmbeddingTable:
     """Embed all pictures and captions of a split, or open the stored table if it is current.
 
     Args:
-        clip: a frozen CLIP.
+        clip: a frozen CLIP, or another dual encoder.
         dataset: one split.
         directory: where to keep the table; a table there made by the same CLIP from the same
             captions and pictures is opened instead of computed.
@@ -95,7 +108,7 @@ def _in_chunks(items: Any, encode: Any, description: str) -> Tensor:
     return torch.cat([encode(chunk).cpu() for chunk in track(chunks, description)])
 
 
-def _source(clip: ClipModel, dataset: CaptionDataset) -> dict[str, str]:
+def _source(clip: DualEncoder, dataset: CaptionDataset) -> dict[str, str]:
     records = dataset.records
     if len(records) == 0:
         raise DataError(

@@ -28,7 +28,7 @@ def finish(objective: str) -> None:
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("", "prepare", "run", "import-xmodaler", "archive", "profiles"):
+    for command in ("", "prepare", "run", "import-xmodaler", "archive", "doctor", "profiles"):
         with pytest.raises(SystemExit) as stopped:
             main([command, "--help"] if command else ["--help"])
         assert stopped.value.code == 0

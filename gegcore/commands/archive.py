@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from gegcore.commands.options import Commands, add_profile
-from gegcore.profiles import load_profile
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -19,6 +18,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _archive(arguments: argparse.Namespace) -> None:
+    from gegcore.profiles import load_profile
+
     profile = load_profile(arguments.profile)
     from gegcore.report.archive import archive
 

@@ -62,6 +62,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)"
     )
     evaluate.add_argument(
+        "--no-spice", action="store_true", help="leave SPICE out: it takes minutes at first"
+    )
+    evaluate.add_argument(
         "--skip-bad", action="store_true", help="leave bad input out, and list it"
     )
     evaluate.set_defaults(function=_evaluate)
@@ -84,6 +87,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         batch_size=arguments.batch_size,
         cache=arguments.cache or user_cache(),
+        spice=not arguments.no_spice,
         skip_bad=arguments.skip_bad,
     )
     report = evaluate_files(

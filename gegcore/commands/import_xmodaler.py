@@ -10,7 +10,6 @@ import yaml
 
 from gegcore.commands.options import Commands, add_profile
 from gegcore.errors import ConfigError
-from gegcore.profiles import load_profile
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -34,6 +33,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
+    from gegcore.profiles import load_profile
+
     profile = load_profile(arguments.profile)
     settings = dict(_setting(text) for text in arguments.set)
     from gegcore.experiment.import_xmodaler import import_xmodaler

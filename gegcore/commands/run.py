@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from gegcore.commands.options import Commands, add_profile
-from gegcore.profiles import load_profile
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -23,6 +22,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from gegcore.profiles import load_profile
+
     profile = load_profile(arguments.profile)
     from gegcore.experiment import run_experiment
     from gegcore.training.distributed import finish

@@ -7,7 +7,7 @@ Notation: B images, S captions per image, T words, V vocabulary, R rows of the m
 """
 
 from gegcore.decoding.beam import beam_search
-from gegcore.decoding.growth import Decoded
+from gegcore.decoding.growth import Decoded, compiled_step
 from gegcore.decoding.policy import (
     block_repeats,
     forbidden_ids,
@@ -24,6 +24,7 @@ __all__ = [
     "Decoded",
     "beam_search",
     "block_repeats",
+    "compiled_step",
     "decode",
     "forbidden_ids",
     "hide",

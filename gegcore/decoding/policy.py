@@ -37,7 +37,8 @@ def forbidden_ids(forbid: Collection[int], logits: Tensor) -> Tensor:
     if wrong := [i for i in forbid if not END < i < vocab_size]:
         fix = f"give ids from 1 to {vocab_size - 1}; {END} ends captions"
         raise ConfigError(f"cannot forbid token ids {wrong}", fix)
-    return torch.tensor(sorted(forbid), dtype=torch.long, device=logits.device)
+    # Not blocking: a GPU need not be waited for.
+    return torch.tensor(sorted(forbid), dtype=torch.long).to(logits.device, non_blocking=True)
 
 
 def hide(logits: Tensor, forbidden: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gegcore.decoding.growth import Captions, Decoded, grow
+from gegcore.decoding.growth import Captions, Decoded, Step, grow, grow_in_place
 from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
@@ -32,6 +32,8 @@ def decode(
     top_p: float = 1.0,
     no_repeat_ngram: int = 0,
     noise: Tensor | None = None,
+    in_place: bool | None = None,
+    step: Step | None = None,
 ) -> Decoded:
     """Caption every image greedily (first) and by independent draws, in one batch.
 
@@ -57,6 +59,10 @@ def decode(
         no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
         noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
             ``generator`` if not given. Shapes: (B, samples, max_len) float64.
+
+        in_place: constant shapes and no waiting for the device (``grow_in_place``); by default on
+            a GPU. Tokens then always have ``max_len`` steps.
+        step: used instead of ``model.step`` in this case; see ``compiled_step``.
 
     Raises:
         ConfigError: nothing to decode, or an argument out of range.
@@ -88,7 +94,12 @@ def decode(
             said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
 
-    return grow(model, memory, samples + greedy, max_len, forbid, no_repeat_ngram, say)
+    copies = samples + greedy
+    if in_place is None:
+        in_place = step is not None or noise.is_cuda
+    if in_place:
+        return grow_in_place(model, memory, copies, max_len, forbid, no_repeat_ngram, say, step)
+    return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say)
 
 
 def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: float) -> None:

@@ -6,7 +6,9 @@ from safetensors.torch import load_file
 
 from gegcore.experiment.train import new_captioner
 from gegcore.experiment.validation import greedy_captions
+from gegcore.judges import judge_split
 from gegcore.metrics.evaluate import evaluate_captions
+from gegcore.metrics.spice import spice_problem
 from gegcore.prepare import Materials
 from gegcore.provenance import code_digest, environment
 from gegcore.runs import RunFolder
@@ -16,13 +18,19 @@ from gegcore.storage import atomic_write, digest, read_json, sha256_file, write_
 def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder:
     """Caption the test split greedily and score the captions; nothing to do if current.
 
+    Every metric is computed, under the judges of the embedded world too; without the programs
+    of SPICE, all but SPICE. When they are there, the captions are scored again, not trained.
+
     Writes `captions.json` (COCO results format), `metrics.json`, `per_caption.parquet` and
     `provenance.json` into the run folder, `evaluation.json` last.
     """
+    judges = judge_split(materials.data["test"], materials.folder, materials.device)
     key = digest(
         {
             "checkpoint": sha256_file(run.checkpoint),
             "materials": materials.digest(),
+            "judges": {label: judge.digest for label, (judge, _) in judges.items()},
+            "spice": spice_problem() is None,
             "resamples": materials.profile.resamples,
             "code": code_digest("gegcore.experiment.evaluate"),
         }
@@ -45,13 +53,21 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
         materials.tables["test"],
         [record.image_id for record in records],
         materials.groups["test"],
+        judges=judges,
+        scenes={
+            record.image_id: materials.data["test"].scene(index)
+            for index, record in enumerate(records)
+        },
         resamples=materials.profile.resamples,
     )
     rows = [{"image_id": image, "caption": caption} for image, caption in captions.items()]
     write_json(run.file("captions.json"), rows)
     with atomic_write(run.file("per_caption.parquet"), "wb") as stream:
         result.per_caption.to_parquet(stream)
-    write_json(run.file("metrics.json"), {"metrics": result.metrics, "signature": result.signature})
+    write_json(
+        run.file("metrics.json"),
+        {"metrics": result.metrics, "missing": result.missing, "signature": result.signature},
+    )
     training = read_json(run.file("training.json"))
     write_json(
         run.file("provenance.json"),

@@ -16,20 +16,27 @@ from gegcore.errors import ConfigError, DataError, MissingDependencyError
 from gegcore.experiment.embed_files import embed_pictures, embed_texts
 from gegcore.groups import GroupSource, SimilarGroups, similar_groups
 from gegcore.metrics.captions_file import References, read_captions, read_references
-from gegcore.metrics.evaluate import RECALL_AT, Evaluation, evaluate_captions
+from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.image_folder import ImageFolder
 from gegcore.metrics.image_ids import ImageId, matches
 from gegcore.metrics.language import score_tokenized
 from gegcore.metrics.meteor import shared_meteor
+from gegcore.metrics.significance import compare as compare_statistics
 from gegcore.metrics.skipped import Skips
+from gegcore.metrics.spice import score_spice, spice_problem
 from gegcore.metrics.tokenized import tokenize_captions
-from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Difference, bootstrap, paired_difference
+from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, bootstrap
+from gegcore.metrics.words import word_scores
 from gegcore.report.evaluation_report import EvaluationReport, Source
+from gegcore.report.every_metric import FAMILIES
 from gegcore.storage import digest, sha256_file
 
 Captions = dict[ImageId, str]
 
-_NO_PICTURES = "needs the pictures: --images DIR"
+_OF_PICTURES = (
+    *FAMILIES["The CLIP of the reward"],
+    *FAMILIES["Against what people say of similar images"],
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class EvaluationSettings:
         device: of CLIP.
         batch_size: pictures in CLIP at once; None: as many as suit the device.
         cache: where embeddings are kept; None: nowhere.
+        spice: compute SPICE, which takes minutes where captions are new.
         skip_bad: leave bad input out and list it, instead of stopping at it.
     """
 
@@ -55,6 +63,7 @@ class EvaluationSettings:
     device: str = "cpu"
     batch_size: int | None = None
     cache: Path | None = None
+    spice: bool = True
     skip_bad: bool = False
 
 
@@ -98,7 +107,10 @@ def evaluate_files(
     else:
         pictures = ImageFolder(images).find(said[0], truth.files, skips)
         found = _with_pictures(said, truth, pictures, settings, skips)
-    differences = _differences(found, settings) if compare is not None else {}
+    differences = {}
+    if compare is not None:
+        first, second = (each.statistics for each in found)
+        differences = compare_statistics(first, second, settings.seed, settings.resamples)
     scored = [truth.captions[image] for image in found[0].per_caption["image_id"]]
     return EvaluationReport(
         evaluation=found[0],
@@ -185,8 +197,9 @@ def _with_pictures(
             table,
             images,
             groups,
-            settings.seed,
-            settings.resamples,
+            spice=settings.spice,
+            seed=settings.seed,
+            resamples=settings.resamples,
         )
         for captions in said
     ]
@@ -222,7 +235,15 @@ def _language_only(
 ) -> Evaluation:
     """The metrics of captions and references alone."""
     shared_meteor().start()  # It loads while the captions are tokenised.
-    scores = score_tokenized(tokenize_captions(captions, references)).scores()
+    given, missing = tokenize_captions(captions, references), {}
+    scores = score_tokenized(given).scores()
+    if not settings.spice:
+        missing["SPICE"] = "it was not asked for"
+    elif problem := spice_problem():
+        missing["SPICE"] = problem
+    else:
+        scores |= score_spice(captions, references)
+    scores |= word_scores(given.captions)
     metrics = {
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
         for name, found in bootstrap(scores.statistics, settings.seed, settings.resamples).items()
@@ -237,18 +258,5 @@ def _language_only(
         "resamples": settings.resamples,
         "seed": settings.seed,
     }
-    names = (*(f"R@{k}" for k in RECALL_AT), "GEG-Avg", "GEG-Min")
-    missing = dict.fromkeys(names, _NO_PICTURES)
+    missing |= dict.fromkeys(_OF_PICTURES, "pictures were not given, --images DIR")
     return Evaluation(metrics, table, signature, dict(scores.statistics), missing)
-
-
-def _differences(
-    found: Sequence[Evaluation], settings: EvaluationSettings
-) -> dict[str, Difference]:
-    """The first captions file minus the second, metric by metric."""
-    first, second = (each.statistics for each in found)
-    return {
-        name: paired_difference(first[name], second[name], settings.seed, settings.resamples)
-        for name in first
-        if name in second
-    }

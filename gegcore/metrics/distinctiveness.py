@@ -1,4 +1,4 @@
-"""GEG-Avg and GEG-Min of captions (Sec. 3.3, Eq. 3-4) within their similar-image groups."""
+"""Captions within their similar-image groups: GEG-Avg, GEG-Min (Eq. 3-4), retrieval."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from gegcore.errors import DataError
 from gegcore.gap import GroupGap, group_embedding_gap
 from gegcore.groups import SimilarGroups
+from gegcore.metrics.retrieval import TIE
 
 _CHUNK = 4096
 
@@ -48,3 +49,24 @@ def caption_gaps(
         return GroupGap(empty, empty)
     average, minimum = zip(*gaps, strict=True)
     return GroupGap(torch.cat(average), torch.cat(minimum))
+
+
+def bag_ranks(
+    text_emb: Tensor, image_emb: Tensor, image_index: Tensor, groups: SimilarGroups
+) -> Tensor:
+    """Rank `(M,)` of each caption's own image in its bag: itself and its K similar images.
+
+    Ties count against the caption, as in `retrieval_ranks`. A caption is nearest to its own image
+    in the bag exactly if its GEG-Min is positive.
+
+    Args:
+        text_emb: captions `(M, E)`, L2-normalised.
+        image_emb: all images of the split `(N, E)`, L2-normalised.
+        image_index: `(M,)` int64, position of each caption's image.
+        groups: the K similar images of each of the N images.
+    """
+    text, images = text_emb.double(), image_emb.double()
+    own = torch.linalg.vecdot(text, images[image_index])
+    members = images[groups.index[image_index.to(groups.index.device)].to(images.device)]
+    others = torch.linalg.vecdot(text[:, None], members)
+    return (others >= own[:, None] - TIE).sum(dim=1)

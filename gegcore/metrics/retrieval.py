@@ -10,8 +10,8 @@ from gegcore.errors import DataError
 _BLOCK_ELEMENTS = 1 << 24
 """Similarities held at once (128 MiB of float64)."""
 
-# Rounding of an inner product of unit vectors in float64; closer scores are equal scores.
-_TIE = 1e-9
+TIE = 1e-9
+"""Rounding of an inner product of unit vectors in float64; closer scores are equal scores."""
 
 TIE_RULE = "images that tie with the own image are ranked before it"
 
@@ -47,7 +47,7 @@ def retrieval_ranks(
     for start in range(0, len(text_emb), rows):
         scores = text_emb[start : start + rows].double() @ images.T  # (b, N)
         own = scores.gather(1, image_index[start : start + rows, None].to(scores.device))
-        lower = (scores < own - _TIE).sum(dim=1)
+        lower = (scores < own - TIE).sum(dim=1)
         ranks.append(len(images) - 1 - lower)
     return torch.cat(ranks)
 

@@ -15,7 +15,6 @@ import numpy as np
 from gegcore.errors import DataError, MissingDependencyError, ToolError
 from gegcore.metrics import ptb
 from gegcore.metrics.java import LineProcess, java_command, java_executable
-from gegcore.metrics.language import check_captions
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
 from gegcore.metrics.spice_jars import (
@@ -26,6 +25,7 @@ from gegcore.metrics.spice_jars import (
     missing_jars,
     user_cache,
 )
+from gegcore.metrics.tokenized import check_captions
 from gegcore.metrics.uncertainty import Statistic
 from gegcore.progress import track
 
@@ -43,8 +43,8 @@ _MOST_THREADS = 8  # Each needs memory for its sentence.
 
 
 def score_spice(
-    captions: Mapping[int, str],
-    references: Mapping[int, Sequence[str]],
+    captions: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
     cache: Path | None = None,
 ) -> Scores:
     """SPICE of one caption per image against its references, both as written (not tokenised).
@@ -99,7 +99,7 @@ def spice_problem() -> str | None:
 
 
 def _f_scores(
-    captions: Mapping[int, str], references: Mapping[int, Sequence[str]], memory: SpiceCache
+    captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], memory: SpiceCache
 ) -> list[float]:
     """F-score of each image. The order of its references counts: SPICE merges them in turn."""
     signature = spice_signature()

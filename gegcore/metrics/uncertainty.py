@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gegcore.errors import ConfigError, DataError
 
-RESAMPLES = 2000
+Key = TypeVar("Key", bound=Hashable)
+
+RESAMPLES = 10_000
 LEVEL = 0.95
 
 _BLOCK_ELEMENTS = 1 << 22
@@ -37,6 +39,27 @@ class Statistic:
         column = np.asarray(values, dtype=np.float64).reshape(-1, 1)
         return cls(np.hstack([column, np.ones_like(column)]), _quotient)
 
+    @classmethod
+    def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
+        """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
+        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _safe_quotient)
+
+    @classmethod
+    def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
+        """A metric that is no function of sums over images, such as a number of different words.
+
+        The bootstrap then resamples the influence of each image, so that its interval has the
+        jackknife's standard error, and the metric of the corpus itself is `value`.
+
+        Args:
+            value: the metric of all images.
+            without: the metric of all images but one, for each `(N,)`.
+
+        Source: efron1993introduction, Ch. 11.
+        """
+        left_out = np.asarray(without, dtype=np.float64)
+        return cls.mean(value + (len(left_out) - 1) * (left_out.mean() - left_out))
+
     def scaled(self, factor: float) -> Statistic:
         """The same metric times `factor` (100 in the paper's tables)."""
         return Statistic(self.parts, partial(_scaled, self.finish, factor))
@@ -48,6 +71,11 @@ class Statistic:
 
 def _quotient(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
+
+
+def _safe_quotient(sums: np.ndarray) -> np.ndarray:
+    nothing = sums[..., 1] == 0
+    return np.where(nothing, 0.0, sums[..., 0] / np.where(nothing, 1.0, sums[..., 1]))
 
 
 def _scaled(
@@ -71,7 +99,8 @@ class Difference(NamedTuple):
     Attributes:
         value: the difference.
         low, high: its 95 % percentile bootstrap interval.
-        p_value: two-sided, by inversion of that interval: below 0.05 when it excludes 0.
+        p_value: two-sided. `paired_difference` inverts that interval: below 0.05 when it excludes
+            0. `significance.compare` tests by permutation.
         n: images.
     """
 
@@ -96,7 +125,7 @@ def bootstrap(
 
     Source: efron1993introduction, Ch. 13; koehn2004statistical for corpus BLEU.
     """
-    drawn = _resample(statistics, seed, resamples)
+    drawn = resampled(statistics, seed, resamples)
     intervals = {}
     for name, statistic in statistics.items():
         low, high = _percentiles(drawn[name])
@@ -123,33 +152,51 @@ def paired_difference(
         name: side if isinstance(side, Statistic) else Statistic.mean(side)
         for name, side in (("a", a), ("b", b))
     }
-    drawn = _resample(pair, seed, resamples)
-    differences = drawn["a"] - drawn["b"]
-    low, high = _percentiles(differences)
+    drawn = resampled(pair, seed, resamples)
+    return difference_of(pair["a"], pair["b"], drawn["a"] - drawn["b"])
+
+
+def difference_of(a: Statistic, b: Statistic, resampled_differences: np.ndarray) -> Difference:
+    """A difference with the percentiles of its resamples `(R,)`."""
+    low, high = _percentiles(resampled_differences)
     # The smaller tail, the observed corpus counted as one of the resamples: never exactly 0.
-    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    p_value = min(1.0, 2 * (tail + 1) / (resamples + 1))
-    value = pair["a"].value() - pair["b"].value()
-    return Difference(value, low, high, p_value, len(pair["a"].parts))
+    below, above = (resampled_differences <= 0).sum(), (resampled_differences >= 0).sum()
+    p_value = min(1.0, 2 * (int(min(below, above)) + 1) / (len(resampled_differences) + 1))
+    return Difference(a.value() - b.value(), low, high, p_value, len(a.parts))
 
 
-def _resample(
-    statistics: Mapping[str, Statistic], seed: int, resamples: int
-) -> dict[str, np.ndarray]:
-    """Each metric of each resample, `(R,)`."""
+def resampled(
+    statistics: Mapping[Key, Statistic], seed: int, resamples: int
+) -> dict[Key, np.ndarray]:
+    """Each metric of each resample, `(R,)`.
+
+    Raises:
+        ConfigError, DataError: see `check_resampling`.
+    """
+    images = check_resampling(statistics.values(), resamples)
+    drawn: dict[Key, list[np.ndarray]] = {name: [] for name in statistics}
+    for counts in _counts(images, seed, resamples):
+        for name, statistic in statistics.items():
+            drawn[name].append(statistic.finish(counts @ statistic.parts))
+    return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
+
+
+def check_resampling(statistics: Iterable[Statistic], resamples: int) -> int:
+    """Number of images of the statistics.
+
+    Raises:
+        ConfigError: fewer than one resample.
+        DataError: no image, or metrics of different numbers of images.
+    """
     if resamples < 1:
         raise ConfigError(f"{resamples} resamples are not enough", "use 1,000 or more")
-    sizes = {len(statistic.parts) for statistic in statistics.values()}
+    sizes = {len(statistic.parts) for statistic in statistics}
     if len(sizes) != 1 or 0 in sizes:
         raise DataError(
             f"metrics of {sorted(sizes)} images cannot be resampled together",
             "score the same, non-empty set of images for each",
         )
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in statistics}
-    for counts in _counts(sizes.pop(), seed, resamples):
-        for name, statistic in statistics.items():
-            drawn[name].append(statistic.finish(counts @ statistic.parts))
-    return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
+    return sizes.pop()
 
 
 def _counts(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:

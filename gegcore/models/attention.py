@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
@@ -44,18 +45,26 @@ class SelfAttention(nn.Module):
         y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p, is_causal=causal)
         return self.out(y.transpose(1, 2).reshape(rows, length, width))
 
-    def step(self, x: Tensor, cache: Tensor, position: int) -> Tensor:
+    def step(self, x: Tensor, cache: Tensor, position: int | Tensor) -> Tensor:
         """Attend from the newest word to all words so far; writes its key and value to the cache.
 
-        With one query a row, sums beat products of tiny matrices.
+        With one query a row, sums beat products of tiny matrices. A position that is a tensor
+        (0-d) keeps all shapes constant: attention reads the whole cache and hides what is to come.
 
         Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d).
         """
         qkv = self.qkv(x).view(len(x), 3, self.heads, -1).transpose(0, 1)  # (3, R, H, d/H)
-        cache[:, position] = qkv[1:]
-        k, v = cache[:, : position + 1]
         q = qkv[0] / math.sqrt(qkv.shape[-1])
-        p = dropout((k * q).sum(-1).softmax(0), self.dropout, self.training)
+        if isinstance(position, Tensor):
+            cache.index_copy_(1, position.view(1), qkv[1:].unsqueeze(1).to(cache.dtype))
+            k, v = cache
+            to_come = torch.arange(len(k), device=x.device) > position
+            scores = (k * q).sum(-1).masked_fill(to_come[:, None, None], -torch.inf)
+        else:
+            cache[:, position] = qkv[1:]
+            k, v = cache[:, : position + 1]
+            scores = (k * q).sum(-1)
+        p = dropout(scores.softmax(0), self.dropout, self.training)
         return self.out((p.unsqueeze(-1) * v).sum(0).flatten(1))
 
 

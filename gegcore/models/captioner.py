@@ -47,6 +47,13 @@ class State(ABC):
         Shapes: rows (R',) long, positions among the current rows.
         """
 
+    def with_constant_shapes(self) -> State:
+        """The same state so that a step has the same shapes at every word, none of them data.
+
+        Nothing to do for states that do not grow. Called once, before the first step.
+        """
+        return self
+
 
 class Captioner(nn.Module, ABC):
     """A model that describes images; decoding and training know nothing else about it."""

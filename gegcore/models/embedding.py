@@ -44,12 +44,26 @@ class WordEmbedding(nn.Module):
             ConfigError: a caption longer than the table of positions.
         """
         end = start + tokens.shape[-1]
-        if end > len(self.positions):
+        self.check_length(end)
+        return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))
+
+    def one(self, tokens: Tensor, position: int | Tensor) -> Tensor:
+        """One word of every row. Shapes: tokens (R,) long, all at ``position`` -> (R, d).
+
+        A position that is a tensor (0-d) is not checked: its value is not known on the host.
+        """
+        if isinstance(position, Tensor):
+            place = self.positions.index_select(0, position.view(1))
+            return self.dropout(self.norm(self.embedding(tokens) + place))
+        return self(tokens.unsqueeze(1), position).squeeze(1)
+
+    def check_length(self, steps: int) -> None:
+        """Raise ConfigError if captions of this many steps exceed the table of positions."""
+        if steps > len(self.positions):
             raise ConfigError(
-                f"a caption of {end} steps exceeds max_positions={len(self.positions)}",
+                f"a caption of {steps} steps exceeds max_positions={len(self.positions)}",
                 "build the model with a larger max_positions, or decode with a smaller max_len",
             )
-        return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))
 
 
 class RegionEmbedding(nn.Module):

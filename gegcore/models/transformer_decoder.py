@@ -59,7 +59,12 @@ class KeyValueState(State):
     memory: KeyValueMemory
     rows: Rows
     cache: Tensor  # (layers, 2, max_len, R, H, d/H)
-    position: int = 0
+    position: int | Tensor = 0  # a tensor keeps the shapes of a step constant
+
+    def with_constant_shapes(self) -> KeyValueState:
+        # Zeros: what is to come is hidden, but a NaN would show through a weight of 0.
+        begin = torch.zeros((), dtype=torch.long, device=self.cache.device)
+        return KeyValueState(self.memory, self.rows, torch.zeros_like(self.cache), begin)
 
     def keep(self, rows: Tensor) -> KeyValueState:
         cache = self.cache.new_empty(*self.cache.shape[:3], len(rows), *self.cache.shape[4:])
@@ -104,7 +109,13 @@ class DecoderLayer(nn.Module):
         return self._think(self.look(queries, key_value, bias)).view_as(x)
 
     def step(
-        self, x: Tensor, key_value: Tensor, bias: Tensor, rows: Rows, cache: Tensor, position: int
+        self,
+        x: Tensor,
+        key_value: Tensor,
+        bias: Tensor,
+        rows: Rows,
+        cache: Tensor,
+        position: int | Tensor,
     ) -> Tensor:
         """One word of every row. Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d)."""
         said = self.self_attention.step(x, cache, position)
@@ -154,11 +165,13 @@ class DecoderStack(Captioner):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, KeyValueState]:
         assert isinstance(state, KeyValueState)
         memory, t = state.memory, state.position
-        x = self.words(tokens.unsqueeze(1), t).squeeze(1)
+        if isinstance(t, Tensor):
+            self.words.check_length(state.cache.shape[2])
+        x = self.words.one(tokens, t)
         layers = zip(self._layers, memory.keys_values, state.cache, strict=True)
         for layer, key_value, cache in layers:
             x = layer.step(x, key_value, memory.bias, state.rows, cache, t)
-        state.position += 1
+        state.position = t + 1
         return self.output(self.output_dropout(x)), state
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:

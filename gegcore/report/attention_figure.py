@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-
-from PIL import Image
 
 from gegcore.data.scenes.painter import paint
 from gegcore.report.attention import AttentionExample
+from gegcore.report.page import png_address
 
 _SIDE = 128
 _STRONGEST = 3
@@ -40,10 +37,11 @@ def attention_figure(example: AttentionExample, key: str) -> str:
     """
     largest = max((max(row) for row in example.weights), default=0.0) or 1.0
     everything = [1.0] * len(example.boxes)
+    pixels = png_address(paint(example.graph(), 2 * _SIDE))
     picture = (
         f'<svg viewBox="0 0 {_SIDE} {_SIDE}" role="img" aria-label="The picture and the '
         f'{len(example.boxes)} regions that the detector found"><defs><image id="{key}" '
-        f'width="{_SIDE}" height="{_SIDE}" href="{_pixels(example)}"/></defs><use href="#{key}"/>'
+        f'width="{_SIDE}" height="{_SIDE}" href="{pixels}"/></defs><use href="#{key}"/>'
         f"{_frames(example, everything, len(everything))}</svg>"
     )
     tiles = [f"<figure>{picture}<figcaption>all regions</figcaption></figure>"]
@@ -93,10 +91,3 @@ def _said(example: AttentionExample, word: str, row: tuple[float, ...]) -> str:
     across = ("left", "centre", "right")[min(2, int(3 * (x0 + x1) / 2))]
     down = ("top", "middle", "bottom")[min(2, int(3 * (y0 + y1) / 2))]
     return f"{word}: most weight, {row[first]:.0%}, on a region at the {down} {across}"
-
-
-def _pixels(example: AttentionExample) -> str:
-    buffer = io.BytesIO()
-    picture = Image.fromarray(paint(example.graph(), 2 * _SIDE))
-    picture.quantize(96).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

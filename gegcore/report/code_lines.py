@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from pathlib import Path
 
 from gegcore.errors import DataError
 from gegcore.provenance import PACKAGE
@@ -69,11 +68,6 @@ def ranges(lines: tuple[int, ...]) -> str:
         else:
             runs.append([line, line])
     return ", ".join(f"{a}" if a == b else f"{a}\N{EN DASH}{b}" for a, b in runs)
-
-
-def source_of(path: str) -> Path:
-    """The file that a ``CodeLines.path`` names."""
-    return PACKAGE.parent / path
 
 
 def _member(node: ast.AST, name: str, said: str, fix: str) -> ast.AST:

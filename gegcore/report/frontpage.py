@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gegcore.data.scenes.painter import paint
 from gegcore.data.scenes.world import ScenesDataset
 from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
+from gegcore.report.page import picture
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json, write_text
 
@@ -174,29 +172,17 @@ def example(profile: Profile, table: Sequence[Method]) -> str:
         said += _said(method.label, str(entry["caption"]), int(entry["rank"]), known)
         known |= set(str(entry["caption"]).split())
     strip = "".join(
-        _picture(paint(dataset.scene(row), 128), "Similar image: " + records[row].captions[0])
+        picture(paint(dataset.scene(row), 128), "Similar image: " + records[row].captions[0], 128)
         for row in similar
     )
-    first_picture = _picture(
-        paint(dataset.scene(target), 256), "Target image: " + records[target].captions[0]
+    first_picture = picture(
+        paint(dataset.scene(target), 256), "Target image: " + records[target].captions[0], 128
     )
     return (
         f'<figure class="geg-example"><div class="geg-target">{first_picture}</div>'
         f'<dl class="geg-captions">{said}</dl>'
         f'<div class="geg-similar"><p>Most easily confused with it</p>'
         f'<div class="geg-strip">{strip}</div></div></figure>'
-    )
-
-
-def _picture(array: np.ndarray, alt: str) -> str:
-    buffer = io.BytesIO()
-    picture = Image.fromarray(array)
-    picture.quantize(128).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<img class="dark-light" src="data:image/png;base64,{data}" '
-        f'alt="{html.escape(alt, quote=True)}" '
-        f'width="{picture.width}" height="{picture.height}">'
     )
 
 

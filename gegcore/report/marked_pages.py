@@ -12,6 +12,8 @@ number or picture on a page can be out of date.
 | `attention: MODEL` | pictures of stored attention, or how to make them |
 | `results: PROFILE OBJECTIVE` | stored results of all captioners |
 | `objectives: PROFILE MODEL` | stored results of all objectives |
+| `metrics: PROFILE MODEL OBJECTIVE...` | every metric of stored runs |
+| `signatures: PROFILE MODEL OBJECTIVE` | the programs and options behind them |
 | `recipes: OBJECTIVE` | how X-modaler trains them, `mle` or `scst` |
 | `speed: BENCHMARK` | what a benchmark measured |
 | `parameters: MODEL`, `published: MODEL` | counts at paper size: ours, X-modaler's |
@@ -33,6 +35,7 @@ from gegcore.report import attention_figure as looks
 from gegcore.report.attention import ATTENDING, AttentionRecord, command, read_attention
 from gegcore.report.code_lines import CodeLines, find_lines, ranges
 from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
+from gegcore.report.every_metric import every_metric_table, signature_list
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
@@ -58,7 +61,7 @@ PUBLISHED = {
 _MARK = re.compile(r"<!-- (\w+): (.*?) -->")
 
 
-MARKED = ("models/*.md", "objectives.md", "speed.md")
+MARKED = ("models/*.md", "metrics.md", "objectives.md", "speed.md")
 """Sources with marks, below `book/`."""
 
 
@@ -98,6 +101,8 @@ class MarkedPage:
             "attention": lambda model: attention_part(known(model), self.stored / "attention"),
             "results": self._results,
             "objectives": self._objectives,
+            "metrics": self._metrics,
+            "signatures": self._signatures,
             "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
             "speed": lambda name: _one_line(
                 speed_table(name, self.stored / "benchmarks")._repr_html_()
@@ -127,6 +132,14 @@ class MarkedPage:
     def _objectives(self, what: str) -> str:
         profile, model = what.split()
         return _one_line(objectives_table(self.stored / profile, model)._repr_html_())
+
+    def _metrics(self, what: str) -> str:
+        profile, model, *objectives = what.split()
+        return _one_line(every_metric_table(self.stored / profile, model, objectives)._repr_html_())
+
+    def _signatures(self, what: str) -> str:
+        profile, model, objective = what.split()
+        return _one_line(signature_list(self.stored / profile, model, objective)._repr_html_())
 
     def _diagram(self, name: str) -> str:
         if name not in DIAGRAMS:

@@ -158,14 +158,18 @@ def picture(array: np.ndarray, alt: str, colours: int = 96) -> str:
         alt: what it shows, for those who cannot see it.
         colours: of the palette; these scenes are flat, so that few are enough.
     """
-    buffer = io.BytesIO()
-    Image.fromarray(array).quantize(colours).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
     height, width = array.shape[:2]
     return (
-        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" '
+        f'<img src="{png_address(array, colours)}" alt="{html.escape(alt, quote=True)}" '
         f'width="{width}" height="{height}" loading="lazy" class="dark-light">'
     )
+
+
+def png_address(array: np.ndarray, colours: int = 96) -> str:
+    """A `data:` address that is the PNG itself: uint8 RGB `(H, W, 3)` in a palette."""
+    buffer = io.BytesIO()
+    Image.fromarray(array).quantize(colours).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def number(metric: str, value: float | None) -> str:

@@ -15,7 +15,7 @@ from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
 
 _OF_MODELS = ("CIDEr", "METEOR", "R@1", "GEG-Avg")
-_OF_OBJECTIVES = ("CIDEr", "R@1", "R@5", "GEG-Avg", "GEG-Min")
+_OF_OBJECTIVES = ("CIDEr", "R@1", "R@5", "GEG-Avg")
 _OF_PAPER = ("CIDEr", "R@1")
 
 

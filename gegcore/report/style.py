@@ -41,12 +41,15 @@ MARKERS: dict[str, str] = {
 }
 """Objective -> marker: colour is never the only difference."""
 
+FONT = "DejaVu Sans"
+"""Of all letters in figures; matplotlib carries it."""
+
 # A panel is as wide as a phone, so that its letters keep their size there; panels wrap.
 PANEL_INCHES = (3.9, 2.9)
 
 # Typed loosely: matplotlib lists its 300 keys in the type.
 _RC: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",

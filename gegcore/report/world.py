@@ -103,7 +103,7 @@ def retrieval_table(clip: ClipModel, embeddings: EmbeddingTable, dataset: Scenes
     }
     rows = [Row(f"Here: {clip.name}, {len(dataset.records):,} test images")]
     for name, (text, owner) in kinds.items():
-        rows.append(Row(name, _recalls(retrieval_ranks(text, embeddings.images, owner), owner)))
+        rows.append(Row(name, recall_cells(retrieval_ranks(text, embeddings.images, owner), owner)))
     rows.append(Row("Paper, Table 1: COCO, 5,000 test images, reference captions"))
     for row in TABLES[1].values():
         rows.append(Row(row.name, [Cell(number(m, value)) for m, value in row.values.items()]))
@@ -111,7 +111,7 @@ def retrieval_table(clip: ClipModel, embeddings: EmbeddingTable, dataset: Scenes
     return table([f"R@{k}" for k in _RECALLS], rows, caption, corner="Query")
 
 
-def _recalls(ranks: Tensor, owner: Tensor) -> list[Cell]:
+def recall_cells(ranks: Tensor, owner: Tensor) -> list[Cell]:
     """Recalls with intervals; captions of one image are drawn together."""
     count = torch.bincount(owner).clamp(min=1).numpy()
     parts = {}

@@ -21,7 +21,7 @@ def hinge_loss(scores: Tensor, margin: float = MARGIN, hardest: bool = True) -> 
     Returns:
         0-d mean over the batch.
 
-    Source: faghri2018vse, Eq. 5 (sum of hinges) and Eq. 6 (max of hinges).
+    Source: faghri2017vsepp, Eq. 5 (sum of hinges) and Eq. 6 (max of hinges).
     """
     right = scores.diagonal()
     itself = torch.eye(len(scores), dtype=torch.bool, device=scores.device)

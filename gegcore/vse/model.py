@@ -40,7 +40,7 @@ class VsePlusPlus(nn.Module):
     Args:
         words: of the captions it is trained on; others are read as UNK.
 
-    Source: faghri2018vse, Sec. 3.1.
+    Source: faghri2017vsepp, Sec. 3.1.
     """
 
     name = NAME

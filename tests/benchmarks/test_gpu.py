@@ -67,6 +67,11 @@ def test_steps_train(make: Any) -> None:
     assert stage.waits == []
 
 
+def test_decoding_is_timed_in_each_way() -> None:
+    found = gpu.decoding_seconds(small_model(), small_stage(), compiles=False)
+    assert list(found) == ["shared rows", "constant shapes"] and min(found.values()) > 0
+
+
 def test_no_gpu_is_an_error_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

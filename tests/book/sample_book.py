@@ -119,6 +119,7 @@ def make_project(root: Path, profile: Profile) -> None:
         "02_groups": "Similar groups",
         "03_train": "Train a model",
         "04_results": "Results",
+        "05_judges": "Judges",
     }
     for name, title in titles.items():
         nbformat.write(executed(title), str(root / "notebooks" / f"{name}.ipynb"))

@@ -31,6 +31,8 @@ PAGES = (
     "book/about",
     "book/generated/00_start",
     "book/generated/04_results",
+    "book/generated/05_judges",
+    "book/generated/metrics",
     "book/generated/runs/02-transformer-scst_geg-seed1",
 )
 MODELS = tuple(f"book/generated/models/{name}" for name in ("captioners", *ARCHITECTURES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,30 @@ import torch
 from metric_captions import HYPOTHESES, REFERENCES
 from torch.nn import functional as F
 
+from gegcore.data.scenes.world import ScenesDataset
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import DataError
 from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.judges import Judged
+from gegcore.metrics import evaluate as module
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.meteor import Meteor
 
 NAMES = [
     "CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L",
-    "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min",
+    "distinct-1", "distinct-2", "vocabulary", "repetition", "bad endings", "length",
+    "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min", "bag R@1", "CLIPScore", "RefCLIPScore",
+    "R@1 judge", "R@5 judge", "R@10 judge", "GEG-Avg judge", "GEG-Min judge",
+    "fact precision", "detail recall", "facts", "listener R@1",
 ]  # fmt: skip
 COLUMNS = [
     "image_id", "caption", "CIDEr", "METEOR", "ROUGE-L", "rank", "GEG-Avg", "GEG-Min", "similarity",
 ]  # fmt: skip
 # The order of the split is not that of the captions, and four images have no caption.
 IMAGE_IDS = [100, *reversed(HYPOTHESES), 101, 102, 103]
+
+
+WORLD = ScenesDataset("val", len(IMAGE_IDS))
 
 
 class LetterClip:
@@ -59,6 +69,9 @@ def _evaluate(**changes: Any) -> Evaluation:
         "table": table,
         "image_ids": IMAGE_IDS,
         "groups": _groups(len(IMAGE_IDS)),
+        "judges": {"judge": Judged(clip, replace(table, images=images.flip(-1)))},
+        "scenes": {image: WORLD.scene(i) for i, image in enumerate(IMAGE_IDS)},
+        "spice": False,
         "resamples": 200,
     }
     return evaluate_captions(**(arguments | changes))
@@ -80,7 +93,9 @@ def test_every_metric_has_a_value_and_an_interval(evaluation: Evaluation) -> Non
 
 def test_means_of_the_table_are_the_metrics(evaluation: Evaluation) -> None:
     table = evaluation.per_caption
-    assert list(table.columns) == COLUMNS
+    assert set(COLUMNS) <= set(table.columns)
+    numbers = table.drop(columns=["image_id", "caption"])
+    assert np.isfinite(numbers.to_numpy(dtype=float)).all()
     assert table["image_id"].tolist() == list(HYPOTHESES)
     assert table["caption"].tolist() == list(HYPOTHESES.values())
     for name in ("CIDEr", "ROUGE-L", "GEG-Avg", "GEG-Min"):
@@ -114,6 +129,31 @@ def test_signature_says_what_was_measured_with_what(evaluation: Evaluation) -> N
     assert signature["resamples"] == 200 and signature["seed"] == 0
     assert signature["groups"]["clip"] == "letters"
     assert "PTB" in signature["tokenizer"] and "1.5" in signature["METEOR"]
+
+
+def test_what_could_not_be_had_is_said(evaluation: Evaluation, meteor: Meteor) -> None:
+    assert set(evaluation.missing) == {"SPICE", "CIDErBtw", "DisWordRate"}
+    assert "caption all of them" in evaluation.missing["CIDErBtw"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "spice_problem", lambda: "no jars: gegcore setup-spice")
+        assert _evaluate(spice=True).missing["SPICE"] == "no jars: gegcore setup-spice"
+
+
+def test_captions_of_all_images_are_compared_with_their_groups_references(meteor: Meteor) -> None:
+    ids = list(HYPOTHESES)
+    images = F.normalize(torch.rand(len(ids), 32), dim=-1)
+    texts = LetterClip().encode_texts([REFERENCES[image][0] for image in ids])
+    table = EmbeddingTable(images, texts, torch.arange(len(ids)), {})
+    given = {"table": table, "groups": _groups(len(ids)), "judges": None, "scenes": None}
+    forward = _evaluate(**given, image_ids=ids)
+    assert set(forward.missing) == {"SPICE"} and "listener R@1" not in forward.metrics
+    assert forward.metrics["CIDErBtw"]["value"] < forward.metrics["CIDEr"]["value"]
+    assert list(forward.metrics["DisWordRate"]["ci95"])
+    # The order of the captions plays no part.
+    captions = dict(reversed(HYPOTHESES.items()))
+    backward = _evaluate(**given, image_ids=ids, captions=captions)
+    for name, metric in forward.metrics.items():
+        assert backward.metrics[name]["value"] == pytest.approx(metric["value"]), name
 
 
 def test_same_input_same_output(evaluation: Evaluation, meteor: Meteor) -> None:

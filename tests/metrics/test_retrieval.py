@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from gegcore.errors import DataError
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import SimilarGroups
-from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.metrics.distinctiveness import bag_ranks, caption_gaps
 from gegcore.metrics.retrieval import recall_at, retrieval_ranks
 
 
@@ -100,3 +100,23 @@ def test_groups_of_another_split_are_refused() -> None:
     groups = SimilarGroups(torch.zeros(4, 1, dtype=torch.long), torch.zeros(4, 1))
     with pytest.raises(DataError, match="groups of 4 images, embeddings of 6"):
         caption_gaps(torch.ones(1, 3), torch.ones(6, 3), torch.zeros(1).long(), groups)
+
+
+def test_in_its_bag_a_caption_wins_exactly_if_its_smallest_gap_is_positive() -> None:
+    generator = torch.Generator().manual_seed(3)
+    images = F.normalize(torch.randn(30, 4, generator=generator), dim=-1)
+    text = F.normalize(torch.randn(60, 4, generator=generator), dim=-1)
+    owner = torch.arange(60) % 30
+    index = torch.stack([torch.randperm(29, generator=generator)[:5] for _ in range(30)])
+    index = index + (index >= torch.arange(30)[:, None])  # never the image itself
+    groups = SimilarGroups(index, torch.zeros(30, 5))
+    ranks = bag_ranks(text, images, owner, groups)
+    gaps = caption_gaps(text, images, owner, groups).minimum
+    assert torch.equal(ranks == 0, gaps > 0) and 0 < int((ranks == 0).sum()) < 60
+    scores = text @ images.T
+    for m, image in enumerate(owner.tolist()):
+        own = scores[m, image]
+        assert ranks[m] == sum(bool(scores[m, other] > own) for other in index[image])
+    # All images alike: the caption ranks last.
+    same = images[:1].expand(30, -1)
+    assert bag_ranks(text, same, owner, groups).tolist() == [5] * 60

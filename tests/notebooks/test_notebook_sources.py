@@ -18,7 +18,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 def test_the_story_is_complete() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_start", "01_world", "02_groups", "03_train", "04_results",
+        "00_start", "01_world", "02_groups", "03_train", "04_results", "05_judges",
     ]  # fmt: skip
 
 

@@ -59,4 +59,8 @@ def test_training_and_results_pages(smoke_home: Path) -> None:
     page = run_notebook("04_results")
     assert "Not finished" not in page
     assert "GEG raises R@1 over SCST" in page
+    judges = run_notebook("05_judges")
+    for column in ("R@1 judge CLIP", "R@1 VSE++", "fact precision", "listener R@1"):
+        assert column in judges
+    assert "24.1" in judges  # the paper's VSE++
     assert load_profile("smoke").name in page

@@ -20,6 +20,7 @@ from gegcore.report.attention import ATTENDING, attention_record, read_attention
 from gegcore.report.attention_figure import attention_figure
 from gegcore.report.code_lines import find_lines, ranges
 from gegcore.report.diagram import Arrow, Box, Diagram, maths
+from gegcore.report.every_metric import FAMILIES, every_metric_table, signature_list
 from gegcore.report.marked_pages import (
     PUBLISHED,
     MarkedPage,
@@ -31,7 +32,7 @@ from gegcore.report.marked_pages import (
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.stored_runs import objectives_table, stored_table
 from gegcore.runs import RunFolder
-from gegcore.storage import write_json
+from gegcore.storage import read_json, write_json
 
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "book" / "models").glob("*.md"))
 SMOKE = load_profile("smoke")
@@ -293,3 +294,45 @@ def test_stored_objectives_are_set_beside_the_ablation_of_the_paper(tmp_path: Pa
     assert "17.4" in shown and "32.8" in shown  # its X-LAN+SCST+GEG-sole, Table 3
     with pytest.raises(DataError, match="no model"):
         objectives_table(folder, "show_and_tell")
+
+
+def test_every_metric_stands_in_its_family_with_what_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "objectives"
+    assert "No results" in every_metric_table(folder, "xlan", ["mle"])._repr_html_()
+    assert "<dt>" not in signature_list(folder, "xlan", "mle")._repr_html_()
+    for objective, names in {
+        "mle": ("CIDEr", "R@1", "repetition", "a new metric"),
+        "scst_geg": ("CIDEr", "R@1", "fact precision"),
+    }.items():
+        run = folder / f"xlan-{objective}-seed1"
+        metrics = {name: {"value": 12.25, "ci95": [11.5, 13.5], "n": 900} for name in names}
+        stored = {
+            "metrics": metrics,
+            "missing": {"SPICE": "run `gegcore setup-spice`"},
+            "signature": {"CIDEr": "n < 5", "groups": {"clip": "a"}},
+        }
+        write_json(run / "metrics.json", stored)
+        revision = {"git_revision": "fedcba9876543210"}
+        write_json(run / "provenance.json", {"trained": {}, "evaluated": revision})
+    shown = every_metric_table(folder, "xlan", ["mle", "scst", "scst_geg"])._repr_html_()
+    rows = re.findall(r'scope="row(?:group)?">([^<]+)</th>', shown)
+    assert rows == [
+        "Words, against the references", "CIDEr", "SPICE",
+        "The CLIP of the reward", "R@1",
+        "Truth, by the scene graphs", "fact precision",
+        "The words themselves", "repetition \N{DOWNWARDS ARROW}",
+        "Others", "a new metric",
+    ]  # fmt: skip
+    assert shown.count("12.2<small>[11.5, 13.5]") == 7 and shown.count(">n/a") == 5
+    assert "fedcba98" in shown and "900 test images" in shown and "setup-spice" in shown
+    signatures = signature_list(folder, "xlan", "mle")._repr_html_()
+    assert "<dt>CIDEr</dt><dd>n &lt; 5</dd>" in signatures and "clip a" in signatures
+    with pytest.raises(DataError, match="no objective"):
+        every_metric_table(folder, "xlan", ["sct"])
+
+
+def test_families_name_every_metric_of_an_evaluation_once() -> None:
+    members = [name for family in FAMILIES.values() for name in family]
+    assert len(set(members)) == len(members)
+    stored = read_json(Path("results/objectives/transformer-mle-seed1/metrics.json"))["metrics"]
+    assert set(stored) <= set(members)

@@ -97,8 +97,8 @@ def _moods() -> Iterable[tuple[str, Meaning]]:
     for time, texts in p.TIMES.items():
         for text in texts:
             yield text, _mood(("time", time))
-    for time, texts in p.CLEAR_AT.items():
-        for text in texts:
+    for time, skies in p.CLEAR_AT.items():
+        for text in skies:
             yield text, _mood(("weather", "clear"), ("time", time))
     yield p.SUNNY, _mood(("weather", "clear"), ("time", "day"))
     for weather, texts in p.WEATHERS.items():

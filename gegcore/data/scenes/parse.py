@@ -85,15 +85,15 @@ class _Reader:
     def _noun(self, text: str, entities: frozenset[str]) -> None:
         apart = _read_apart(text)
         self._state("thing", text, {("thing", key) for key in entities} | apart)
+        meant = entities | {atom[1] for atom in apart}
         for said, meaning in self.adjectives:
             (value,) = meaning.values
-            known = entities
+            known = meant
             if meaning.kind == "colour":
-                known = frozenset(key for key in entities if ENTITIES[key].recolour)
+                known = frozenset(key for key in meant if ENTITIES[key].recolour)
             kind = {"number": "count"}.get(meaning.kind, meaning.kind)
             stated: set[Atom] = {(kind, key, value) for key in known}
             self._state(meaning.kind, f"{said} {text}", stated)
-        meant = entities | {atom[1] for atom in apart}
         if self.relation and self.first:
             said, meaning = self.relation
             self._state("relation", f"{said} {text}", self._standing(meaning, meant))

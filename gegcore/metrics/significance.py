@@ -1,0 +1,92 @@
+"""Do two captions files of the same images differ? Paired bootstrap and permutation test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from gegcore.errors import ConfigError, DataError
+from gegcore.metrics.uncertainty import (
+    RESAMPLES,
+    Difference,
+    Statistic,
+    check_resampling,
+    difference_of,
+    resampled,
+)
+
+_BLOCK_ELEMENTS = 1 << 22
+"""Coins held at once (32 MiB)."""
+
+
+def compare(
+    a: Mapping[str, Statistic],
+    b: Mapping[str, Statistic],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Difference]:
+    """Each metric of captions `a` minus that of `b`, for the metrics that both have.
+
+    Intervals are those of the paired bootstrap, p-values of the permutation test, each from the
+    sufficient statistics of the corpus metric: BLEU and METEOR from summed counts, not from
+    averages of captions. All metrics share the same draws.
+
+    Args:
+        a, b: metric -> statistic, of the same images in the same order.
+
+    Raises:
+        ConfigError: fewer than one resample, or no metric in common.
+        DataError: no image, or different numbers of images.
+    """
+    names = [name for name in a if name in b]
+    if not names:
+        raise ConfigError("the two evaluations share no metric", "compare the same metrics")
+    sides = {("a", name): a[name] for name in names} | {("b", name): b[name] for name in names}
+    drawn = resampled(sides, seed, resamples)
+    p_values = permutation_test({name: (a[name], b[name]) for name in names}, seed, resamples)
+    return {
+        name: difference_of(a[name], b[name], drawn["a", name] - drawn["b", name])._replace(
+            p_value=p_values[name]
+        )
+        for name in names
+    }
+
+
+def permutation_test(
+    pairs: Mapping[str, tuple[Statistic, Statistic]], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, float]:
+    """Two-sided p-value of each pair of metrics, by approximate randomisation.
+
+    If both files were as good as each other, it would not matter which of the two captions of an
+    image is in which file. So they are swapped at random, image by image: the p-value is the share
+    of swaps after which the metrics differ at least as much as they do, the one seen counted.
+
+    Raises:
+        ConfigError: fewer than one resample.
+        DataError: no image, different numbers of images, or two different metrics.
+
+    Source: noreen1989computer; riezler2005pitfalls for corpus metrics.
+    """
+    images = check_resampling([s for pair in pairs.values() for s in pair], resamples)
+    for name, (a, b) in pairs.items():
+        if a.parts.shape != b.parts.shape:
+            raise DataError(f"metric '{name}' has two statistics", "compare a metric with itself")
+    seen = {name: abs(a.value() - b.value()) for name, (a, b) in pairs.items()}
+    as_far = dict.fromkeys(pairs, 0)
+    for coins in _coins(images, seed, resamples):
+        for name, (a, b) in pairs.items():
+            moved = coins @ (a.parts - b.parts)
+            first = a.finish(b.parts.sum(axis=0) + moved)
+            second = b.finish(a.parts.sum(axis=0) - moved)
+            # Rounding must not make a swap of equal captions count as less far.
+            as_far[name] += int((np.abs(first - second) >= seen[name] * (1 - 1e-9)).sum())
+    return {name: (count + 1) / (resamples + 1) for name, count in as_far.items()}
+
+
+def _coins(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """Which captions stay in their file, in blocks `(b, N)` of 0.0 and 1.0."""
+    generator = np.random.default_rng([seed, 1])  # not the draws of the bootstrap
+    rows = max(1, _BLOCK_ELEMENTS // images)
+    for start in range(0, resamples, rows):
+        yield generator.integers(2, size=(min(rows, resamples - start), images)).astype(np.float64)
