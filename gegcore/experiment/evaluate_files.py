@@ -27,7 +27,7 @@ from gegcore.storage import digest, sha256_file
 
 Captions = dict[ImageId, str]
 
-_NO_PICTURES = "needs the pictures: --images DIR"
+_NO_PICTURES = "pictures were not given, --images DIR"
 
 
 @dataclass(frozen=True)

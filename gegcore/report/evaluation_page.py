@@ -118,14 +118,18 @@ def _scores(report: EvaluationReport) -> Html:
     columns = headings(report)
     narrow = [name for name in columns[1:] if name != "95 % interval"]
     rows = []
-    for name, value, *rest in lines(report):
-        cells = [Cell(value, rest[0])]
-        if report.compared is not None:
-            there, difference, between, p_value = rest[1:]
-            sure = report.differences.get(name)
-            kind = "geg-best" if sure and sure.p_value < 0.05 else ""
-            cells += [Cell(there), Cell(difference, between, kind), Cell(p_value)]
-        rows.append(Row(name, cells))
+    for name, *cells in lines(report):
+        if not cells:
+            rows.append(Row(name))
+            continue
+        value, between, *compared = cells
+        shown = [Cell(value, between)]
+        if compared:
+            there, difference, span, p_value = compared
+            found = report.differences.get(name.partition(" (")[0])
+            kind = "geg-best" if found and found.p_value < 0.05 else ""
+            shown += [Cell(there), Cell(difference, span, kind), Cell(p_value)]
+        rows.append(Row(name, shown))
     bold = ["Bold: p below 0.05."] if report.compared is not None else []
     said = " ".join([*basis(report), *bold, *unavailable(report)])
     return table(narrow, rows, said, corner=columns[0])

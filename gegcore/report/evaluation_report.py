@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,12 @@ from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.image_ids import ImageId
 from gegcore.metrics.skipped import Skipped, some
 from gegcore.metrics.uncertainty import Difference
+from gegcore.report.every_metric import LOWER_IS_BETTER, families_of
 from gegcore.report.page import MINUS, interval, number, signed
 from gegcore.report.signatures import signature_line
+
+# Of captions from elsewhere nobody knows what they were rewarded by.
+_HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
 
 
 @dataclass(frozen=True)
@@ -63,20 +67,28 @@ def headings(report: EvaluationReport) -> list[str]:
 
 
 def lines(report: EvaluationReport) -> list[list[str]]:
-    """The table of all metrics as text, n/a where one could not be computed."""
+    """The table of all metrics as text, n/a where one could not be computed.
+
+    A row of one cell is the heading of those that follow.
+    """
+    names = [*report.evaluation.metrics, *report.evaluation.missing]
     rows = []
-    width = len(headings(report)) - 2
-    for name, found in report.evaluation.metrics.items():
-        low, high = found["ci95"]
-        row = [name, number(name, found["value"]), interval(name, low, high)]
-        if report.other is not None:
-            there = report.other.metrics.get(name)
-            row.append(number(name, there["value"] if there else None))
-            row += _difference(name, report.differences.get(name))
-        rows.append(row)
-    for name in report.evaluation.missing:
-        rows.append([name, "n/a", *[""] * width])
+    for heading, members in families_of(names).items():
+        rows += [[_HEADINGS.get(heading, heading)], *(_line(report, name) for name in members)]
     return rows
+
+
+def _line(report: EvaluationReport, name: str) -> list[str]:
+    label = f"{name} (lower is better)" if name in LOWER_IS_BETTER else name
+    found = report.evaluation.metrics.get(name)
+    if found is None:
+        return [label, "n/a", *[""] * (len(headings(report)) - 2)]
+    row = [label, number(name, found["value"]), interval(name, *found["ci95"])]
+    if report.other is not None:
+        there = report.other.metrics.get(name)
+        row.append(number(name, there["value"] if there else None))
+        row += _difference(name, report.differences.get(name))
+    return row
 
 
 def _difference(name: str, found: Difference | None) -> list[str]:
@@ -96,7 +108,7 @@ def basis(report: EvaluationReport) -> list[str]:
     if report.compared is not None:
         said.append(
             f"Difference: {report.captions.name} minus {report.compared.name} on the same images, "
-            "paired bootstrap, two-sided p."
+            "interval of the paired bootstrap, two-sided p of the permutation test."
         )
     return said
 
@@ -120,25 +132,27 @@ def remarks(report: EvaluationReport) -> list[str]:
 
 def as_text(report: EvaluationReport) -> str:
     """For a terminal, which may know ASCII only."""
-    rows = [
-        [cell.replace(MINUS, "-") for cell in row] for row in (headings(report), *lines(report))
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    shown = [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for row in rows
-    ]
+    rows = [[cell.replace(MINUS, "-") for cell in row] for row in lines(report)]
+    full = [headings(report), *(row for row in rows if len(row) > 1)]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    shown = [_aligned(row, widths) for row in (headings(report), *rows)]
     rule = "-" * max(map(len, shown))
     return "\n".join([shown[0], rule, *shown[1:], "", *remarks(report)])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    if len(row) == 1:
+        return f"\n{row[0]}"
+    cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
 
 
 def as_markdown(report: EvaluationReport) -> str:
     """Tables of scores and signatures."""
     columns = headings(report)
-    rows = [columns, ["---", *["---:"] * (len(columns) - 1)], *lines(report)]
+    rows = [columns, ["---", *["---:"] * (len(columns) - 1)]]
+    for row in lines(report):
+        rows.append(row if len(row) > 1 else [f"**{row[0]}**", *[""] * (len(columns) - 1)])
     table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
     said = "\n".join(f"- {_escaped(sentence)}" for sentence in remarks(report))
     signatures = "\n".join(f"- `{report.signature(name)}`" for name in report.evaluation.metrics)
