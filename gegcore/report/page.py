@@ -173,10 +173,14 @@ def png_address(array: np.ndarray, colours: int = 96) -> str:
 
 
 def number(metric: str, value: float | None) -> str:
-    """As the paper prints it: GEG with four decimals, everything else with one; a true minus."""
+    """As the paper prints it: GEG with four decimals, everything else with one; a true minus.
+
+    Numbers of words are whole.
+    """
     if value is None:
         return "\N{EN DASH}"
-    text = f"{value:.4f}" if metric.startswith("GEG") else f"{value:.1f}"
+    decimals = 4 if metric.startswith("GEG") else 0 if metric == "vocabulary" else 1
+    text = f"{value:.{decimals}f}"
     return text.replace("-", MINUS)
 
 

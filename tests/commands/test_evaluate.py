@@ -91,7 +91,8 @@ def test_every_metric_in_every_format(home: Path, run: Run) -> None:
     for name, metric in stored["metrics"].items():
         low, high = metric["ci95"]
         assert low <= high and metric["n"] == IMAGES
-        shown = f"{metric['value']:.4f}" if name.startswith("GEG") else f"{metric['value']:.1f}"
+        decimals = 4 if name.startswith("GEG") else 0 if name == "vocabulary" else 1
+        shown = f"{metric['value']:.{decimals}f}"
         assert re.search(rf"^{name}( \(lower is better\))? +{re.escape(shown)} ", said, re.M)
         shown = shown.replace("-", "\N{MINUS SIGN}")
         assert re.search(rf"^\| {name}[a-z ()]* \| {shown} \|", text, re.M)
