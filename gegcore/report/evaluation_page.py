@@ -46,7 +46,7 @@ h2{{font-size:1.15rem;margin:2rem 0 .4rem}}
 ul{{padding-left:1.2rem;margin:.3rem 0}}li{{overflow-wrap:anywhere}}
 code{{font-size:.8rem;overflow-wrap:anywhere}}
 details{{margin:.4rem 0}}summary{{cursor:pointer}}
-.examples{{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr))}}
+.examples{{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(min(17rem,45%),1fr))}}
 .examples .geg-card{{padding:.7rem}}
 .examples img{{width:100%;height:auto;border-radius:.4rem}}
 </style></head><body>

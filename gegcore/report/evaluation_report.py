@@ -118,7 +118,7 @@ def unavailable(report: EvaluationReport) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name, reason in report.evaluation.missing.items():
         reasons.setdefault(reason, []).append(name)
-    return [f"n/a: {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    return [f"n/a, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
 
 
 def remarks(report: EvaluationReport) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from gegcore import __version__
 
-_OF_CLIP = re.compile(r"CLIP|GEG|R@")
-_OF_GROUPS = re.compile(r"GEG|[Gg]roup|Btw")
+_OF_EMBEDDINGS = re.compile(r"CLIP|GEG|R@")
+_OF_GROUPS = re.compile(r"GEG|bag|CIDErBtw|DisWordRate")
 
 
 def signature_line(metric: str, signature: Mapping[str, Any], references: str = "") -> str:
@@ -23,12 +23,13 @@ def signature_line(metric: str, signature: Mapping[str, Any], references: str = 
     parts = [metric]
     if own := _own(metric, signature):
         parts.append(own)
-    if _OF_CLIP.search(metric):
-        parts.append(f"clip:{signature.get('clip')}@{signature.get('clip_digest')}")
-    else:
+    of_embeddings, of_groups = _OF_EMBEDDINGS.search(metric), _OF_GROUPS.search(metric)
+    if not of_embeddings:
         parts.append(f"tok:{signature.get('tokenizer')}")
-    if _OF_GROUPS.search(metric) and "K" in signature:
-        parts.append(f"K:{signature['K']}")
+    if of_embeddings or of_groups:
+        parts.append(f"clip:{signature.get('clip')}@{signature.get('clip_digest')}")
+    if of_groups:
+        parts.append(f"K:{signature.get('K')}")
     parts.append(f"N:{signature.get('captions')}")
     if references:
         parts.append(f"refs:{references}")

@@ -68,6 +68,21 @@ def _scst_step(stored: Stored) -> Html:
     return table(("seconds", "faster", "seconds by phase"), rows, caption, corner="step")
 
 
+def _evaluate(stored: Stored) -> Html:
+    rows = [
+        *(Row(row["contender"], _seconds(row)) for row in stored["rows"]),
+        Row("Of the first"),
+        *(Row(row["phase"], _seconds(row)) for row in stored["phases"]),
+    ]
+    alike = f"Scores differ from pycocoevalcap's by {stored['difference']:.0e} at most. "
+    caption = alike + _setting(stored["setting"])
+    return table(("seconds", "processor seconds"), rows, caption, corner="what is computed")
+
+
+def _seconds(row: Stored) -> list[Cell]:
+    return [Cell(f"{row[name]:.1f}") for name in ("seconds", "processor_seconds")]
+
+
 def _gpu(stored: Stored) -> Html:
     rows = []
     for row in stored["rows"]:
@@ -98,5 +113,6 @@ _TABLES: dict[str, Callable[[Stored], Html]] = {
     "decoding": _decoding,
     "cider": _cider,
     "scst_step": _scst_step,
+    "evaluate": _evaluate,
     "gpu": _gpu,
 }
