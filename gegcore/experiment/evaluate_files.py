@@ -90,7 +90,10 @@ def evaluate_files(
     paths = [Path(path) for path in (captions, compare) if path is not None]
     said = _matched([(path, read_captions(path, skips)) for path in paths], truth, skips)
     paired = [Path(references), *paths]
-    sources = tuple(Source(path.name, sha256_file(path)) for path in paired)
+    alike = len({path.name for path in paired}) < len(paired)  # runs/a/captions.json and runs/b/...
+    sources = tuple(
+        Source(path.as_posix() if alike else path.name, sha256_file(path)) for path in paired
+    )
     pictures: dict[ImageId, Path] = {}
     if images is None:
         known = {image: truth.captions[image] for image in said[0]}

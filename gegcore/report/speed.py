@@ -79,6 +79,25 @@ def _evaluate(stored: Stored) -> Html:
     return table(("seconds", "processor seconds"), rows, caption, corner="what is computed")
 
 
+def _resampling(stored: Stored) -> Html:
+    slowest = stored["rows"][0]["seconds"]
+    rows = [
+        Row(
+            row["contender"],
+            [Cell(f"{row['seconds']:.1f}"), Cell(f"{slowest / row['seconds']:.0f} x")],
+        )
+        for row in stored["rows"]
+    ]
+    setting = stored["setting"]
+    caption = (
+        f"{setting['resamples']:,} resamples of {setting['metrics']} metrics of "
+        f"{setting['images']:,} images; the loop's time is that of {setting['loop_resamples']:,} "
+        f"resamples, times {setting['resamples'] // setting['loop_resamples']}. "
+        f"{_setting(setting)}"
+    )
+    return table(("seconds", "faster"), rows, caption, corner="what is computed")
+
+
 def _seconds(row: Stored) -> list[Cell]:
     return [Cell(f"{row[name]:.1f}") for name in ("seconds", "processor_seconds")]
 
@@ -114,5 +133,6 @@ _TABLES: dict[str, Callable[[Stored], Html]] = {
     "cider": _cider,
     "scst_step": _scst_step,
     "evaluate": _evaluate,
+    "resampling": _resampling,
     "gpu": _gpu,
 }
