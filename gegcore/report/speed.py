@@ -93,7 +93,7 @@ def _resampling(stored: Stored) -> Html:
         f"{setting['resamples']:,} resamples of {setting['metrics']} metrics of "
         f"{setting['images']:,} images; the loop's time is that of {setting['loop_resamples']:,} "
         f"resamples, times {setting['resamples'] // setting['loop_resamples']}. "
-        f"{_setting(setting)}"
+        f"{_setting({name: setting[name] for name in ('machine', 'threads', 'numpy')})}"
     )
     return table(("seconds", "faster"), rows, caption, corner="what is computed")
 
