@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -103,16 +104,18 @@ def score_language(
 def score_tokenized(given: Tokenized, meteor_worker: Meteor | None = None) -> LanguageScores:
     """As `score_language`, of captions that are tokenised already."""
     worker = meteor_worker or shared_meteor()
-    worker.start()  # It loads on another core while the rest is computed.
+    worker.start()  # It loads, and then aligns, on another core while the rest is computed.
     truth = dict(enumerate(given.references))
     said = {index: [caption] for index, caption in enumerate(given.captions)}
-    return LanguageScores(
-        image_ids=given.image_ids,
-        cider=np.asarray(Cider().compute_score(truth, said)[1], dtype=np.float64),
-        rouge_l=np.asarray(Rouge().compute_score(truth, said)[1], dtype=np.float64),
-        bleu_parts=bleu_statistics(given.captions, given.references),
-        meteor_parts=worker.statistics(given.captions, given.references),
-    )
+    with ThreadPoolExecutor(1) as pool:
+        aligned = pool.submit(worker.statistics, given.captions, given.references)
+        return LanguageScores(
+            image_ids=given.image_ids,
+            cider=np.asarray(Cider().compute_score(truth, said)[1], dtype=np.float64),
+            rouge_l=np.asarray(Rouge().compute_score(truth, said)[1], dtype=np.float64),
+            bleu_parts=bleu_statistics(given.captions, given.references),
+            meteor_parts=aligned.result(),
+        )
 
 
 def language_signature() -> dict[str, str]:

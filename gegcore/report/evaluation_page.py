@@ -13,6 +13,7 @@ from PIL import Image
 from gegcore.errors import ConfigError, DataError
 from gegcore.metrics.image_folder import open_picture
 from gegcore.report.evaluation_report import (
+    LOWER,
     EvaluationReport,
     as_json,
     as_markdown,
@@ -126,12 +127,14 @@ def _scores(report: EvaluationReport) -> Html:
         shown = [Cell(value, between)]
         if compared:
             there, difference, span, p_value = compared
-            found = report.differences.get(name.partition(" (")[0])
+            found = report.differences.get(name.removesuffix(f" {LOWER}"))
             kind = "geg-best" if found and found.p_value < 0.05 else ""
             shown += [Cell(there), Cell(difference, span, kind), Cell(p_value)]
         rows.append(Row(name, shown))
-    bold = ["Bold: p below 0.05."] if report.compared is not None else []
-    said = " ".join([*basis(report), *bold, *unavailable(report)])
+    legend = f"{LOWER}: lower is better."
+    if report.compared is not None:
+        legend += " Bold: p below 0.05."
+    said = " ".join([*basis(report), legend, *unavailable(report)])
     return table(narrow, rows, said, corner=columns[0])
 
 
@@ -170,6 +173,7 @@ def _card(report: EvaluationReport, row: Mapping[Hashable, Any]) -> str:
     thumbnail = open_picture(report.pictures[row["image_id"]])
     thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
     shown = picture(np.asarray(thumbnail), f"Picture {row['image_id']}", colours=128)
+    shown = shown.replace(' loading="lazy"', "")  # It is in the page already; print it, too.
     gap, place = number("GEG-Avg", row["GEG-Avg"]), int(row["rank"]) + 1
     return (
         f'<div class="geg-card">{shown}<p>{html.escape(row["caption"])}</p>'

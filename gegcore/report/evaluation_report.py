@@ -18,6 +18,8 @@ from gegcore.report.every_metric import LOWER_IS_BETTER, families_of
 from gegcore.report.page import MINUS, interval, number, signed
 from gegcore.report.signatures import signature_line
 
+LOWER = "\N{DOWNWARDS ARROW}"
+
 # Of captions from elsewhere nobody knows what they were rewarded by.
 _HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
 
@@ -69,7 +71,7 @@ def headings(report: EvaluationReport) -> list[str]:
 def lines(report: EvaluationReport) -> list[list[str]]:
     """The table of all metrics as text, n/a where one could not be computed.
 
-    A row of one cell is the heading of those that follow.
+    An arrow means that lower is better. A row of one cell is the heading of those that follow.
     """
     names = [*report.evaluation.metrics, *report.evaluation.missing]
     rows = []
@@ -79,7 +81,7 @@ def lines(report: EvaluationReport) -> list[list[str]]:
 
 
 def _line(report: EvaluationReport, name: str) -> list[str]:
-    label = f"{name} (lower is better)" if name in LOWER_IS_BETTER else name
+    label = f"{name} {LOWER}" if name in LOWER_IS_BETTER else name
     found = report.evaluation.metrics.get(name)
     if found is None:
         return [label, "n/a", *[""] * (len(headings(report)) - 2)]
@@ -132,7 +134,10 @@ def remarks(report: EvaluationReport) -> list[str]:
 
 def as_text(report: EvaluationReport) -> str:
     """For a terminal, which may know ASCII only."""
-    rows = [[cell.replace(MINUS, "-") for cell in row] for row in lines(report)]
+    rows = [
+        [cell.replace(MINUS, "-").replace(LOWER, "(lower is better)") for cell in row]
+        for row in lines(report)
+    ]
     full = [headings(report), *(row for row in rows if len(row) > 1)]
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]
     shown = [_aligned(row, widths) for row in (headings(report), *rows)]
@@ -154,7 +159,8 @@ def as_markdown(report: EvaluationReport) -> str:
     for row in lines(report):
         rows.append(row if len(row) > 1 else [f"**{row[0]}**", *[""] * (len(columns) - 1)])
     table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
-    said = "\n".join(f"- {_escaped(sentence)}" for sentence in remarks(report))
+    legend = f"{LOWER}: lower is better."
+    said = "\n".join(f"- {_escaped(sentence)}" for sentence in (*remarks(report), legend))
     signatures = "\n".join(f"- `{report.signature(name)}`" for name in report.evaluation.metrics)
     files = "\n".join(
         f"- {role}: {_escaped(source.name)}, SHA-256 `{source.sha256}`"
