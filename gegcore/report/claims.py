@@ -165,6 +165,8 @@ def judge(claim: Claim, results: Results, model: str) -> Judged:
     if of is None or over is None or pair is None:
         absent = test.of if of is None else test.over
         return Judged(claim, None, None, "not decided", f"no finished run of '{absent}'")
+    if any(test.metric not in frame for frame in pair):
+        return Judged(claim, None, None, "not decided", f"the runs have no {test.metric}")
     a, b = (frame[test.metric].to_numpy() for frame in pair)
     found = _compare(test, a, b, of.resamples)
     margin = test.share if test.share is not None else 0.0

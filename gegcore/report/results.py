@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 
 from gegcore.errors import DataError
+from gegcore.judges import JUDGES
 from gegcore.metrics.uncertainty import Interval, Statistic, bootstrap
 from gegcore.profiles import Profile
 from gegcore.runs import RunFolder
 
-PER_IMAGE = ("CIDEr", "ROUGE-L", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min")
+_RANKS = {
+    **{f"R@{k}": ("rank", k) for k in (1, 5, 10)},
+    **{f"R@1 {label}": (f"rank {label}", 1) for label in JUDGES.values()},
+}
+"""Recall -> the column of ranks that it counts, and its K."""
+
+PER_IMAGE = ("CIDEr", "ROUGE-L", *_RANKS, "GEG-Avg", "GEG-Min", "listener R@1")
 """Metrics of a corpus that are means over its images."""
 
 TABLE_COLUMNS = (
@@ -44,7 +51,7 @@ class Finished:
 
     @cached_property
     def per_seed(self) -> tuple[pd.DataFrame, ...]:
-        """For each seed, the metrics of `PER_IMAGE` of every image (index: image_id, sorted)."""
+        """For each seed, what it has of `PER_IMAGE`, of every image (index: image_id, sorted)."""
         return tuple(_per_image(run) for run in self.runs)
 
     @cached_property
@@ -70,7 +77,7 @@ class Finished:
         (BLEU, METEOR), the bounds of the seeds are averaged, which is never too narrow.
         """
         found = {name: _averaged([run.metrics()[name] for run in self.runs]) for name in self.names}
-        parts = {name: Statistic.mean(self.per_image[name].to_numpy()) for name in PER_IMAGE}
+        parts = {str(name): Statistic.mean(values) for name, values in self.per_image.items()}
         return found | bootstrap(parts, resamples=self.resamples)
 
     @property
@@ -173,8 +180,10 @@ def common_seeds(a: Finished, b: Finished) -> tuple[pd.DataFrame, pd.DataFrame] 
 
 def _per_image(run: RunFolder) -> pd.DataFrame:
     frame = run.per_caption().set_index("image_id").sort_index()
-    recalls = {f"R@{k}": 100.0 * (frame["rank"] < k) for k in (1, 5, 10)}
-    return frame.assign(**recalls)[list(PER_IMAGE)].astype(np.float64)
+    known = {name: rank for name, rank in _RANKS.items() if rank[0] in frame}
+    recalls = {name: 100.0 * (frame[column] < k) for name, (column, k) in known.items()}
+    frame = frame.assign(**recalls)
+    return frame[[name for name in PER_IMAGE if name in frame]].astype(np.float64)
 
 
 def _averaged(entries: list[dict]) -> Interval:

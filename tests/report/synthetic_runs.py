@@ -107,6 +107,9 @@ def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float
             "METEOR": 28 + hard,
             "ROUGE-L": 57 + 3 * hard + 0.2 * rng.normal(size=count),
             "rank": ranks,
+            "rank judge CLIP": ranks,
+            "rank VSE++": ranks,
+            "listener R@1": np.where(ranks == 0, 50.0, 5.0),
             "GEG-Avg": gap + 0.02 * hard,
             "GEG-Min": gap - 0.1 + 0.02 * hard + 0.002 * rng.normal(size=count),
             "similarity": 0.3 + 0.01 * hard,
@@ -117,7 +120,10 @@ def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float
 def _metrics(frame: pd.DataFrame) -> dict[str, dict]:
     values = {name: float(frame[name].mean()) for name in ("CIDEr", "ROUGE-L", "METEOR")}
     values |= {f"R@{k}": float(100 * (frame["rank"] < k).mean()) for k in (1, 5, 10)}
-    values |= {name: float(frame[name].mean()) for name in ("GEG-Avg", "GEG-Min")}
+    for judge in ("judge CLIP", "VSE++"):
+        values[f"R@1 {judge}"] = float(100 * (frame[f"rank {judge}"] < 1).mean())
+    means = ("GEG-Avg", "GEG-Min", "listener R@1")
+    values |= {name: float(frame[name].mean()) for name in means}
     values |= {"BLEU-1": 76.0, "BLEU-4": 36.0}
     return {
         name: {"value": value, "ci95": [value - 1, value + 1], "n": len(frame)}

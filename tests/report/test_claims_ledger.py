@@ -36,6 +36,8 @@ def test_the_shipped_ledger_is_valid_and_fully_judged(project: Project) -> None:
     assert judged["scst-cider"].verdict == "holds"
     assert judged["geg-avg"].verdict == "holds"
     assert judged["geg-cider-falls"].verdict == "holds"
+    for name in ("geg-judge-clip", "geg-judge-vse", "geg-listener"):
+        assert judged[name].values is not None
     for name in ("geg-over-er-r1", "people"):
         assert judged[name].verdict == "not decided"
         assert judged[name].ours is None
