@@ -225,5 +225,5 @@ def test_family_table_against_a_loop(project: Project) -> None:
 def test_recall_intervals_draw_captions_of_an_image_together() -> None:
     ranks = torch.tensor([0, 0, 9, 9, 9, 9])
     owner = torch.tensor([0, 0, 1, 1, 2, 2])
-    first = world._recalls(ranks, owner)[0]
+    first = world.recall_cells(ranks, owner)[0]
     assert first.text == "33.3" and first.small == "[0.0, 100.0]"
