@@ -36,7 +36,7 @@ class ScheduledSampling(BaseModel):
     most: float = Field(0.25, gt=0, le=1)
 
 
-_INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate"}
+_INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate", "compile_decoder"}
 """Settings that a run can go on with after they have changed: what it learns stays the same."""
 
 
@@ -97,6 +97,9 @@ class ObjectiveConfig(BaseModel):
     )
     accumulate: int = Field(
         1, ge=1, description="micro-batches that a step is computed in: the same step, less memory"
+    )
+    compile_decoder: bool = Field(
+        False, description="sample with torch.compile: for a GPU; the first step takes longer"
     )
 
     def decisive(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gegcore.data.features import FeatureStore
-from gegcore.decoding import beam_search, decode, said_mask, sequence_log_probs
+from gegcore.decoding import beam_search, compiled_step, decode, said_mask, sequence_log_probs
+from gegcore.decoding.growth import Step
 from gegcore.models.captioner import Captioner, Memory, shift_right
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
@@ -134,6 +135,7 @@ class SelfCriticalObjective:
     forbid: tuple[int, ...]
     device: torch.device
     bad_endings: Tensor
+    _compiled: Step | None = field(default=None, init=False, repr=False)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -147,8 +149,9 @@ class SelfCriticalObjective:
         model.eval()
         # One encoding, with gradient, serves greedy decoding, sampling and scoring.
         memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
-        tokens = self._captions(model, memory, noise)
-        parts = self.reward.parts(tokens, image_index.to(self.device))
+        image_index = image_index.to(self.device)  # before sampling: a GPU is waited for
+        tokens = self._captions(model, memory, noise.to(self.device))
+        parts = self.reward.parts(tokens, image_index)
         total = self.reward.combine(parts)
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
@@ -171,13 +174,19 @@ class SelfCriticalObjective:
                 max_len=self.max_len,
                 temperature=self.config.temperature,
                 forbid=self.forbid,
-                noise=noise.to(self.device),
+                noise=noise,
+                step=self._decoder_step(model),
             ).tokens
         greedy = decode(model, memory, max_len=self.max_len, forbid=self.forbid).tokens
         found = beam_search(model, memory, count, self.max_len, self.forbid).tokens
         length = max(greedy.shape[-1], found.shape[-1])
         pad = torch.nn.functional.pad
         return torch.cat([pad(x, (0, length - x.shape[-1])) for x in (greedy, found)], 1)
+
+    def _decoder_step(self, model: Captioner) -> Step | None:
+        if self.config.compile_decoder and self._compiled is None:
+            self._compiled = compiled_step(model)
+        return self._compiled
 
     def _score(self, model: Captioner, memory: Memory, samples: Tensor) -> Tensor:
         """Log-probabilities under the very policy that was sampled, temperature included."""

@@ -16,7 +16,8 @@ from tiny_training import (
 )
 from torch import Tensor
 
-from gegcore.decoding import decode, said_mask, score
+from gegcore.decoding import compiled_step, decode, said_mask, score
+from gegcore.decoding.growth import Step
 from gegcore.errors import ConfigError
 from gegcore.models import Captioner, Memory
 from gegcore.training.config import ObjectiveConfig, ScheduledSampling
@@ -238,3 +239,24 @@ def test_transformers_refuse_scheduled_sampling() -> None:
     objective = build(CONFIGS["mle, own words"])
     with pytest.raises(ConfigError, match="recurrent"):
         objective.step(small_model(), torch.arange(IMAGES), noise(objective, 0))
+
+
+def test_sampling_with_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Captioner] = []
+
+    def eager(model: Captioner) -> Step:
+        made.append(model)
+        return compiled_step(model, backend="eager")
+
+    monkeypatch.setattr("gegcore.training.objectives.compiled_step", eager)
+    found = []
+    for compiles in (False, True):
+        config = ObjectiveConfig(loss="self_critical", samples=4, compile_decoder=compiles)
+        objective, model = build(config), small_model()
+        for seed in (1, 2):
+            model.zero_grad()
+            numbers = noise(objective, seed)
+            objective.step(model, torch.arange(IMAGES), numbers).total.backward()
+        found.append(gradient(model))
+    assert len(made) == 1, "compiled once"
+    torch.testing.assert_close(found[0], found[1], atol=1e-8, rtol=1e-6)
