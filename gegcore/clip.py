@@ -121,11 +121,14 @@ class ClipModel(nn.Module):
             raise DataError("encode_texts got one string", "pass a list of strings")
         if len(texts) == 0:
             raise DataError("no captions to embed", "pass at least one caption")
-        parts = []
-        for start in range(0, len(texts), _TEXTS_PER_BATCH):
-            bpe = self.tokenizer(list(texts[start : start + _TEXTS_PER_BATCH]))
-            parts.append(self.encode_tokens(crop_to_longest(self.model, bpe).to(self.device)))
-        return torch.cat(parts)
+        bpe = self.tokenizer(list(texts))
+        # Short and long ones apart, so that little padding is encoded.
+        order = (bpe != 0).sum(dim=1).argsort(stable=True)
+        parts = [
+            self.encode_tokens(crop_to_longest(self.model, bpe[rows]).to(self.device))
+            for rows in order.split(_TEXTS_PER_BATCH)
+        ]
+        return torch.cat(parts)[order.argsort().to(self.device)]
 
     @torch.no_grad()
     def encode_tokens(self, bpe: Tensor, precision: torch.dtype = torch.float32) -> Tensor:

@@ -57,12 +57,12 @@ class ScenesClip(CLIP):
         """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, C, 8, 8)`."""
         if not self._trunk:
             self._trunk.append(Trunk())
-        maps = self._trunk[0].to(images.device)(images)
+        stride8, stride16 = self._trunk[0].to(images.device).maps(images)
         colours = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
         return torch.cat(
             [
-                maps.stride16.float(),
-                F.pixel_unshuffle(maps.stride8.float(), 2),
+                stride16.float(),
+                F.pixel_unshuffle(stride8.float(), 2),
                 F.pixel_unshuffle(F.avg_pool2d(colours, 4), 4),
             ],
             dim=1,

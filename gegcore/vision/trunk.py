@@ -75,16 +75,30 @@ class Trunk(nn.Module):
         Raises:
             DataError: not uint8, or of another shape.
         """
+        stride8, stride16 = self.maps(images)
+        x = stride16
+        for block in self.net.blocks[_STRIDE16_BLOCK + 1 :]:
+            x = block(x)
+        x = self.net.bn2(self.net.conv_head(x))
+        return TrunkMaps(stride8, stride16, x.mean((2, 3)))
+
+    @torch.no_grad()
+    def maps(self, images: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+        """Only `stride8` and `stride16` of `forward`: a fifth of its time less.
+
+        Raises:
+            DataError: as there.
+        """
         x = _check(images).to(next(self.net.parameters()).device)
         # (B, H, W, 3) seen as (B, 3, H, W) is channels_last already: no copy of the pixels.
         x = x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
         x = self.net.bn1(self.net.conv_stem(x))
-        maps: dict[int, Tensor] = {}
-        for index, block in enumerate(self.net.blocks):
+        for block in self.net.blocks[: _STRIDE8_BLOCK + 1]:
             x = block(x)
-            maps[index] = x
-        x = self.net.bn2(self.net.conv_head(x))
-        return TrunkMaps(maps[_STRIDE8_BLOCK], maps[_STRIDE16_BLOCK], x.mean((2, 3)))
+        stride8 = x
+        for block in self.net.blocks[_STRIDE8_BLOCK + 1 : _STRIDE16_BLOCK + 1]:
+            x = block(x)
+        return stride8, x
 
 
 def _check(images: Tensor | np.ndarray) -> Tensor:

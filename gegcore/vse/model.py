@@ -73,8 +73,7 @@ class VsePlusPlus(nn.Module):
         """What the picture tower reads of uint8 `(B, 128, 128, 3)`: `(B, IMAGE_WIDTH)`."""
         if not self._trunk:
             self._trunk.append(Trunk())
-        maps = self._trunk[0].to(images.device)(images)
-        both = (maps.stride8.float(), maps.stride16.float())
+        both = [x.float() for x in self._trunk[0].to(images.device).maps(images)]
         return torch.cat([x.mean((2, 3)) for x in both] + [x.amax((2, 3)) for x in both], dim=1)
 
     def pictures(self, features: Tensor) -> Tensor:
