@@ -12,10 +12,12 @@ from gegcore.judges import JUDGES
 from gegcore.models import ARCHITECTURES
 from gegcore.report.frontpage import short
 from gegcore.report.page import Cell, Html, Row, interval, number, table
+from gegcore.report.paper import MODEL_NAMES
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
 
 _RECALLS = ("R@1", "R@5", "R@10")
+_LABELS = ("", *(f" {label}" for label in JUDGES.values()))
 _JUDGED = tuple(
     f"{metric} {label}" for label in JUDGES.values() for metric in (*_RECALLS, "GEG-Avg", "GEG-Min")
 )
@@ -35,6 +37,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 """Heading -> metrics below it, in the order of the table."""
+
+JUDGED = (*(f"R@1{label}" for label in _LABELS), "listener R@1", "fact precision")
+"""By the CLIP of the reward, by each judge, by the oracle; and whether it is true."""
 
 LOWER_IS_BETTER = ("CIDErBtw", "repetition", "bad endings")
 
@@ -82,6 +87,32 @@ def every_metric_table(folder: Path, model: str, objectives: Sequence[str], seed
         "brackets. An arrow: lower is better. GEG raw, vocabulary, facts and length as they are, "
         f"all others times 100. {absent}".rstrip(),
         corner="Metric",
+    )
+
+
+def judged_table(folder: Path, objectives: Sequence[str], seed: int = 1) -> Html:
+    """What every judge says of some objectives of all captioners.
+
+    Args:
+        folder: `results/<profile>`; captioners without a stored run are left out.
+    """
+    rows, revisions = [], set()
+    for model in ARCHITECTURES:
+        stored = _stored(folder, model, objectives, seed)
+        if stored:
+            rows.append(Row(MODEL_NAMES[model]))
+        for objective, run in stored.items():
+            cells = [_cell(name, run["metrics"]) for name in JUDGED]
+            rows.append(Row(OBJECTIVES[objective].label, cells))
+            revisions.add(short(str(run["revision"])))
+    if not rows:
+        return Html(f"<p>No results are stored in results/{folder.name}.</p>")
+    return table(
+        JUDGED,
+        rows,
+        f"Profile {folder.name}, seed {seed}, evaluated at revision "
+        f"{', '.join(sorted(revisions))}; 95 % bootstrap intervals over test images in brackets.",
+        corner="Objective",
     )
 
 

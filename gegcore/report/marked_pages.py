@@ -13,6 +13,7 @@ number or picture on a page can be out of date.
 | `results: PROFILE OBJECTIVE` | stored results of all captioners |
 | `objectives: PROFILE MODEL` | stored results of all objectives |
 | `metrics: PROFILE MODEL OBJECTIVE...` | every metric of stored runs |
+| `judged: PROFILE OBJECTIVE...` | what each judge says of stored runs of all captioners |
 | `signatures: PROFILE MODEL OBJECTIVE` | the programs and options behind them |
 | `recipes: OBJECTIVE` | how X-modaler trains them, `mle` or `scst` |
 | `speed: BENCHMARK` | what a benchmark measured |
@@ -35,7 +36,7 @@ from gegcore.report import attention_figure as looks
 from gegcore.report.attention import ATTENDING, AttentionRecord, command, read_attention
 from gegcore.report.code_lines import CodeLines, find_lines, ranges
 from gegcore.report.diagram_style import STYLE as DIAGRAM_STYLE
-from gegcore.report.every_metric import every_metric_table, signature_list
+from gegcore.report.every_metric import every_metric_table, judged_table, signature_list
 from gegcore.report.frontpage import badge_html, short
 from gegcore.report.model_diagrams import DIAGRAMS
 from gegcore.report.page import Cell, Row, table
@@ -102,6 +103,7 @@ class MarkedPage:
             "results": self._results,
             "objectives": self._objectives,
             "metrics": self._metrics,
+            "judged": self._judged,
             "signatures": self._signatures,
             "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
             "speed": lambda name: _one_line(
@@ -136,6 +138,10 @@ class MarkedPage:
     def _metrics(self, what: str) -> str:
         profile, model, *objectives = what.split()
         return _one_line(every_metric_table(self.stored / profile, model, objectives)._repr_html_())
+
+    def _judged(self, what: str) -> str:
+        profile, *objectives = what.split()
+        return _one_line(judged_table(self.stored / profile, objectives)._repr_html_())
 
     def _signatures(self, what: str) -> str:
         profile, model, objective = what.split()

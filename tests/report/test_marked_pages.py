@@ -20,7 +20,13 @@ from gegcore.report.attention import ATTENDING, attention_record, read_attention
 from gegcore.report.attention_figure import attention_figure
 from gegcore.report.code_lines import find_lines, ranges
 from gegcore.report.diagram import Arrow, Box, Diagram, maths
-from gegcore.report.every_metric import FAMILIES, every_metric_table, signature_list
+from gegcore.report.every_metric import (
+    FAMILIES,
+    JUDGED,
+    every_metric_table,
+    judged_table,
+    signature_list,
+)
 from gegcore.report.marked_pages import (
     PUBLISHED,
     MarkedPage,
@@ -329,6 +335,20 @@ def test_every_metric_stands_in_its_family_with_what_is_missing(tmp_path: Path) 
     assert "<dt>CIDEr</dt><dd>n &lt; 5</dd>" in signatures and "clip a" in signatures
     with pytest.raises(DataError, match="no objective"):
         every_metric_table(folder, "xlan", ["sct"])
+
+
+def test_judges_of_all_captioners_stand_side_by_side(tmp_path: Path) -> None:
+    assert "No results" in judged_table(tmp_path / "seven", ["scst"])._repr_html_()
+    for model in ("updown", "xlan"):
+        run = tmp_path / "seven" / f"{model}-scst_geg-seed1"
+        metrics = {name: {"value": 12.25, "ci95": [11.5, 13.5], "n": 900} for name in JUDGED[:-1]}
+        write_json(run / "metrics.json", {"metrics": metrics, "signature": {}})
+        write_json(run / "provenance.json", {"evaluated": {"git_revision": "fedcba9876543210"}})
+    shown = judged_table(tmp_path / "seven", ["scst", "scst_geg"])._repr_html_()
+    rows = re.findall(r'scope="row(?:group)?">([^<]+)</th>', shown)
+    assert rows == ["Up-Down", "+SCST+GEG", "X-LAN", "+SCST+GEG"]
+    assert shown.count("12.2<small>") == 8 and shown.count(">n/a") == 2
+    assert all(f">{name}</th>" in shown for name in JUDGED) and "R@1 VSE++" in JUDGED
 
 
 def test_families_name_every_metric_of_an_evaluation_once() -> None:
