@@ -40,7 +40,15 @@ def retrieval_ranks(
 
     Source: paper Sec. 3.3 (R@K-CLIP).
     """
-    _check(text_emb, image_emb, image_index)
+    check_shapes(text_emb, image_emb, image_index)
+    _check_positions(image_index, len(image_emb))
+    return count_ranks(text_emb, image_emb, image_index, chunk)
+
+
+def count_ranks(
+    text_emb: Tensor, image_emb: Tensor, image_index: Tensor, chunk: int | None = None
+) -> Tensor:
+    """`retrieval_ranks` of arguments known to fit: the host waits for nothing on a GPU."""
     images = image_emb.to(text_emb.device).double()
     rows = chunk or max(1, _BLOCK_ELEMENTS // len(images))
     ranks = [torch.zeros(0, dtype=torch.long, device=images.device)]
@@ -57,7 +65,12 @@ def recall_at(ranks: Tensor, k: int) -> float:
     return (ranks < k).double().mean().item()
 
 
-def _check(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> None:
+def check_shapes(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> None:
+    """Captions `(M, E)`, images `(N, E)` and positions `(M,)` fit, whatever their values.
+
+    Raises:
+        DataError: they do not, or there is no image.
+    """
     fits = text_emb.ndim == image_emb.ndim == 2 and text_emb.shape[1] == image_emb.shape[1]
     if not fits or len(image_emb) == 0:
         raise DataError(
@@ -70,10 +83,11 @@ def _check(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> None:
             f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}",
             "give one image position for each caption",
         )
-    if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < len(
-        image_emb
-    ):
+
+
+def _check_positions(image_index: Tensor, images: int) -> None:
+    if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < images:
         raise DataError(
-            f"a caption belongs to an image outside the {len(image_emb)} images",
+            f"a caption belongs to an image outside the {images} images",
             "pass the embeddings of every captioned image",
         )

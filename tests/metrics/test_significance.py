@@ -10,6 +10,7 @@ import pytest
 from metric_captions import HYPOTHESES, REFERENCES
 
 from gegcore.errors import ConfigError, DataError
+from gegcore.metrics import significance
 from gegcore.metrics.bleu import bleu_score, bleu_statistics
 from gegcore.metrics.significance import compare, permutation_test
 from gegcore.metrics.uncertainty import Statistic, paired_difference
@@ -74,6 +75,21 @@ def test_compare_tests_every_common_metric_with_the_same_draws() -> None:
     assert found["x"][:3] == pytest.approx(alone[:3])
     assert found["x"].p_value == permutation_test({"x": (a["x"], b["x"])}, 1, 500)["x"] < 0.01
     assert found["y"] == (0.0, 0.0, 0.0, 1.0, 200)
+
+
+def test_swaps_depend_on_neither_the_block_nor_the_other_metrics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(4)
+    pairs = {
+        name: (Statistic.mean(rng.normal(0.3, 1, 7)), Statistic.mean(rng.normal(size=7)))
+        for name in "xyz"
+    }
+    together = permutation_test(pairs, 5, 200)
+    monkeypatch.setattr(significance, "_BLOCK_ELEMENTS", 21)  # three swaps at a time
+    assert together == permutation_test(pairs, 5, 200)
+    assert together["y"] == permutation_test({"y": pairs["y"]}, 5, 200)["y"]
+    assert len(set(together.values())) == 3
 
 
 def test_what_cannot_be_compared() -> None:

@@ -87,6 +87,15 @@ def test_seed_decides() -> None:
     assert first == again != bootstrap(statistic, seed=5)
 
 
+def test_an_interval_does_not_depend_on_the_other_metrics() -> None:
+    rng = np.random.default_rng(2)
+    statistics = {name: Statistic.mean(rng.random(40)) for name in "xyz"}
+    statistics["BLEU"] = Statistic(rng.integers(1, 9, (40, 10)) * 1.0, partial(bleu_score, order=4))
+    found = bootstrap(statistics, seed=6, resamples=300)
+    for name, statistic in statistics.items():
+        assert bootstrap({name: statistic}, seed=6, resamples=300)[name] == found[name]
+
+
 def test_scaled_statistic() -> None:
     parts = bleu_statistics(SAID, TRUTH)
     raw = Statistic(parts, partial(bleu_score, order=2))
