@@ -21,7 +21,7 @@ help:  ## say what there is to make
 setup: $(INSTALLED)  ## create .venv with the exact versions of constraints.txt
 
 book: $(INSTALLED)  ## run the reproduction and render the book
-	@$(PY) -m gegcore.build --profile $(PROFILE) --cores $(CORES)
+	@$(PY) -m bookkit.build --profile $(PROFILE) --cores $(CORES)
 
 smoke:  ## the same, as small as it can be: does everything run?
 	@$(MAKE) --no-print-directory book PROFILE=smoke

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from gegcore import dag
+from bookkit import dag
 from gegcore.profiles import load_profile
 from gegcore.provenance import git_revision
 
@@ -29,7 +29,7 @@ BACKGROUND = [name for name in NOTEBOOKS if name < "03"]  # read prepared data o
 READY = expand(f"{A}/{{stage}}/ready.txt", stage=dag.STAGES)
 FINISHED = expand(f"{R}/{{run}}/finished.txt", run=EXPERIMENTS)
 PYTHON = sys.executable
-BATCH = f"OMP_NUM_THREADS={{threads}} {PYTHON} -m gegcore.batch"
+BATCH = f"OMP_NUM_THREADS={{threads}} {PYTHON} -m bookkit.batch"
 
 
 wildcard_constraints:
@@ -59,10 +59,10 @@ rule html:
         [path.as_posix() for path in sorted(Path("book/_static").glob("*.*"))],
     output: "_build/html/index.html"
     params:
-        key=dag.code_digest("gegcore.book"),
+        key=dag.code_digest("bookkit.book"),
         profile=PROFILE.name,
     log: f"{LOGS}/html.txt"
-    shell: f"{PYTHON} -m gegcore.book --profile {{params.profile}} --log {{log}}"
+    shell: f"{PYTHON} -m bookkit.book --profile {{params.profile}} --log {{log}}"
 
 
 def stage_inputs(wildcards):

@@ -6,8 +6,8 @@ Under a minute on a CPU: `pip install "gegcore[examples]"`, `python examples/hug
 import torch
 import transformers as hf
 
+from emoji_scenes.dataset import ScenesDataset
 from gegcore.clip import load_clip
-from gegcore.data.scenes.world import ScenesDataset
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.decoding import said_mask, sequence_log_probs
 from gegcore.rewards import GroupEmbeddingGapReward

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from gegcore import __version__
-from gegcore.commands import (
-    archive,
-    doctor,
-    evaluate,
-    import_xmodaler,
-    prepare,
-    run,
-    setup_spice,
-)
+from gegcore import __version__, registry
+from gegcore.commands import evaluate, import_xmodaler, prepare, run, setup_spice
 from gegcore.errors import GegError, TrainingInterrupted
 
-COMMANDS = (
-    prepare,
-    run,
-    evaluate,
-    import_xmodaler,
-    archive,
-    setup_spice,
-    doctor,
-)
-"""In the order of `gegcore --help`."""
+COMMANDS = (prepare, run, evaluate, import_xmodaler, setup_spice)
+"""In the order of `gegcore --help`; those that other packages announce follow."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,11 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gegcore {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in COMMANDS:
+    for command in (*COMMANDS, *map(_announced, registry.names("command"))):
         command.add(commands)
     listing = commands.add_parser("profiles", help="list the profiles")
     listing.set_defaults(function=_list_profiles)
     return parser
+
+
+def _announced(name: str) -> Any:
+    return importlib.import_module(registry.module(name, "command"))
 
 
 def _list_profiles(_: argparse.Namespace) -> None:

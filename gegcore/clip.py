@@ -1,4 +1,4 @@
-"""CLIP (Sec. 3.1, Eq. 1): frozen image and text towers behind one API, real or of this world."""
+"""CLIP (Sec. 3.1, Eq. 1): frozen image and text towers behind one API, open_clip's or anybody's."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gegcore import registry
 from gegcore.embeddings import EmbeddingTable, embed_dataset
 from gegcore.errors import ConfigError, DataError, MissingDependencyError
-from gegcore.scenes_clip.model import MODELS as SCENES_MODELS
-from gegcore.scenes_clip.model import load_scenes_clip
 from gegcore.text_tower import crop_to_longest, encode_cropped
 from gegcore.word_to_bpe import WordToBpe
 
@@ -154,9 +153,10 @@ def load_clip(
 
     Args:
         name: an open_clip architecture (the paper: ViT-B/32 of OpenAI, whose activation is
-            QuickGELU: "ViT-B-32-quickgelu"), or "scenes-clip", the CLIP of the embedded world.
-        pretrained: an open_clip tag or a local weights file; by default "openai", and the shipped
-            weights for the embedded world.
+            QuickGELU: "ViT-B-32-quickgelu"), or a CLIP of somebody else's: a name that
+            `gegcore.registry` finds, of a function (pretrained) -> `ClipModel`.
+        pretrained: an open_clip tag or a local weights file; by default "openai", or what a CLIP
+            of somebody else's brings.
         device: where the towers live.
 
     Raises:
@@ -164,9 +164,9 @@ def load_clip(
         DataError: the weights file is missing or does not fit.
         MissingDependencyError: the weights could not be downloaded.
     """
-    if name in SCENES_MODELS:
-        loaded = load_scenes_clip(name, Path(pretrained) if pretrained else None)
-        return ClipModel(name, loaded.model, loaded.tokenizer, loaded.prepare).to(device)
+    if ":" in name or name in registry.names("clip"):
+        found: ClipModel = registry.find("clip", name)(pretrained)
+        return found.to(device)
     source = str(pretrained or "openai")
     _check_source(name, source)
     model, transform = _create(name, source)
@@ -184,7 +184,7 @@ def _check_source(name: str, source: str) -> None:
     """Refuse what open_clip would only warn of, before anything is downloaded."""
     known = open_clip.list_models()
     if name not in known:
-        near = difflib.get_close_matches(name, [*known, *SCENES_MODELS], n=3)
+        near = difflib.get_close_matches(name, [*known, *registry.names("clip")], n=3)
         raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
     if Path(source).is_file():
         return

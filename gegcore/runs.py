@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gegcore.errors import DataError
+from gegcore.registry import file_name
 from gegcore.storage import read_json
 
 
@@ -29,8 +30,12 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def of(cls, profile: str, model: str, objective: str, seed: int) -> RunFolder:
-        return cls(project_root() / "runs" / profile / f"{model}-{objective}-seed{seed}")
+    def of(
+        cls, profile: str, model: str, objective: str, seed: int, variant: str = ""
+    ) -> RunFolder:
+        """The folder of a run; one of other settings than the profile's has a variant."""
+        name = f"{file_name(model)}-{objective}-seed{seed}" + (f"-{variant}" if variant else "")
+        return cls(project_root() / "runs" / profile / name)
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def smoke_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`artifacts/` of the smoke profile, made by the real code. Copy it; do not write into it."""
-    from gegcore.prepare import STAGES, Materials
+    from gegcore.materials import STAGES, Materials
     from gegcore.profiles import load_profile
 
     home = tmp_path_factory.mktemp("smoke")

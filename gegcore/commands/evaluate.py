@@ -71,10 +71,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from gegcore.experiment.evaluate_files import EvaluationSettings, evaluate_files
+    from gegcore.evaluation.files import EvaluationSettings, evaluate_files
+    from gegcore.evaluation.page import report_format, write_report
+    from gegcore.evaluation.report import as_text
     from gegcore.metrics.spice_jars import user_cache
-    from gegcore.report.evaluation_page import report_format, write_report
-    from gegcore.report.evaluation_report import as_text
 
     for path in arguments.output:
         report_format(path)  # A wrong ending is noticed now, not after the work.

@@ -37,7 +37,7 @@ def _import(arguments: argparse.Namespace) -> None:
 
     profile = load_profile(arguments.profile)
     settings = dict(_setting(text) for text in arguments.set)
-    from gegcore.experiment.import_xmodaler import import_xmodaler
+    from gegcore.interop.import_xmodaler import import_xmodaler
 
     run = import_xmodaler(
         profile,

@@ -24,7 +24,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from gegcore.profiles import load_profile
 
     profile = load_profile(arguments.profile)
-    from gegcore.prepare import STAGES, Materials
+    from gegcore.materials import STAGES, Materials
 
     materials = Materials.of(profile)
     for stage in STAGES if arguments.stage is None else (arguments.stage,):

@@ -1,12 +1,19 @@
-"""Images with captions, whatever world they come from."""
+"""Images with captions, whatever world they come from, and how a profile names them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from gegcore.storage import digest
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -43,3 +50,38 @@ class CaptionDataset(Protocol):
 
     def images(self, indices: Sequence[int]) -> np.ndarray:
         """Pixels of the images at positions in `records`: uint8 RGB `(B, H, W, 3)`."""
+
+
+class DataSettings(BaseModel, ABC):
+    """`data` of a profile: a subclass is one kind of data set, its fields are what can be set.
+
+    `kind` says which: a name that `gegcore.registry` finds, such as `package.module:Class`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    extractor: str = Field(
+        "", description="what computes the features: a function (device) -> extractor, by name"
+    )
+
+    @abstractmethod
+    def size(self, split: str) -> int:
+        """Number of images of "train", "val" or "test", without opening it where that is costly."""
+
+    @abstractmethod
+    def open(self, split: str, folder: Path) -> CaptionDataset:
+        """One split.
+
+        Args:
+            split: "train", "val" or "test".
+            folder: the data set's own, for what it wishes to keep.
+
+        Raises:
+            DataError: it is not there, or damaged.
+        """
+
+
+def annotations_digest(dataset: CaptionDataset) -> str:
+    """Digest of image ids, captions and scene graphs."""
+    return digest([[r.image_id, list(r.captions), r.scene] for r in dataset.records])

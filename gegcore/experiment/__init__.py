@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 
-from gegcore.experiment.evaluate import evaluate
+from gegcore.experiment.testing import evaluate
 from gegcore.experiment.train import train
-from gegcore.prepare import Materials
+from gegcore.materials import Materials
 from gegcore.profiles import Profile
+from gegcore.rewards.reward import Reward
 from gegcore.runs import RunFolder
+from gegcore.storage import digest
 from gegcore.training.distributed import start_accelerator
 
 __all__ = ["evaluate", "run_experiment", "train"]
@@ -22,6 +26,7 @@ def run_experiment(
     device: str | torch.device | None = None,
     materials: Materials | None = None,
     precision: str | None = None,
+    reward: Reward | None = None,
 ) -> RunFolder:
     """Train one model with one objective and evaluate it on the test split.
 
@@ -38,6 +43,8 @@ def run_experiment(
         materials: to share opened data between several runs of one process.
         precision: "no", "bf16" or "fp16" mixed precision of training; default: what
             `accelerate launch` was told, else "no".
+        reward: instead of the objective's: `(tokens (B, S, T), image_index (B,)) -> (B, S)`. The
+            run gets a folder of its own, by the code of the reward.
 
     Raises:
         ConfigError: unknown model, objective, field or precision.
@@ -47,8 +54,22 @@ def run_experiment(
     """
     accelerator = start_accelerator(materials.device if materials else device, precision)
     materials = materials or Materials.of(profile, accelerator.device)
-    run = train(materials, model, objective, seed, accelerator)
+    own = {} if reward is None else {_name(reward): reward}
+    if own:
+        profile = profile.changed(model, objective, rewards=dict.fromkeys(own, 1.0))
+    materials = materials.under(profile)
+    run = train(materials, model, objective, seed, accelerator, own)
     if accelerator.is_main_process:
         evaluate(materials, run, model)
     accelerator.wait_for_everyone()
     return run
+
+
+def _name(reward: Reward) -> str:
+    """A name that changes with the reward's code, as far as it can be read."""
+    said = getattr(reward, "__qualname__", type(reward).__qualname__)
+    try:
+        code = inspect.getsource(reward if inspect.isroutine(reward) else type(reward))
+    except (OSError, TypeError):  # typed into an interpreter that keeps no source
+        code = repr(reward)
+    return f"{said}-{digest(code)[:8]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gegcore.errors import DataError
-from gegcore.prepare import Materials
+from gegcore.materials import Materials
 
 
 def reference_ids(materials: Materials, split: str) -> list[list[list[int]]]:

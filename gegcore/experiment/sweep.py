@@ -22,7 +22,7 @@ import yaml
 
 from gegcore.errors import ConfigError, DataError, GegError
 from gegcore.experiment.train import start_run, train_into
-from gegcore.prepare import Materials
+from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder, project_root

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
 import yaml
 from safetensors.torch import load_file
 
-from gegcore.errors import ConfigError, DataError
+from gegcore import registry
+from gegcore.errors import DataError
 from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
-from gegcore.models import ARCHITECTURES, Captioner, build_captioner
-from gegcore.prepare import STAGES, Materials
+from gegcore.materials import STAGES, Materials
+from gegcore.models.captioner import Captioner
+from gegcore.models.registry import architecture, build_captioner
 from gegcore.profiles import Profile
 from gegcore.provenance import code_digest, environment
+from gegcore.rewards.reward import Reward
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
 from gegcore.training.checkpoint import Progress
@@ -35,6 +40,7 @@ def train(
     objective_name: str,
     seed: int,
     accelerator: Accelerator | None = None,
+    own: Mapping[str, Reward] = MappingProxyType({}),
 ) -> RunFolder:
     """Train and store the selected checkpoint; nothing to do if it is there and current.
 
@@ -44,6 +50,7 @@ def train(
         objective_name: see `gegcore.training.config.OBJECTIVES`.
         seed: of all randomness.
         accelerator: see `start_accelerator`; default: the materials' device, full precision.
+        own: rewards of the objective that have no importable name.
 
     Raises:
         ConfigError: unknown model or objective.
@@ -52,12 +59,10 @@ def train(
         TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
     """
     profile = materials.profile
-    if model_name not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise ConfigError(f"unknown model '{model_name}'", f"use one of: {known}")
+    architecture(model_name)
     config = profile.objective(objective_name, model_name)
-    run = RunFolder.of(profile.name, model_name, objective_name, seed)
-    return train_into(run, materials, model_name, objective_name, config, seed, accelerator)
+    run = RunFolder.of(profile.name, model_name, objective_name, seed, profile.variant)
+    return train_into(run, materials, model_name, objective_name, config, seed, accelerator, own)
 
 
 def train_into(
@@ -68,6 +73,7 @@ def train_into(
     config: ObjectiveConfig,
     seed: int,
     accelerator: Accelerator | None = None,
+    own: Mapping[str, Reward] = MappingProxyType({}),
 ) -> RunFolder:
     """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
     accelerator = accelerator or start_accelerator(materials.device)
@@ -86,7 +92,7 @@ def train_into(
     model = new_captioner(materials, model_name, seed)
     if start is not None:
         model.load_state_dict(load_file(start.checkpoint))
-    objective = build_objective(materials, config)
+    objective = build_objective(materials, config, own)
     validator = Validator(materials)
     count = len(materials.data["train"].records)
     stream = stage_seed(seed, objective_name)
@@ -186,9 +192,14 @@ def training_key(
             "max_len": profile.max_len,
             "materials": materials.digest(),
             "start": sha256_file(start.checkpoint) if start else None,
-            "code": code_digest("gegcore.experiment.train"),
+            "code": code_digest("gegcore.experiment.train", *_named(model_name, config)),
         }
     )
+
+
+def _named(model_name: str, config: ObjectiveConfig) -> list[str]:
+    """Modules of the captioner and rewards that are named by `package.module:object`."""
+    return [registry.module(name) for name in (model_name, *config.rewards) if ":" in name]
 
 
 def import_key(materials: Materials, model_name: str) -> str:

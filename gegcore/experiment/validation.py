@@ -9,9 +9,9 @@ from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
 from gegcore.experiment.references import reference_ids
 from gegcore.gap import group_embedding_gap
+from gegcore.materials import Materials
 from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.models import Captioner
-from gegcore.prepare import Materials
 from gegcore.rewards import CiderD
 from gegcore.rewards.cider import document_frequency
 from gegcore.rewards.group import CaptionEncoder

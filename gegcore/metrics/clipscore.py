@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gegcore.clip import similarity
 from gegcore.errors import DataError
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
@@ -14,6 +16,16 @@ WEIGHT = 2.5
 """Stretches CLIPScore to about [0, 1]."""
 
 SIGNATURE = f"{WEIGHT} x max(cos, 0), no prompt before the caption"
+
+
+def clipscore_metric(given: MetricInputs) -> Scores:
+    """CLIPScore and RefCLIPScore under the CLIP of the reward, and f_CLIP (Eq. 1)."""
+    table = given.seen.table
+    of_caption = given.row[table.caption_image]
+    scored = of_caption >= 0
+    own, references = given.images[given.index], table.captions.cpu()[scored]
+    found = clip_scores(given.text, own, references, of_caption[scored])
+    return found | Scores({}, {"similarity": similarity(own, given.text).numpy()})
 
 
 def clip_scores(

@@ -8,9 +8,26 @@ from torch import Tensor
 from gegcore.errors import DataError
 from gegcore.gap import GroupGap, group_embedding_gap
 from gegcore.groups import SimilarGroups
-from gegcore.metrics.retrieval import TIE
+from gegcore.metrics.inputs import MetricInputs
+from gegcore.metrics.retrieval import TIE, TIE_RULE
+from gegcore.metrics.scores import Scores
+from gegcore.metrics.uncertainty import Statistic
 
 _CHUNK = 4096
+
+
+def gap_metric(given: MetricInputs) -> Scores:
+    """Mean GEG-Avg and GEG-Min, and the gap of each caption."""
+    gaps = caption_gaps(given.text, given.images, given.index, given.seen.groups)
+    values = {"GEG-Avg": gaps.average.numpy(), "GEG-Min": gaps.minimum.numpy()}
+    return Scores({name: Statistic.mean(each) for name, each in values.items()}, values)
+
+
+def bag_metric(given: MetricInputs) -> Scores:
+    """R@1 inside the bag of an image and its K similar ones, in per cent."""
+    ranks = bag_ranks(given.text, given.images, given.index, given.seen.groups)
+    values = 100.0 * (ranks.numpy() < 1)
+    return Scores({"bag R@1": Statistic.mean(values)}, {"bag R@1": values}, {"bag R@1": TIE_RULE})
 
 
 def caption_gaps(

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
-import torch
-from torch import Tensor
 
-from gegcore.clip import similarity
-from gegcore.data.scenes.graph import SceneGraph
-from gegcore.embeddings import DualEncoder, EmbeddingTable
-from gegcore.errors import DataError
-from gegcore.gap import GroupGap
-from gegcore.groups import SimilarGroups
-from gegcore.judges import Judged
-from gegcore.metrics.clipscore import clip_scores
-from gegcore.metrics.distinctiveness import bag_ranks, caption_gaps
-from gegcore.metrics.group_words import group_word_scores
-from gegcore.metrics.judges import judge_scores
-from gegcore.metrics.language import score_tokenized
+from gegcore.metrics.clipscore import clipscore_metric
+from gegcore.metrics.distinctiveness import bag_metric, gap_metric
+from gegcore.metrics.group_words import group_words_metric
+from gegcore.metrics.inputs import MetricInputs
+from gegcore.metrics.judged import judges_metric
+from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import shared_meteor
-from gegcore.metrics.retrieval import TIE_RULE, retrieval_ranks
+from gegcore.metrics.recall import recall_metric
 from gegcore.metrics.scores import Scores
-from gegcore.metrics.spice import score_spice, spice_problem
-from gegcore.metrics.tokenized import Tokenized, check_captions, tokenize_captions
-from gegcore.metrics.truth import truth_scores
+from gegcore.metrics.spice import spice_metric
+from gegcore.metrics.tokenized import check_captions
 from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Statistic, bootstrap
-from gegcore.metrics.words import word_scores
+from gegcore.metrics.words import words_metric
 
-RECALL_AT = (1, 5, 10)
+Compute = Callable[[MetricInputs], Scores]
 
-OF_PICTURES = (
-    *(f"R@{k}" for k in RECALL_AT),
-    *("GEG-Avg", "GEG-Min", "bag R@1", "CLIPScore", "RefCLIPScore", "CIDErBtw", "DisWordRate"),
+
+class Metric(NamedTuple):
+    """One or more metrics that are computed together.
+
+    Attributes:
+        compute: inputs -> scores; what it could not compute, it lists as missing.
+        of_pictures: names of the metrics, if they need pictures: where there are none, these are
+            listed as missing.
+    """
+
+    compute: Compute
+    of_pictures: tuple[str, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(language_metric),
+    Metric(spice_metric),
+    Metric(words_metric),
+    Metric(group_words_metric, ("CIDErBtw", "DisWordRate")),
+    Metric(recall_metric, ("R@1", "R@5", "R@10")),
+    Metric(gap_metric, ("GEG-Avg", "GEG-Min")),
+    Metric(bag_metric, ("bag R@1",)),
+    Metric(clipscore_metric, ("CLIPScore", "RefCLIPScore")),
+    Metric(judges_metric),
 )
-"""Metrics that need embeddings of the pictures, or the groups made from them."""
+"""All metrics in the order of the tables; a new one adds one line here, or in a profile."""
 
 
 @dataclass(frozen=True)
@@ -63,194 +75,71 @@ class Evaluation:
 
 
 def evaluate_captions(
-    captions: Mapping[Any, str],
-    references: Mapping[Any, Sequence[str]],
-    clip_model: DualEncoder,
-    table: EmbeddingTable,
-    image_ids: Sequence[Hashable],
-    groups: SimilarGroups,
-    judges: Mapping[str, Judged] | None = None,
-    scenes: Mapping[Any, SceneGraph] | None = None,
-    spice: bool = True,
+    given: MetricInputs,
+    more: Sequence[Compute] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
+    no_pictures: str = "pictures were not given",
 ) -> Evaluation:
-    """Score one caption per image with every metric.
+    """Score one caption per image with every metric that its inputs allow.
 
     Args:
-        captions: image id -> caption.
-        references: image id -> reference captions; the same ids.
-        clip_model: the CLIP that retrieves; it made `table` and `groups` too.
-        table: embeddings of all images that compete (the whole split) and of their references.
-        image_ids: N ids, in the order of the embeddings; every captioned image is among them.
-        groups: the K similar images of each of the N images.
-        judges: label -> a dual encoder that was not rewarded; of the same images.
-        scenes: image id -> scene graph of all N images, where the truth is known.
-        spice: compute SPICE, which takes minutes where captions are new; if its programs are not
-            here, `Evaluation.missing` says so.
+        given: captions, references, pictures and judges.
+        more: metrics beside `METRICS`.
         seed: of the bootstrap.
         resamples: of the bootstrap.
+        no_pictures: why there are none, for `Evaluation.missing`.
 
     Raises:
-        DataError: captions that cannot be scored (`check_captions`), ids that are not among
-            `image_ids`, ids listed twice, or embeddings that do not fit.
-        ConfigError: fewer than one resample.
+        DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
+            them (`MetricInputs.index`).
+        ConfigError: fewer than one resample, or a metric that is computed twice.
         MissingDependencyError: no Java.
         ToolError: a Java program failed.
 
     Source: paper Sec. 3.3 and Table 2.
     """
-    check_captions(captions, references)
-    index = positions(captions, image_ids, table.images)
-    shared_meteor().start()  # It loads while CLIP encodes.
-    said = list(captions.values())
-    given = tokenize_captions(captions, references)
-    scores, missing = _of_words(captions, references, given, spice)
-    scores |= _of_group_words(given, index, groups, missing)
-    scores |= _of_embeddings(clip_model.encode_texts(said).cpu(), table, index, groups)
-    for label, (judge, judged) in (judges or {}).items():
-        scores |= judge_scores(label, judge, said, judged.images, index, groups)
-    if scenes is not None:
-        scores |= truth_scores(captions, scenes)
-    retrieval = {
-        "clip": clip_model.name,
-        "clip_digest": clip_model.digest,
-        "images": len(table.images),
-        "K": groups.k,
-        "groups": asdict(groups.source) if groups.source else None,
-    }
-    return _evaluation(captions, scores, missing, retrieval, seed, resamples)
+    check_captions(given.captions, given.references)
+    if given.pictures is not None:
+        _ = given.index  # Ids that do not fit are noticed now, not after the work.
+    shared_meteor().start()  # It loads while captions are tokenised and CLIP encodes.
+    scores = Scores({})
+    for compute, of_pictures in [*METRICS, *map(Metric, more)]:
+        if of_pictures and given.pictures is None:
+            scores |= Scores({}, missing=dict.fromkeys(of_pictures, no_pictures))
+        else:
+            scores |= compute(given)
+    return _evaluation(given, scores, seed, resamples)
 
 
-def evaluate_words(
-    captions: Mapping[Any, str],
-    references: Mapping[Any, Sequence[str]],
-    spice: bool = True,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> Evaluation:
-    """As `evaluate_captions`, without pictures: the metrics of words alone."""
-    check_captions(captions, references)
-    shared_meteor().start()  # It loads while the captions are tokenised.
-    given = tokenize_captions(captions, references)
-    scores, missing = _of_words(captions, references, given, spice)
-    return _evaluation(captions, scores, missing, {}, seed, resamples)
-
-
-def _of_words(
-    captions: Mapping[Any, str],
-    references: Mapping[Any, Sequence[str]],
-    given: Tokenized,
-    spice: bool,
-) -> tuple[Scores, dict[str, str]]:
-    """Metrics that read words only, and which of them could not be had."""
-    scores, missing = score_tokenized(given).scores(), {}
-    if not spice:
-        missing["SPICE"] = "it was not asked for"
-    elif problem := spice_problem():
-        missing["SPICE"] = problem
-    else:
-        scores |= score_spice(captions, references)
-    return scores | word_scores(given.captions), missing
-
-
-def _of_group_words(
-    given: Tokenized, index: Tensor, groups: SimilarGroups, missing: dict[str, str]
-) -> Scores:
-    """Metrics that read what is said of similar images; if it cannot be had, says so."""
-    row = torch.full((len(groups.index),), -1)  # of each image of the split
-    row[index] = torch.arange(len(index))
-    members = row[groups.index[index]]
-    if bool((members < 0).any()):
-        for name in ("CIDErBtw", "DisWordRate"):
-            missing[name] = "it needs references of all images of the groups: caption all of them"
-        return Scores({})
-    return group_word_scores(given, members)
-
-
-def _of_embeddings(
-    text: Tensor, table: EmbeddingTable, index: Tensor, groups: SimilarGroups
-) -> Scores:
-    """Metrics in the space of the rewarded CLIP; `text` are the captions `(M, E)`."""
-    if not bool(torch.isfinite(text).all()):
-        raise DataError("CLIP embeddings of captions are NaN or infinite", "check its weights")
-    images = table.images.cpu()
-    row = torch.full((len(images),), -1)
-    row[index] = torch.arange(len(index))
-    of_caption = row[table.caption_image]
-    scored = of_caption >= 0
-    return (
-        recall_scores(retrieval_ranks(text, images, index))
-        | gap_scores(caption_gaps(text, images, index, groups))
-        | bag_scores(bag_ranks(text, images, index, groups))
-        | clip_scores(text, images[index], table.captions.cpu()[scored], of_caption[scored])
-        | Scores({}, {"similarity": similarity(images[index], text).numpy()})
-    )
-
-
-def recall_scores(ranks: Tensor) -> Scores:
-    """R@1, R@5 and R@10 in per cent of captions with these ranks `(M,)`, and the ranks."""
-    values = ranks.numpy()
-    recalls = {f"R@{k}": Statistic.mean(100.0 * (values < k)) for k in RECALL_AT}
-    return Scores(recalls, {"rank": values}, {"R@K": TIE_RULE})
-
-
-def gap_scores(gaps: GroupGap) -> Scores:
-    """Mean GEG-Avg and GEG-Min of M captions, and the gap of each."""
-    values = {"GEG-Avg": gaps.average.numpy(), "GEG-Min": gaps.minimum.numpy()}
-    return Scores({name: Statistic.mean(each) for name, each in values.items()}, values)
-
-
-def bag_scores(ranks: Tensor) -> Scores:
-    """R@1 inside the bag of an image and its K similar ones, in per cent; ranks `(M,)`."""
-    values = 100.0 * (ranks.numpy() < 1)
-    return Scores({"bag R@1": Statistic.mean(values)}, {"bag R@1": values}, {"bag R@1": TIE_RULE})
-
-
-def positions(captions: Mapping[Any, str], image_ids: Sequence[Hashable], images: Tensor) -> Tensor:
-    """Position `(M,)` of each captioned image among the embeddings.
-
-    Raises:
-        DataError: an unknown or doubled id, or a number of ids that is not that of the embeddings.
-    """
-    position = {image: index for index, image in enumerate(image_ids)}
-    if len(image_ids) != len(images):
-        raise DataError(
-            f"{len(image_ids)} image ids but {len(images)} image embeddings",
-            "give one id for each embedding",
-        )
-    if len(position) != len(image_ids):
-        raise DataError("image ids are listed twice", "give each image one id")
-    unknown = [image for image in captions if image not in position]
-    if unknown:
-        raise DataError(
-            f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}",
-            "embed every image of the split with this CLIP",
-        )
-    return torch.tensor([position[image] for image in captions])
-
-
-def _evaluation(
-    captions: Mapping[Any, str],
-    scores: Scores,
-    missing: dict[str, str],
-    retrieval: dict[str, Any],
-    seed: int,
-    resamples: int,
-) -> Evaluation:
-    """Intervals, table and signature; `retrieval` is what the signature says of embeddings."""
+def _evaluation(given: MetricInputs, scores: Scores, seed: int, resamples: int) -> Evaluation:
+    """Intervals, table and signature."""
     metrics = {
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
         for name, found in bootstrap(scores.statistics, seed, resamples).items()
     }
-    said = {"image_id": list(captions), "caption": list(captions.values())}
+    said = {"image_id": list(given.captions), "caption": list(given.captions.values())}
     signature = {
         **scores.signature,
-        **retrieval,
-        "captions": len(captions),
+        **_retrieval(given),
+        "captions": len(given.captions),
         "interval": f"{LEVEL:.0%} percentile bootstrap over images",
         "resamples": resamples,
         "seed": seed,
     }
     table = pd.DataFrame({**said, **scores.per_caption})
-    return Evaluation(metrics, table, signature, dict(scores.statistics), missing)
+    return Evaluation(metrics, table, signature, dict(scores.statistics), dict(scores.missing))
+
+
+def _retrieval(given: MetricInputs) -> dict[str, Any]:
+    """What the signature says of the pictures."""
+    if given.pictures is None:
+        return {}
+    clip, groups = given.pictures.clip, given.pictures.groups
+    return {
+        "clip": clip.name,
+        "clip_digest": clip.digest,
+        "images": len(given.pictures.table.images),
+        "K": groups.k,
+        "groups": asdict(groups.source) if groups.source else None,
+    }

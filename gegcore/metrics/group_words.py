@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gegcore.errors import DataError
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.tokenized import Tokenized
 from gegcore.metrics.uncertainty import Statistic
@@ -21,6 +22,15 @@ SIGNATURES = {
     "CIDErBtw": "CIDEr-D against the references of the K images of the group, lower is better",
     "DisWordRate": "words of the references that no reference of the group has: share said",
 }
+
+
+def group_words_metric(given: MetricInputs) -> Scores:
+    """CIDErBtw and DisWordRate, where all images of the groups are captioned."""
+    members = given.row[given.seen.groups.index[given.index]]
+    if bool((members < 0).any()):
+        why = "it needs references of all images of the groups: caption all of them"
+        return Scores({}, missing=dict.fromkeys(SIGNATURES, why))
+    return group_word_scores(given.tokenized, members)
 
 
 def group_word_scores(given: Tokenized, members: Tensor) -> Scores:

@@ -15,6 +15,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from gegcore.metrics import meteor, ptb
 from gegcore.metrics.bleu import ORDERS, bleu_score, bleu_statistics
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.meteor import Meteor, meteor_score, shared_meteor
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.tokenized import Tokenized, check_captions, tokenize_captions
@@ -99,6 +100,11 @@ def score_language(
     worker = meteor_worker or shared_meteor()
     worker.start()  # It loads on another core while the captions are tokenised.
     return score_tokenized(tokenize_captions(hypotheses, references), worker)
+
+
+def language_metric(given: MetricInputs) -> Scores:
+    """BLEU, METEOR, ROUGE-L and CIDEr."""
+    return score_tokenized(given.tokenized).scores()
 
 
 def score_tokenized(given: Tokenized, meteor_worker: Meteor | None = None) -> LanguageScores:

@@ -19,11 +19,13 @@ class Scores:
         statistics: name -> corpus metric, in the order of the table.
         per_caption: name -> `(M,)`; a metric without a value per caption is not in it.
         signature: name -> which program, version and options it comes from.
+        missing: name -> why a metric could not be computed here, and how it could.
     """
 
     statistics: Mapping[str, Statistic]
     per_caption: Mapping[str, np.ndarray] = field(default_factory=dict)
     signature: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __or__(self, other: Scores) -> Scores:
         """Both sets of metrics, these first.
@@ -37,4 +39,5 @@ class Scores:
             {**self.statistics, **other.statistics},
             {**self.per_caption, **other.per_caption},
             {**self.signature, **other.signature},
+            {**self.missing, **other.missing},
         )

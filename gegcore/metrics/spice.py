@@ -14,6 +14,7 @@ import numpy as np
 
 from gegcore.errors import DataError, MissingDependencyError, ToolError
 from gegcore.metrics import ptb
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import LineProcess, java_command, java_executable
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
@@ -78,6 +79,15 @@ def score_spice(
     return Scores(
         {"SPICE": Statistic.mean(values)}, {"SPICE": values}, {"SPICE": spice_signature()}
     )
+
+
+def spice_metric(given: MetricInputs) -> Scores:
+    """SPICE, if it is asked for and its programs are here."""
+    if not given.spice:
+        return Scores({}, missing={"SPICE": "it was not asked for"})
+    if problem := spice_problem():
+        return Scores({}, missing={"SPICE": problem})
+    return score_spice(given.captions, given.references)
 
 
 def spice_signature() -> str:

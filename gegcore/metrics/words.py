@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gegcore.endings import BAD_ENDINGS
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
@@ -26,6 +27,11 @@ SIGNATURES = {
     "bad endings": "captions whose last word cannot end a sentence",
     "length": "words per caption",
 }
+
+
+def words_metric(given: MetricInputs) -> Scores:
+    """Diversity, repetition, endings and length of the tokenised captions."""
+    return word_scores(given.tokenized.captions)
 
 
 def word_scores(captions: Sequence[str]) -> Scores:

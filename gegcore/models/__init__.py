@@ -12,7 +12,6 @@ from gegcore.models.registry import ARCHITECTURES, build_captioner
 from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.models.up_down import UpDown, UpDownConfig
 from gegcore.models.xlan import Xlan, XlanConfig
-from gegcore.models.xmodaler import load_xmodaler
 
 __all__ = [
     "ARCHITECTURES",
@@ -35,6 +34,5 @@ __all__ = [
     "Xlan",
     "XlanConfig",
     "build_captioner",
-    "load_xmodaler",
     "shift_right",
 ]

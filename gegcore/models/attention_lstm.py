@@ -69,6 +69,8 @@ class AttentionCaptioner(RecurrentCaptioner[RegionMemory]):
         ConfigError: the data has no regions.
     """
 
+    Config = AttentionConfig
+
     def __init__(self, vocab_size: int, inputs: InputSizes, config: AttentionConfig) -> None:
         require_sizes("attention", inputs, "regions")
         super().__init__(vocab_size, config.word_width, config)

@@ -7,9 +7,10 @@ b), T time steps, V words. Token id 0 starts, ends and pads a caption, as in X-m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class State(ABC):
 
 class Captioner(nn.Module, ABC):
     """A model that describes images; decoding and training know nothing else about it."""
+
+    Config: ClassVar[type[BaseModel]]
+    """What can be set; constructed as ``Class(vocab_size, inputs, Config(...))``."""
 
     vocab_size: int
 

@@ -110,6 +110,8 @@ class GCNLSTM(UpDownDecoder):
         ConfigError: the data has no regions or no relations.
     """
 
+    Config = GCNLSTMConfig
+
     def __init__(self, vocab_size: int, inputs: InputSizes, config: GCNLSTMConfig) -> None:
         require_sizes("gcn_lstm", inputs, "regions", "relations")
         super().__init__(vocab_size, inputs.regions, config)

@@ -70,6 +70,8 @@ class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
         ConfigError: the data has no attributes or no whole-picture features.
     """
 
+    Config = LSTMA3Config
+
     def __init__(self, vocab_size: int, inputs: InputSizes, config: LSTMA3Config) -> None:
         require_sizes("lstm_a3", inputs, "attributes", "pooled")
         super().__init__(vocab_size, config.hidden_width, config)

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from gegcore.data.features import InputSizes
+from gegcore.interop.xmodaler_layout import layer_count, weight_and_bias
 from gegcore.models.attention import FeedForward, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.rows import Rows
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
-from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
 if TYPE_CHECKING:
     from gegcore.data.features import FeatureBatch
@@ -165,6 +165,8 @@ class MeshedMemory(DecoderStack):
         inputs: widths of the features; it looks at regions (2048 for bottom-up features).
         config: sizes and dropouts.
     """
+
+    Config = MeshedMemoryConfig
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: MeshedMemoryConfig) -> None:
         super().__init__()

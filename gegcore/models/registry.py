@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from gegcore import registry
 from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError
-from gegcore.models.attention_lstm import AttentionCaptioner, AttentionConfig
+from gegcore.models.attention_lstm import AttentionCaptioner
 from gegcore.models.captioner import Captioner
-from gegcore.models.gcn_lstm import GCNLSTM, GCNLSTMConfig
-from gegcore.models.lstm_a3 import LSTMA3, LSTMA3Config
-from gegcore.models.meshed_memory import MeshedMemory, MeshedMemoryConfig
-from gegcore.models.transformer import Transformer, TransformerConfig
-from gegcore.models.up_down import UpDown, UpDownConfig
-from gegcore.models.xlan import Xlan, XlanConfig
+from gegcore.models.gcn_lstm import GCNLSTM
+from gegcore.models.lstm_a3 import LSTMA3
+from gegcore.models.meshed_memory import MeshedMemory
+from gegcore.models.transformer import Transformer
+from gegcore.models.up_down import UpDown
+from gegcore.models.xlan import Xlan
 
-ARCHITECTURES: dict[str, tuple[Callable[[int, InputSizes, Any], Captioner], type[BaseModel]]] = {
-    "lstm_a3": (LSTMA3, LSTMA3Config),
-    "attention": (AttentionCaptioner, AttentionConfig),
-    "updown": (UpDown, UpDownConfig),
-    "gcn_lstm": (GCNLSTM, GCNLSTMConfig),
-    "transformer": (Transformer, TransformerConfig),
-    "meshed_memory": (MeshedMemory, MeshedMemoryConfig),
-    "xlan": (Xlan, XlanConfig),
+ARCHITECTURES: dict[str, type[Captioner]] = {
+    "lstm_a3": LSTMA3,
+    "attention": AttentionCaptioner,
+    "updown": UpDown,
+    "gcn_lstm": GCNLSTM,
+    "transformer": Transformer,
+    "meshed_memory": MeshedMemory,
+    "xlan": Xlan,
 }
-"""Name -> (captioner, its config), in the order of the paper; a new model adds one line here."""
+"""In the order of the paper; a new captioner adds one line here, or in a profile."""
 
 
 _ALSO = {"m2": "meshed_memory", "up_down": "updown", "x_lan": "xlan"}
@@ -38,7 +38,7 @@ def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides:
     """Build an untrained captioner; its config's defaults are the published (paper) size.
 
     Args:
-        name: a key of ``ARCHITECTURES``.
+        name: a key of ``ARCHITECTURES``, or ``package.module:Class`` of a :class:`Captioner`.
         vocab_size: V, id 0 included.
         inputs: widths of the features that it will see.
         overrides: fields of the model's config, such as ``width=128``.
@@ -46,7 +46,9 @@ def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides:
     Raises:
         ConfigError: an unknown model, an unknown field, or a value out of range.
     """
-    return architecture(name)[0](vocab_size, inputs, resolve_config(name, **overrides))
+    build: Any = architecture(name)
+    captioner: Captioner = build(vocab_size, inputs, resolve_config(name, **overrides))
+    return captioner
 
 
 def canonical(name: str) -> str:
@@ -54,18 +56,19 @@ def canonical(name: str) -> str:
     return _ALSO.get(name, name)
 
 
-def architecture(
-    name: str,
-) -> tuple[Callable[[int, InputSizes, Any], Captioner], type[BaseModel]]:
-    """The captioner of that name and its config.
+def architecture(name: str) -> type[Captioner]:
+    """The class of the captioner of that name.
 
     Raises:
         ConfigError: there is none.
     """
-    name = canonical(name)
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"unknown model {name!r}", f"choose one of: {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[name]
+    found: type[Captioner] = registry.find("captioner", canonical(name), ARCHITECTURES)
+    if not (isinstance(found, type) and hasattr(found, "Config")):
+        raise ConfigError(
+            f"captioner '{name}' is no class with a Config",
+            "derive it from gegcore.models.Captioner",
+        )
+    return found
 
 
 def resolve_config(name: str, **overrides: Any) -> BaseModel:
@@ -74,7 +77,7 @@ def resolve_config(name: str, **overrides: Any) -> BaseModel:
     Raises:
         ConfigError: an unknown model, an unknown field, or a value out of range.
     """
-    config = architecture(name)[1]
+    config = architecture(name).Config
     try:
         return config(**overrides)
     except ValidationError as error:
@@ -84,5 +87,5 @@ def resolve_config(name: str, **overrides: Any) -> BaseModel:
 def bad_settings(name: str, error: ValidationError) -> ConfigError:
     """What is wrong with the settings of a model, and which fields it has."""
     wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    fields = ", ".join(ARCHITECTURES[name][1].model_fields)
+    fields = ", ".join(architecture(name).Config.model_fields)
     return ConfigError(f"bad settings of model {name!r}: {wrong}", f"fields: {fields}")

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from gegcore.data.features import InputSizes
+from gegcore.interop.xmodaler_layout import layer_count, weight_and_bias
 from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
-from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
 if TYPE_CHECKING:
     from gegcore.data.features import FeatureBatch
@@ -116,6 +116,8 @@ class Transformer(DecoderStack):
         inputs: widths of the features; it looks at regions (2048 for bottom-up features).
         config: sizes and dropouts.
     """
+
+    Config = TransformerConfig
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: TransformerConfig) -> None:
         super().__init__()

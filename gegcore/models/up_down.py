@@ -131,6 +131,8 @@ class UpDown(UpDownDecoder):
         ConfigError: the data has no regions.
     """
 
+    Config = UpDownConfig
+
     def __init__(self, vocab_size: int, inputs: InputSizes, config: UpDownConfig) -> None:
         require_sizes("updown", inputs, "regions")
         super().__init__(vocab_size, config.region_width, config)

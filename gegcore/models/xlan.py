@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import glu
 
 from gegcore.data.features import InputSizes
+from gegcore.interop.xmodaler_layout import layer_count, weight_and_bias
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.inputs import require_sizes
 from gegcore.models.xlinear_attention import XLinearAttention, masked_mean
-from gegcore.models.xmodaler_layout import layer_count, weight_and_bias
 
 if TYPE_CHECKING:
     from gegcore.data.features import FeatureBatch
@@ -138,6 +138,8 @@ class Xlan(Captioner):
         inputs: widths of the features; it looks at regions (2048 for bottom-up features).
         config: sizes and dropouts.
     """
+
+    Config = XlanConfig
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: XlanConfig) -> None:
         super().__init__()

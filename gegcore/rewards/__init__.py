@@ -2,17 +2,21 @@
 
 from gegcore.rewards.cider import CiderD, cider_d, document_frequency
 from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.registry import REWARDS, RewardInputs, build_rewards
 from gegcore.rewards.reward import Reward, WeightedReward
 from gegcore.rewards.text import TextReward
 
 __all__ = [
+    "REWARDS",
     "CaptionEncoder",
     "CiderD",
     "GroupEmbeddingGapReward",
     "Reward",
+    "RewardInputs",
     "SimilarityReward",
     "TextReward",
     "WeightedReward",
+    "build_rewards",
     "cider_d",
     "document_frequency",
 ]

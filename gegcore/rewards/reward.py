@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gegcore.rewards.group import CaptionEncoder, ClipReward
 
@@ -32,6 +32,14 @@ class WeightedReward:
 
     def __init__(self, terms: Mapping[str, tuple[float, Reward]]) -> None:
         self.weighted = dict(terms)
+
+    def to(self, device: torch.device | str) -> WeightedReward:
+        """The same sum on another device; terms that are plain functions stay as they are."""
+        moved = {
+            name: (weight, reward.to(device) if isinstance(reward, nn.Module) else reward)
+            for name, (weight, reward) in self.weighted.items()
+        }
+        return WeightedReward(moved)
 
     def parts(self, tokens: Tensor, image_index: Tensor) -> dict[str, Tensor]:
         """The unweighted value of each term, each `(B, S)`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from gegcore.errors import ConfigError
 
@@ -83,10 +83,10 @@ class ObjectiveConfig(BaseModel):
     baseline: Literal["greedy", "mean_of_others"] = Field(
         "greedy", description="self-critical baseline; the paper's is greedy (Eq. 5)"
     )
-    alpha: float = Field(1.0, ge=0, description="weight of CIDEr-D in Eq. 7 (GEG: 0.1, Sec. 4.1)")
-    beta: float = Field(0.0, ge=0, description="weight of the CLIP term in Eq. 7 (GEG: 10)")
-    clip_term: Literal["geg_avg", "geg_min", "similarity"] | None = Field(
-        None, description="Eq. 3, Eq. 4, or the +ER ablation of Table 3"
+    rewards: dict[str, FiniteFloat] = Field(
+        default_factory=lambda: {"cider": 1.0},
+        description="weight of each reward in Eq. 7 (GEG: cider 0.1, geg_avg 10, Sec. 4.1): names "
+        "of gegcore.rewards.REWARDS, or package.module:object",
     )
     count_end: bool = Field(True, description="whether the end token counts in the CIDEr-D reward")
 
@@ -111,9 +111,7 @@ _CLIP_REWARD: dict[str, Any] = {
     "loss": "self_critical",
     "start_from": "scst",
     "epochs": 10,
-    "alpha": 0.1,
-    "beta": 10.0,
-    "clip_term": "geg_avg",
+    "rewards": {"cider": 0.1, "geg_avg": 10.0},
     "select": SelectionRule(metric="R@1", least_cider_share=0.9),
 }
 
@@ -127,15 +125,18 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "scst_pp": ObjectiveConfig(
         loss="self_critical", start_from="scst", label="+SCST++", learning_rate=1e-5, epochs=10
     ),
-    "scst_er": ObjectiveConfig(**_CLIP_REWARD | {"label": "+SCST+ER", "clip_term": "similarity"}),
+    "scst_er": ObjectiveConfig(
+        **_CLIP_REWARD | {"label": "+SCST+ER", "rewards": {"cider": 0.1, "similarity": 10.0}}
+    ),
     "scst_geg": ObjectiveConfig(**_CLIP_REWARD | {"label": "+SCST+GEG"}),
     "scst_geg_min": ObjectiveConfig(
-        **_CLIP_REWARD | {"label": "+SCST+GEG-Min", "clip_term": "geg_min"}
+        **_CLIP_REWARD | {"label": "+SCST+GEG-Min", "rewards": {"cider": 0.1, "geg_min": 10.0}}
     ),
     "scst_geg_sole": ObjectiveConfig(
         **_CLIP_REWARD
         # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects.
-        | {"label": "+SCST+GEG-sole", "alpha": 0.0, "select": SelectionRule(metric="R@1")}
+        | {"label": "+SCST+GEG-sole", "rewards": {"geg_avg": 10.0}}
+        | {"select": SelectionRule(metric="R@1")}
         # It collapses in the paper too (Table 6), and that is what it is to show.
         | {"guards": "warn"}
     ),

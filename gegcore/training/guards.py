@@ -149,7 +149,7 @@ _REWARD = (
     "lower the learning rate, set `baseline: mean_of_others` and `count_end: true`, or train the "
     "model that this one starts from for longer"
 )
-_LANGUAGE = "raise alpha or lower beta: only CIDEr-D rewards short and fluent captions"
+_LANGUAGE = "raise the weight of cider: only CIDEr-D rewards short and fluent captions"
 _EXPLORE = "lower the learning rate, or train for fewer steps: equal samples teach nothing"
 
 _LIKELIHOOD = (

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from gegcore.batch import PARAMETERS_TAG, notebook_parameters
-from gegcore.dag import notebook_code
+from bookkit.batch import PARAMETERS_TAG, notebook_parameters
+from bookkit.dag import notebook_code
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

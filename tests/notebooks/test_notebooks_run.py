@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from gegcore.batch import PARAMETERS_TAG
+from bookkit.batch import PARAMETERS_TAG
 from gegcore.profiles import load_profile
 from gegcore.runs import RunFolder
 

@@ -1,0 +1,139 @@
+"""One look for all figures: colours that colour-blind readers tell apart, one per objective."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bookkit.report.page import Html
+
+BLUE, ORANGE, GREEN = "#0072B2", "#C2510A", "#00785A"
+INK, GREY, FAINT = "#26303a", "#5b6673", "#c4ccd4"
+
+COLOURS: dict[str, str] = {
+    "mle": BLUE,
+    "scst": ORANGE,
+    "scst_geg": GREEN,
+    "scst_geg_min": "#A8487F",
+    "scst_pp": "#3D8FBF",
+    "scst_er": "#7A5C00",
+    "scst_geg_sole": "#444444",
+}
+"""Objective -> colour, after Okabe and Ito's palette, darkened to be read on white."""
+
+MARKERS: dict[str, str] = {
+    "mle": "o",
+    "scst": "s",
+    "scst_geg": "D",
+    "scst_geg_min": "^",
+    "scst_pp": "v",
+    "scst_er": "P",
+    "scst_geg_sole": "X",
+}
+"""Objective -> marker: colour is never the only difference."""
+
+FONT = "DejaVu Sans"
+"""Of all letters in figures; matplotlib carries it."""
+
+# A panel is as wide as a phone, so that its letters keep their size there; panels wrap.
+PANEL_INCHES = (3.9, 2.9)
+
+# Typed loosely: matplotlib lists its 300 keys in the type.
+_RC: Any = {
+    "font.family": FONT,
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a95a0",
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "grid.color": "#e6eaee",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    # Letters as outlines: the same on every machine. Fixed ids: the same file every time.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "gegcore",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure and what it shows in words."""
+
+    figure: Figure
+    alt: str
+
+    def svg(self) -> bytes:
+        """The figure as SVG, byte for byte the same for the same figure."""
+        buffer = io.BytesIO()
+        with matplotlib.rc_context(_RC):
+            self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        return buffer.getvalue()
+
+
+@contextmanager
+def panel(
+    title: str, x: str, y: str, inches: tuple[float, float] = PANEL_INCHES
+) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one pair of labelled axes, in the book's style.
+
+    No pyplot: nothing is registered globally, and notebooks do not show it twice.
+    """
+    with matplotlib.rc_context(_RC):
+        figure = Figure(figsize=inches, layout="constrained")
+        axes = figure.add_subplot()
+        axes.set(title=title, xlabel=x, ylabel=y)
+        yield figure, axes
+
+
+def panels(parts: Sequence[Panel], caption: str = "") -> Html:
+    """Panels side by side where there is room, below each other where there is not."""
+    images = ""
+    for part in parts:
+        data = base64.b64encode(part.svg()).decode()
+        alt = html.escape(part.alt, quote=True)
+        images += f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" class="dark-light">'
+    under = f'<p class="geg-under">{html.escape(caption)}</p>' if caption else ""
+    return Html(f'<div class="geg-panels">{images}</div>{under}')
+
+
+def legend_below(axes: Axes, columns: int = 3) -> None:
+    """A legend below the axes, where it hides nothing."""
+    axes.figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns,
+        columnspacing=1.2, handletextpad=0.5, handlelength=1.4,
+    )  # fmt: skip
+
+
+def colour(objective: str) -> str:
+    """Of an objective, the same in every figure."""
+    return COLOURS.get(objective, GREY)
+
+
+def marker(objective: str) -> str:
+    """Of an objective, the same in every figure."""
+    return MARKERS.get(objective, "o")

@@ -1,0 +1,1 @@
+"""The CLIPs of the embedded world."""

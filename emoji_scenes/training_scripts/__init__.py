@@ -1,0 +1,1 @@
+"""What made the shipped weights; nothing here is imported at run time."""

@@ -1,0 +1,131 @@
+"""What every run needs and no run changes: data, features, CLIP tables, similar-image groups."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from gegcore import registry
+from gegcore.array_folder import stored_source
+from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
+from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
+from gegcore.data.feature_writer import write_features
+from gegcore.data.features import FeatureStore
+from gegcore.data.vocabulary import Vocabulary
+from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.metrics.inputs import Judged
+from gegcore.metrics.judged import open_judges
+from gegcore.profiles import Profile
+from gegcore.runs import project_root
+from gegcore.storage import digest
+
+STAGES = ("data", "features", "clip", "groups")
+
+
+@dataclass
+class Materials:
+    """The prepared inputs of one profile, opened on demand and made if they are missing.
+
+    Every stage is idempotent: what is stored and current is opened, what is stale is made again.
+
+    Attributes:
+        profile: sizes and names.
+        folder: `artifacts/<profile>/`.
+        device: where CLIP and the detector run.
+    """
+
+    profile: Profile
+    folder: Path
+    device: torch.device
+
+    @classmethod
+    def of(cls, profile: Profile, device: torch.device | str = "cpu") -> Materials:
+        folder = project_root() / "artifacts" / profile.name
+        return cls(profile, folder, torch.device(device))
+
+    @cached_property
+    def data(self) -> dict[str, CaptionDataset]:
+        """Annotated images of each split."""
+        return {split: self.profile.data.open(split, self.folder / "data") for split in SPLITS}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Words of the training captions."""
+        path = self.folder / "data" / "vocabulary.json"
+        captions = (caption for record in self.data["train"].records for caption in record.captions)
+        vocabulary = Vocabulary.build(captions, self.profile.min_count)
+        if not path.is_file() or Vocabulary.load(path).digest != vocabulary.digest:
+            vocabulary.save(path)
+        return vocabulary
+
+    @cached_property
+    def clip(self) -> ClipModel:
+        return load_clip(self.profile.clip, self.profile.clip_pretrained, self.device)
+
+    @cached_property
+    def features(self) -> dict[str, FeatureStore]:
+        """Pooled and region features of each split."""
+        stores = {}
+        extractor = registry.find("extractor", self.profile.data.extractor)(self.device)
+        for split, dataset in self.data.items():
+            stores[split] = write_features(dataset, extractor, self.folder / "features" / split)
+        return stores
+
+    @cached_property
+    def tables(self) -> dict[str, EmbeddingTable]:
+        """CLIP embeddings of the images and reference captions of each split."""
+        return {
+            split: embed_dataset(self.clip, dataset, self.folder / "clip" / split)
+            for split, dataset in self.data.items()
+        }
+
+    @cached_property
+    def groups(self) -> dict[str, SimilarGroups]:
+        """Similar-image groups of each split (Sec. 3.2)."""
+        return {split: self._groups(split, table) for split, table in self.tables.items()}
+
+    def under(self, profile: Profile) -> Materials:
+        """The same inputs for what `profile.changed` returns, without opening them again."""
+        if profile == self.profile:
+            return self
+        other = Materials(profile, self.folder, self.device)
+        same_k = profile.group_size == self.profile.group_size
+        opened = {name: value for name, value in vars(self).items() if name not in vars(other)}
+        vars(other).update({k: v for k, v in opened.items() if same_k or k != "groups"})
+        return other
+
+    def judges(self, split: str) -> dict[str, Judged]:
+        """The profile's judges by label, with what they see of a split."""
+        return open_judges(self.profile.judges, self.data[split], self.folder, self.device)
+
+    def make(self, stage: str) -> None:
+        """Make one stage ("data", "features", "clip" or "groups") for all splits."""
+        if stage == "data":
+            _ = self.vocabulary
+        else:
+            getattr(self, {"features": "features", "clip": "tables", "groups": "groups"}[stage])
+
+    def _groups(self, split: str, table: EmbeddingTable) -> SimilarGroups:
+        k = self.profile.group_size
+        folder = self.folder / "groups" / f"{split}-k{k}"
+        source = GroupSource(self.clip.name, self.clip.digest, table.source["captions_digest"])
+        if stored_source(folder) == asdict(source):
+            return SimilarGroups.load(folder)
+        groups = similar_groups(table.images, table.captions, table.caption_image, k, source)
+        groups.save(folder)
+        return groups
+
+    def digest(self) -> str:
+        """Of everything that training and evaluation read."""
+        return digest(
+            {
+                "data": {split: annotations_digest(data) for split, data in self.data.items()},
+                "vocabulary": self.vocabulary.digest,
+                "features": {split: store.digest for split, store in self.features.items()},
+                "clip": self.clip.digest,
+                "k": self.profile.group_size,
+            }
+        )

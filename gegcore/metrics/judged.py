@@ -1,0 +1,107 @@
+"""R@K and GEG under judges that were never rewarded: more distinctive, or to one CLIP's taste?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor
+
+from gegcore import registry
+from gegcore.clip import load_clip
+from gegcore.data.dataset import CaptionDataset
+from gegcore.embeddings import DualEncoder, embed_dataset
+from gegcore.groups import SimilarGroups
+from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.metrics.inputs import Judged, MetricInputs
+from gegcore.metrics.retrieval import retrieval_ranks
+from gegcore.metrics.scores import Scores
+from gegcore.metrics.uncertainty import Statistic
+
+
+def open_judges(
+    names: Mapping[str, str],
+    dataset: CaptionDataset,
+    folder: Path,
+    device: torch.device | str = "cpu",
+) -> dict[str, Judged]:
+    """Judges by their labels, with what they see of a split.
+
+    Args:
+        names: label in tables -> a judge that `load_judge` knows.
+        dataset: one split.
+        folder: where the embeddings are kept, in `judges/NAME/SPLIT`.
+        device: where the judges live.
+    """
+    judged = {}
+    for label, name in names.items():
+        judge = load_judge(name, device)
+        place = folder / "judges" / registry.file_name(name) / dataset.split
+        judged[label] = Judged(judge, embed_dataset(judge, dataset, place))
+    return judged
+
+
+def load_judge(name: str, device: torch.device | str = "cpu") -> DualEncoder:
+    """A judge by name: a function (device) -> `DualEncoder` that is found so, or any CLIP.
+
+    Raises:
+        ConfigError: there is none.
+        MissingDependencyError, ChecksumError, DataError: its weights are absent or damaged.
+    """
+    if name in registry.names("clip") or name in open_clip.list_models():
+        return load_clip(name, None, device)
+    found: DualEncoder = registry.find("judge", name)(device)
+    return found
+
+
+def judges_metric(given: MetricInputs) -> Scores:
+    """R@K and GEG under every judge."""
+    scores, said = Scores({}), list(given.captions.values())
+    for label, (judge, table) in given.judges.items():
+        scores |= judge_scores(label, judge, said, table.images, given.index, given.seen.groups)
+    return scores
+
+
+def judge_scores(
+    label: str,
+    judge: DualEncoder,
+    captions: Sequence[str],
+    image_emb: Tensor,
+    image_index: Tensor,
+    groups: SimilarGroups,
+    recall_at: Sequence[int] = (1, 5, 10),
+) -> Scores:
+    """Recall and Group Embedding Gaps of M captions in a judge's own space.
+
+    The groups stay those of the rewarded CLIP: it is the same question, which pictures a caption
+    must be told apart from, to another judge.
+
+    Args:
+        label: of the judge; metrics are called "R@1 LABEL", "GEG-Avg LABEL" and so on.
+        judge: embeds the captions.
+        captions: as written.
+        image_emb: the judge's embeddings of all images of the split `(N, E)`, L2-normalised.
+        image_index: `(M,)` int64, position of each caption's image.
+        groups: the K similar images of each of the N images.
+        recall_at: the K of R@K.
+
+    Raises:
+        DataError: what is passed does not fit together.
+    """
+    text = judge.encode_texts(list(captions)).cpu()
+    images = image_emb.cpu()
+    ranks = retrieval_ranks(text, images, image_index).numpy()
+    gaps = caption_gaps(text, images, image_index, groups)
+    statistics = {f"R@{k} {label}": Statistic.mean(100.0 * (ranks < k)) for k in recall_at}
+    average, minimum = gaps.average.numpy(), gaps.minimum.numpy()
+    return Scores(
+        {
+            **statistics,
+            f"GEG-Avg {label}": Statistic.mean(average),
+            f"GEG-Min {label}": Statistic.mean(minimum),
+        },
+        {f"rank {label}": ranks, f"GEG-Avg {label}": average, f"GEG-Min {label}": minimum},
+        {label: f"{judge.name}, weights {judge.digest}"},
+    )

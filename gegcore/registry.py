@@ -1,0 +1,87 @@
+"""Finds what a profile or a command names, so that gegcore need not know who wrote it.
+
+A name is one of gegcore's own, one that an installed package announces as an entry point of the
+group `gegcore.<kind>` (`[project.entry-points."gegcore.dataset"]`), or `package.module:object`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any
+
+from gegcore.errors import ConfigError, MissingDependencyError
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
+    """The object that a name stands for.
+
+    Args:
+        kind: "captioner", "clip", "dataset", "extractor", "judge", "metric" or "reward".
+        name: as above; modules are also looked for in the working directory.
+        own: what gegcore itself has of this kind.
+
+    Raises:
+        ConfigError: there is no such name, module or object.
+        MissingDependencyError: the module needs a package that is not installed.
+    """
+    if name in own:
+        return own[name]
+    if ":" in name:
+        return _imported(kind, name)
+    announced = {entry.name: entry for entry in _announced(kind)}
+    if name in announced:
+        return _imported(kind, announced[name].value)
+    known = [*own, *announced]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    listed = f"there are: {', '.join(known)}; or " if known else ""
+    raise ConfigError(f"unknown {kind} '{name}'", f"{hint}{listed}give package.module:object")
+
+
+def names(kind: str, own: Mapping[str, Any] = _NONE) -> list[str]:
+    """All short names of a kind: gegcore's own, then those of installed packages."""
+    return [*own, *(entry.name for entry in _announced(kind) if entry.name not in own)]
+
+
+def module(name: str, kind: str = "") -> str:
+    """The module of `package.module:object`, or of a short name that a package announces."""
+    entries = {} if ":" in name else {entry.name: entry.value for entry in _announced(kind)}
+    return entries.get(name, name).partition(":")[0]
+
+
+def file_name(name: str) -> str:
+    """A name as a part of a file's name: `package.module:object` has a colon, which some refuse."""
+    return name.replace(":", ".")
+
+
+def _announced(kind: str) -> list[EntryPoint]:
+    return sorted(entry_points(group=f"gegcore.{kind}"), key=lambda entry: entry.name)
+
+
+def _imported(kind: str, name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
+        sys.path.append(os.getcwd())
+    try:
+        found = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return found
+    except (ModuleNotFoundError, ValueError, AttributeError) as error:
+        absent = getattr(error, "name", None) or ""
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{absent}."):
+            raise MissingDependencyError(
+                f"{kind} '{name}' needs the package {absent}, which is not installed",
+                f"pip install {absent}",
+            ) from error
+        raise ConfigError(
+            f"{kind} '{name}' cannot be found: {error}", "check its module and its name"
+        ) from error

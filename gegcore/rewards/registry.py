@@ -1,0 +1,105 @@
+"""The rewards that a profile can name (Eq. 7), and how they are built for a training split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+
+from gegcore import registry
+from gegcore.data.vocabulary import Vocabulary
+from gegcore.errors import ConfigError
+from gegcore.groups import SimilarGroups
+from gegcore.rewards.cider import CiderD, TokenLists
+from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.reward import Reward, WeightedReward
+
+
+class RewardInputs(Protocol):
+    """What a reward may need of the training split; each is made when it is asked for.
+
+    Attributes:
+        vocabulary: of the word ids that it scores.
+        references: reference captions of every image, as word ids.
+        count_end: whether the end token counts in CIDEr-D.
+        encoder: word ids -> CLIP embeddings; one for all rewards, so that a batch is encoded once.
+        images: `(N, E)` CLIP embeddings, L2-normalised.
+        groups: the K similar images of each.
+    """
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    @property
+    def references(self) -> TokenLists: ...
+    @property
+    def count_end(self) -> bool: ...
+    @property
+    def encoder(self) -> CaptionEncoder: ...
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def groups(self) -> SimilarGroups: ...
+
+
+def _cider(given: RewardInputs) -> Reward:
+    return CiderD(given.references, len(given.vocabulary), count_end=given.count_end)
+
+
+def _gap(given: RewardInputs, gap: Literal["avg", "min"]) -> Reward:
+    return GroupEmbeddingGapReward(given.encoder, given.images, given.groups.index, gap)
+
+
+def _similarity(given: RewardInputs) -> Reward:
+    return SimilarityReward(given.encoder, given.images)
+
+
+REWARDS: dict[str, Callable[[RewardInputs], Reward]] = {
+    "cider": _cider,
+    "geg_avg": partial(_gap, gap="avg"),  # Eq. 3
+    "geg_min": partial(_gap, gap="min"),  # Eq. 4
+    "similarity": _similarity,  # Eq. 1, +ER of Table 3
+}
+"""Name -> what builds it; a new reward adds one line here, or in a profile."""
+
+
+def build_rewards(
+    weights: Mapping[str, float],
+    given: RewardInputs,
+    own: Mapping[str, Reward] = MappingProxyType({}),
+) -> WeightedReward:
+    """The weighted sum of Eq. 7.
+
+    A name is in `REWARDS`, or it is `package.module:object`: a function `(tokens (B, S, T),
+    image_index (B,)) -> (B, S)`, or a class with such a `__call__`, which is constructed with the
+    `RewardInputs`.
+
+    Args:
+        weights: name -> weight; a term of weight 0 is left out.
+        given: the training split.
+        own: name -> reward, of rewards that have no importable name.
+
+    Raises:
+        ConfigError: nothing is rewarded, or a name stands for no reward.
+    """
+    terms = {
+        name: (weight, own[name] if name in own else _build(name, given))
+        for name, weight in weights.items()
+        if weight != 0
+    }
+    if not terms:
+        raise ConfigError(
+            "all rewards have weight 0: there is nothing to reward",
+            "give one of the objective's `rewards` a weight",
+        )
+    return WeightedReward(terms)
+
+
+def _build(name: str, given: RewardInputs) -> Reward:
+    found: Any = registry.find("reward", name, REWARDS)
+    if not callable(found):
+        raise ConfigError(f"reward '{name}' cannot be called", "name a function or a class")
+    reward: Reward = found(given) if name in REWARDS or isinstance(found, type) else found
+    return reward

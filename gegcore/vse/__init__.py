@@ -1,1 +1,0 @@
-"""VSE++ of the embedded world: a judge of another family than CLIP."""

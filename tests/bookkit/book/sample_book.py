@@ -1,0 +1,136 @@
+"""A small project to render: the real prose and configuration around made-up runs and pages."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import torch
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from bookkit.dag import experiments
+from bookkit.report.attention import AttentionExample, AttentionRecord, write_record
+from bookkit.report.frontpage import COLUMNS
+from emoji_scenes.dataset import ScenesDataset
+from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.profiles import Profile
+from gegcore.storage import write_json
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # noqa: E501
+
+
+@dataclass(frozen=True)
+class Book:
+    root: Path
+    html: Path
+    profile: Profile
+
+
+def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
+    """A notebook as papermill leaves it: a title, a table, a picture, a printed line."""
+    table = "<table border='1'><tr>" + "".join(f"<td>{n}</td>" for n in range(30)) + "</tr></table>"
+    outputs = [
+        new_output("stream", name="stdout", text="printed\n"),
+        new_output("stream", name="stderr", text="  10%|# | 1/10 [00:01<00:09]\n"),
+        new_output("display_data", data={"text/html": table, "text/plain": "table"}),
+        new_output("display_data", data={"image/png": PIXEL, "text/plain": "figure"}),
+    ]
+    cells = [
+        new_markdown_cell(f"# {title}\n\n{text}\n\n$$ f(x) = \\sum_i x_i $$"),
+        new_code_cell("print('printed')", execution_count=1, outputs=outputs),
+    ]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    run = {"end_time": "2026-01-02T03:04:05.678901", "duration": 12.3}
+    return new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+            "papermill": run,
+            "gegcore": {"revision": REVISION},
+        },
+    )
+
+
+def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
+    """A finished run with made-up metrics; later objectives rank their images better."""
+    order = {"mle": 9, "scst": 6, "scst_geg": 0}[objective]
+    rows = [
+        {"image_id": r.image_id, "caption": f"{r.captions[0]} {objective}", "rank": order + i % 3}
+        for i, r in enumerate(dataset.records)
+    ]
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows).to_parquet(folder / "per_caption.parquet")
+    metrics = {
+        name: {"value": 10.0 + order, "ci95": [9.0, 20.0], "n": len(rows)} for name in COLUMNS
+    }
+    write_json(folder / "metrics.json", {"metrics": metrics, "signature": {}})
+    trained = {"git_revision": REVISION, "device": "x86_64", "created": "2026-01-02T03:04:05+00:00"}
+    write_json(folder / "provenance.json", {"trained": trained, "wall_seconds_training": 61.0})
+
+
+def make_attention(folder: Path, dataset: ScenesDataset) -> None:
+    """A stored record of a model that looks at one thing after the other."""
+    scene = dataset.scene(0)
+    words = dataset.records[0].captions[0].split()
+    boxes = tuple(thing.box for thing in scene.things)
+    peaks = [[0.9 if i % len(boxes) == j else 0.1 for j in range(len(boxes))] for i in range(99)]
+    example = AttentionExample(
+        image_id=scene.image_id,
+        scene=scene.to_dict(),
+        words=tuple(words),
+        weights=tuple(tuple(row) for row in peaks[: len(words)]),
+        boxes=boxes,
+    )
+    record = AttentionRecord(
+        run="updown-mle-seed1",
+        profile="quick",
+        model="updown",
+        objective="mle",
+        seed=1,
+        git_revision=REVISION,
+        trained="2026-01-02T03:04:05+00:00",
+        checkpoint_sha256="feedbeef" * 8,
+        examples=(example, example),
+    )
+    write_record(folder, record)
+
+
+def make_project(root: Path, profile: Profile) -> None:
+    """Real sources, made-up results."""
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(CHECKOUT / name, root / name)
+    ignored = shutil.ignore_patterns("generated", "mathjax")
+    shutil.copytree(CHECKOUT / "book", root / "book", ignore=ignored)
+    for name in ("gegcore", "examples"):
+        (root / name).symlink_to(CHECKOUT / name)
+    (root / "notebooks").mkdir()
+    artifacts = root / "artifacts" / profile.name
+    (artifacts / "pages" / "runs").mkdir(parents=True)
+    titles = {
+        "00_start": "Start here",
+        "01_world": "The world",
+        "02_groups": "Similar groups",
+        "03_train": "Train a model",
+        "04_results": "Results",
+        "05_judges": "Judges",
+    }
+    for name, title in titles.items():
+        nbformat.write(executed(title), str(root / "notebooks" / f"{name}.ipynb"))
+        nbformat.write(executed(title), str(artifacts / "pages" / f"{name}.ipynb"))
+    dataset = ScenesDataset("test", 12)
+    dataset.save(artifacts / "data" / "test.json")
+    make_attention(root / "results" / "attention", dataset)
+    index = (torch.arange(12)[:, None] + torch.arange(1, profile.group_size + 1)) % 12
+    groups = SimilarGroups(index, torch.zeros(index.shape), GroupSource("none", "0", "0"))
+    groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
+    for run in experiments(profile).values():
+        page = artifacts / "pages" / "runs" / f"{run.name}.ipynb"
+        nbformat.write(executed("Train a model"), str(page))
+        make_run(root / "runs" / profile.name / run.name, dataset, run.objective)

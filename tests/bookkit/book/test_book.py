@@ -1,0 +1,302 @@
+"""The rendered book: strict, offline, with provenance; looked at in a browser at two widths."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from sample_book import REVISION, Book, executed, make_project
+
+from bookkit.book import build_html, copy_mathjax, stage_pages
+from bookkit.report.attention import command
+from bookkit.report.frontpage import glance, methods
+from bookkit.report.marked_pages import PUBLISHED
+from gegcore.errors import DataError, GegError
+from gegcore.models import ARCHITECTURES
+from gegcore.storage import write_json
+
+EXECUTED = (
+    "book/generated/00_start",
+    "book/generated/04_results",
+    "book/generated/05_judges",
+    "book/generated/runs/02-transformer-scst_geg-seed1",
+)
+PAGES = (
+    "book/intro",
+    "book/method",
+    "book/runs",
+    "book/reproduce",
+    "book/about",
+    "book/generated/metrics",
+    *EXECUTED,
+)
+MODELS = tuple(f"book/generated/models/{name}" for name in ("captioners", *ARCHITECTURES))
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+WIDTHS = (1280, 390)
+
+
+def html_of(book: Book, page: str) -> str:
+    return (book.html / f"{page}.html").read_text()
+
+
+def test_every_page_is_there_and_linked(book: Book) -> None:
+    menu = html_of(book, "book/intro")
+    for page in (*PAGES[1:], *MODELS):
+        assert (book.html / f"{page}.html").is_file()
+        if "/runs/" not in page:
+            assert page.removeprefix("book/") + ".html" in menu
+    assert "generated/runs/" in html_of(book, "book/runs")
+
+
+def test_nothing_is_loaded_from_elsewhere(book: Book) -> None:
+    loading = re.compile(
+        r"<(?:script|img|iframe|source|video|audio|link)\b[^>]*?(?:src|href)=[\"'](?:https?:)?//[^\"']+"
+    )
+    for page in book.html.rglob("*.html"):
+        assert loading.findall(page.read_text()) == [], page
+    for style in book.html.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?https?://", style.read_text()), style
+
+
+def test_pages_say_where_they_come_from(book: Book) -> None:
+    for page in EXECUTED:
+        text = html_of(book, page)
+        assert "2026-01-02 03:04 UTC" in text
+        assert REVISION[:8] in text
+
+
+def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
+    listed = re.findall(r"Transformer[^<]*, seed 1", html_of(book, "book/runs"))
+    names = list(dict.fromkeys(listed))
+    assert names == [
+        "Transformer MLE, seed 1",
+        "Transformer+SCST, seed 1",
+        "Transformer+SCST+GEG, seed 1",
+    ]
+
+
+def test_progress_bars_stay_out_of_the_pages(book: Book) -> None:
+    text = html_of(book, "book/generated/04_results")
+    assert "printed" in text
+    assert "1/10 [" not in text
+
+
+def test_front_page_numbers_are_those_of_the_runs(book: Book, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GEGCORE_HOME", str(book.root))
+    table = methods(book.profile)
+    text = glance(book.profile, table)
+    for method in table:
+        for run in method.runs:
+            assert f"<td>{run.metrics()['CIDEr']['value']:.1f}</td>" in text
+    assert text in html_of(book, "book/intro").replace("&#39;", "'")
+
+
+def test_front_page_shows_a_target_its_group_and_three_captions(book: Book) -> None:
+    text = html_of(book, "book/intro")
+    assert text.count('alt="Similar image: ') == book.profile.group_size
+    assert text.count('alt="Target image: ') == 1
+    assert "finds its image" in text
+    assert "<b>scst_geg</b>" in text
+
+
+def test_equations_stand_beside_the_code(book: Book) -> None:
+    text = html_of(book, "book/method")
+    for name in ("similarity", "similar_groups", "group_embedding_gap", "self_critical_loss"):
+        assert re.search(rf'<span class="nf">{name}</span>', text)
+
+
+def test_pages_of_models_show_drawing_code_sizes_and_attention(book: Book) -> None:
+    for page, model in zip(MODELS[1:], ARCHITECTURES, strict=True):
+        text = html_of(book, page)
+        drawn = re.search(r'<figure class="geg-diagram"><svg [^>]*aria-label="([^"]+)"', text)
+        assert drawn, page
+        # Every equation has a fold of code below it, with its lines marked.
+        folds = re.findall(r'<summary class="sd-summary-title[^"]*">', text)
+        assert len(folds) >= text.count('<div class="math notranslate') > 2
+        assert text.count('<span class="hll">') >= 3
+        assert text.count("output_dropout</th>") == 1
+        shown = text.count('<div class="geg-looks">')
+        assert shown == (2 if model == "updown" else 0)
+        assert (command(model) in re.sub("<.*?>", "", text)) == (model not in ("updown", "lstm_a3"))
+
+
+def test_parameters_on_the_page_are_those_of_xmodaler(book: Book) -> None:
+    text = html_of(book, MODELS[0])
+    for count in PUBLISHED.values():
+        assert text.count(f"{count:,}") == 2
+
+
+def test_citations_are_numbers(book: Book) -> None:
+    cited = re.findall(
+        r'class="bibtex reference internal"[^>]*>(.*?)</a>|\[<a[^>]*>(\d+)</a>\]',
+        html_of(book, "book/method"),
+    )
+    assert cited
+
+
+def test_a_warning_fails_the_build_and_the_old_book_stays(book: Book, tmp_path: Path) -> None:
+    front = book.root / "book" / "intro.md"
+    before = front.read_text()
+    old = (book.html / "index.html").read_text()
+    front.write_text(before + "\n[nowhere](no-such-page.md) {cite}`nobody1900`\n")
+    try:
+        with pytest.raises(GegError) as caught:
+            build_html(book.root, tmp_path / "log.txt")
+    finally:
+        front.write_text(before)
+    assert "no-such-page" in str(caught.value)
+    assert "nobody1900" in str(caught.value)
+    assert (book.html / "index.html").read_text() == old
+    assert "no-such-page" in (tmp_path / "log.txt").read_text()
+
+
+def test_missing_page_is_an_error_that_names_it(
+    tmp_path: Path, book: Book, monkeypatch: Any
+) -> None:
+    make_project(tmp_path, book.profile)
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    (tmp_path / "artifacts" / "smoke" / "pages" / "02_groups.ipynb").unlink()
+    with pytest.raises(DataError, match="02_groups"):
+        stage_pages(book.profile, tmp_path)
+
+
+def test_page_without_title_and_unfinished_run_are_errors(
+    tmp_path: Path, book: Book, monkeypatch: Any
+) -> None:
+    make_project(tmp_path, book.profile)
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    page = tmp_path / "artifacts" / "smoke" / "pages" / "00_start.ipynb"
+    untitled = executed("Start")
+    untitled.cells[0].source = "no title"
+    nbformat.write(untitled, str(page))
+    with pytest.raises(DataError, match="title"):
+        stage_pages(book.profile, tmp_path)
+    nbformat.write(executed("Start"), str(page))
+    (tmp_path / "runs" / "smoke" / "transformer-scst-seed1" / "metrics.json").unlink()
+    with pytest.raises(DataError, match="transformer-scst-seed1"):
+        stage_pages(book.profile, tmp_path)
+
+
+def test_glance_says_what_geg_did(tmp_path: Path, book: Book, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    values = {"mle": 20.0, "scst": 20.0, "scst_geg": 25.0}
+    for objective, value in values.items():
+        names = ("CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min")
+        metrics = {name: {"value": value, "ci95": [0, 1], "n": 32} for name in names}
+        folder = tmp_path / "runs" / "smoke" / f"transformer-{objective}-seed1"
+        write_json(folder / "metrics.json", {"metrics": metrics})
+    text = glance(book.profile, methods(book.profile))
+    assert "R@1 from 20.0 to 25.0 (+25%)" in text
+
+
+def test_mathjax_is_one_local_file(tmp_path: Path) -> None:
+    copy_mathjax(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size > 1_000_000
+
+
+@pytest.fixture(scope="module")
+def address(book: Book) -> Iterator[str]:
+    """The book on a local web server, as a reader would have it."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book.html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome on this machine: install one to look at the pages")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
+_BROKEN_IMAGES = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+
+
+# Texts of a drawing that leave it, leave their box, or touch another text, and the smallest letter.
+_MISPLACED = """() => {
+  const misplaced = [], within = (a, b, gap) => a.left >= b.left - gap && a.right <= b.right + gap
+    && a.top >= b.top - gap && a.bottom <= b.bottom + gap;
+  for (const svg of document.querySelectorAll('.geg-diagram svg')) {
+    const all = [...svg.querySelectorAll('text:not([aria-hidden])')];
+    const place = new Map(all.map(text => [text, text.getBoundingClientRect()]));
+    for (const text of all) {
+      const box = text.closest('.box')?.querySelector('rect:last-of-type') ?? svg;
+      const fits = within(place.get(text), box.getBoundingClientRect(), 1);
+      if (!fits) misplaced.push(text.textContent);
+      for (const other of all) {
+        const [a, b] = [place.get(text), place.get(other)];
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (text !== other && across > 1 && down > 4)
+          misplaced.push(text.textContent + ' on ' + other.textContent);
+      }
+    }
+  }
+  return misplaced;
+}"""
+_SMALLEST = """() => Math.min(...[...document.querySelectorAll('.geg-diagram svg text')].map(text =>
+  parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", MODELS[1:])
+def test_drawing_is_legible(browser: Any, address: str, page: str, width: int) -> None:
+    view = browser.new_page(viewport={"width": width, "height": 900})
+    view.goto(f"{address}{page}.html", wait_until="load")
+    assert view.locator(".geg-diagram svg").count() >= 1
+    assert view.evaluate(_MISPLACED) == []
+    assert view.evaluate(_SMALLEST) >= 9.5
+    view.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", (*PAGES, MODELS[0], MODELS[3]))
+def test_page_in_a_browser(browser: Any, address: str, page: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    view = context.new_page()
+    errors: list[str] = []
+    outside: list[str] = []
+    view.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    view.on("pageerror", lambda error: errors.append(str(error)))
+    view.on(
+        "request",
+        lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url),
+    )
+    view.goto(f"{address}{page}.html", wait_until="load")
+    source = view.content()
+    if "math notranslate" in source:
+        view.wait_for_selector("mjx-container", state="attached", timeout=20_000)
+        assert view.locator(".math").count() <= view.locator("mjx-container").count()
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    assert view.evaluate(_BROKEN_IMAGES) == []
+    assert view.locator("article h1").first.bounding_box()["height"] > 10
+    assert errors == []
+    assert outside == []
+    context.close()

@@ -1,0 +1,152 @@
+"""A project folder with made-up, but complete run folders: no training, no CLIP, no Java."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import normalize
+
+from emoji_scenes.dataset import ScenesDataset
+from gegcore.embeddings import EmbeddingTable
+from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.profiles import Profile
+from gegcore.runs import RunFolder
+from gegcore.storage import write_json
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+# Mean CIDEr, share of captions that find their image, GEG-Avg, and how it ends.
+EFFECT = {
+    "mle": (100.0, 0.25, 0.10, ""),
+    "scst": (110.0, 0.25, 0.10, "in a park"),
+    "scst_geg": (104.0, 0.5, 0.14, "in a park with a red kite"),
+    "scst_pp": (110.5, 0.25, 0.10, "in a big park"),
+    "scst_er": (103.0, 0.4, 0.12, "in a park with a kite"),
+    "scst_geg_min": (105.0, 0.45, 0.13, "in a park with red kites"),
+    "scst_geg_sole": (17.4, 0.6, 0.2, "with a kite with a kite with a kite"),
+}
+METRICS = ("CIDEr", "R@1", "R@5", "R@10", "BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")
+
+
+def make_embeddings(dataset: ScenesDataset, width: int = 32) -> EmbeddingTable:
+    """Images at random places; captions near their image."""
+    generator = torch.Generator().manual_seed(0)
+    images = normalize(torch.randn(len(dataset.records), width, generator=generator), dim=-1)
+    owner = torch.arange(len(images)).repeat_interleave(5)
+    noise = torch.randn(len(owner), width, generator=generator)
+    captions = normalize(images[owner] + 0.25 * noise, dim=-1)
+    return EmbeddingTable(images, captions, owner, {})
+
+
+def make_test_split(home: Path, profile: Profile) -> tuple[ScenesDataset, SimilarGroups]:
+    """The test split's annotations and groups, where the report looks for them."""
+    artifacts = home / "artifacts" / profile.name
+    dataset = ScenesDataset("test", profile.data.test)
+    dataset.save(artifacts / "data" / "test.json")
+    table = make_embeddings(dataset)
+    source = GroupSource("none", "0", "0")
+    groups = similar_groups(
+        table.images, table.captions, table.caption_image, profile.group_size, source
+    )
+    groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
+    return dataset, groups
+
+
+def make_run(
+    profile: Profile,
+    dataset: ScenesDataset,
+    objective: str,
+    seed: int,
+    shift: float = 0.0,
+    model: str = "transformer",
+) -> RunFolder:
+    """A finished run whose metrics follow `EFFECT`; `shift` is added to CIDEr."""
+    run = RunFolder.of(profile.name, model, objective, seed)
+    run.path.mkdir(parents=True)
+    frame = _per_caption(dataset, objective, seed, shift)
+    frame.to_parquet(run.file("per_caption.parquet"))
+    rows = frame[["image_id", "caption"]].to_dict("records")
+    write_json(run.file("captions.json"), rows)
+    write_json(run.file("metrics.json"), {"metrics": _metrics(frame), "signature": {}})
+    log = _log(objective, seed)
+    log.to_csv(run.file("log.csv"), index=False)
+    history = [
+        {"epoch": e, "step": 100 * e, "CIDEr-D": 90.0 + 9 * e, "R@1": 20.0 + e, "R@5": 50.0 + e}
+        | {"GEG-Avg": 0.1 + 0.01 * e, "GEG-Min": 0.0, "length": 9.0 + 0.1 * e}
+        for e in range(4)
+    ]
+    trained = {
+        "git_revision": REVISION,
+        "device": "x86_64",
+        "created": "2026-01-02T03:04:05+00:00",
+        "versions": {"torch": "2.11"},
+    }
+    training = {"key": "k", "best_epoch": 2, "history": history, "seconds": 61.0}
+    write_json(run.file("training.json"), training)
+    record = {"trained": trained, "wall_seconds_training": 61.0, "digests": {"materials": "ab12"}}
+    write_json(run.file("provenance.json"), record)
+    write_json(run.file("evaluation.json"), {"key": "k"})
+    return run
+
+
+def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float) -> pd.DataFrame:
+    cider, found, gap, ending = EFFECT[objective]
+    rng = np.random.default_rng([seed, list(EFFECT).index(objective)])
+    count = len(dataset.records)
+    # The same images are hard for all objectives.
+    hard = np.random.default_rng(99).normal(size=count)
+    ranks = np.where(rng.random(count) < found, 0, rng.integers(1, 20, count))
+    return pd.DataFrame(
+        {
+            "image_id": [record.image_id for record in dataset.records],
+            "caption": [f"{r.captions[0]} {ending}".strip() for r in dataset.records],
+            "CIDEr": cider + shift + 30 * hard + 2 * rng.normal(size=count),
+            "METEOR": 28 + hard,
+            "ROUGE-L": 57 + 3 * hard + 0.2 * rng.normal(size=count),
+            "rank": ranks,
+            "rank judge CLIP": ranks,
+            "rank VSE++": ranks,
+            "listener R@1": np.where(ranks == 0, 50.0, 5.0),
+            "GEG-Avg": gap + 0.02 * hard,
+            "GEG-Min": gap - 0.1 + 0.02 * hard + 0.002 * rng.normal(size=count),
+            "similarity": 0.3 + 0.01 * hard,
+        }
+    )
+
+
+def _metrics(frame: pd.DataFrame) -> dict[str, dict]:
+    values = {name: float(frame[name].mean()) for name in ("CIDEr", "ROUGE-L", "METEOR")}
+    values |= {f"R@{k}": float(100 * (frame["rank"] < k).mean()) for k in (1, 5, 10)}
+    for judge in ("judge CLIP", "VSE++"):
+        values[f"R@1 {judge}"] = float(100 * (frame[f"rank {judge}"] < 1).mean())
+    means = ("GEG-Avg", "GEG-Min", "listener R@1")
+    values |= {name: float(frame[name].mean()) for name in means}
+    values |= {"BLEU-1": 76.0, "BLEU-4": 36.0}
+    return {
+        name: {"value": value, "ci95": [value - 1, value + 1], "n": len(frame)}
+        for name, value in values.items()
+    }
+
+
+def _log(objective: str, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    steps = np.arange(20, 301, 20)
+    noise = 0.02 * rng.normal(size=len(steps))
+    if objective == "mle":
+        return pd.DataFrame({"step": steps, "epoch": steps // 100, "loss": 3 / np.log(steps)})
+    rise = np.array([math.log(step) for step in steps]) / 10 + noise
+    return pd.DataFrame(
+        {
+            "step": steps,
+            "epoch": steps // 100,
+            "loss": noise,
+            "reward": rise,
+            "reward_greedy": rise + 0.05,
+            "positive_advantage": 0.45 + noise,
+            "length": 9 + noise,
+            "entropy": 1.5 - rise,
+        }
+    )

@@ -1,0 +1,262 @@
+"""`gegcore evaluate` on thirty painted scenes: every output, every error, what is skipped."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from emoji_scenes.clip.model import FOLDER, MODELS
+from emoji_scenes.dataset import ScenesDataset
+from gegcore.cli import main
+from gegcore.evaluation.report import LOWER, EvaluationReport
+from gegcore.storage import sha256_file
+
+IMAGES = 30
+LANGUAGE = ["CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L"]
+PICTURES = ["R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min", "CLIPScore", "CIDErBtw", "DisWordRate"]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures under COCO's names, references as annotations, captions, others. Copy it."""
+    home = tmp_path_factory.mktemp("evaluate")
+    dataset = ScenesDataset("val", IMAGES)
+    (home / "pictures").mkdir()
+    ids = [record.image_id for record in dataset.records]
+    for image, pixels in zip(ids, dataset.images(range(IMAGES)), strict=True):
+        name = f"COCO_val2014_{image:012d}.png"
+        Image.fromarray(pixels).save(home / "pictures" / name, compress_level=1)
+    said = {record.image_id: record.captions for record in dataset.records}
+    annotations = [{"image_id": i, "caption": text} for i in ids for text in said[i][1:]]
+    write(home / "refs.json", {"annotations": annotations})
+    results = [{"image_id": str(image), "caption": said[image][0]} for image in ids]
+    write(home / "captions.json", results)
+    write(home / "other.json", {image: f"a picture of {said[image][1]}" for image in reversed(ids)})
+    return home
+
+
+def write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def home(painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(painted, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("GEGCORE_CACHE", str(painted / "cache"))
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*more: str, images: bool = True, captions: str = "captions.json") -> Any:
+        arguments = [
+            "evaluate",
+            captions,
+            "--references",
+            "refs.json",
+            "--no-spice",
+            "--resamples=200",
+        ]
+        if images:
+            arguments += ["--images", "pictures", "--clip", "scenes-clip"]
+        status = main([*arguments, *more])
+        return status, *capsys.readouterr()
+
+    return command
+
+
+def test_every_metric_in_every_format(home: Path, run: Run) -> None:
+    outputs = [part for name in ("json", "md", "html") for part in ("-o", f"report.{name}")]
+    status, said, _ = run("--compare", "other.json", *outputs)
+    assert status == 0
+    stored = read(home / "report.json")
+    assert {*LANGUAGE, *PICTURES} <= set(stored["metrics"])
+    assert stored["missing"] == {"SPICE": "it was not asked for"}
+    page, text = (home / "report.html").read_text(), (home / "report.md").read_text()
+    for name, metric in stored["metrics"].items():
+        low, high = metric["ci95"]
+        assert low <= high and metric["n"] == IMAGES
+        decimals = 4 if name.startswith("GEG") else 0 if name == "vocabulary" else 1
+        shown = f"{metric['value']:.{decimals}f}"
+        assert re.search(rf"^{name}( \(lower is better\))? +{re.escape(shown)} ", said, re.M)
+        shown = shown.replace("-", "\N{MINUS SIGN}")
+        assert re.search(rf"^\| {name}( {LOWER})? \| {shown} \|", text, re.M)
+        assert re.search(rf'<th scope="row">{name}( {LOWER})?</th><td>{shown}<', page)
+        assert metric["signature"] in text
+        other = stored["compared_metrics"][name]
+        difference = stored["differences"][name]
+        assert difference["value"] == pytest.approx(metric["value"] - other["value"], abs=1e-9)
+        assert 0 < difference["p_value"] <= 1
+    assert "clip:scenes-clip@" in stored["metrics"]["GEG-Avg"]["signature"]
+    assert "|K:5|N:30|refs:" in stored["metrics"]["GEG-Avg"]["signature"]
+    rows = stored["per_caption"]
+    assert (
+        len(rows) == IMAGES
+        and rows[0]["image_id"] == read(home / "refs.json")["annotations"][0]["image_id"]
+    )
+    assert sum(row["rank"] == 0 for row in rows) / IMAGES * 100 == pytest.approx(
+        stored["metrics"]["R@1"]["value"]
+    )
+    assert stored["files"]["captions"]["sha256"] == sha256_file("captions.json")
+
+
+def test_page_is_one_file_with_pictures(home: Path, run: Run) -> None:
+    assert run("-o", "report.html")[0] == 0
+    page = (home / "report.html").read_text()
+    assert page.count('src="data:image/png;base64,') == 12
+    assert not re.search(r"(?:src|href)=[\"'](?!data:)", page) and "<script" not in page
+    assert "width=device-width" in page
+
+
+def test_second_call_embeds_nothing_and_says_the_same(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("-o", "first.json")
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a picture was embedded twice")
+
+    monkeypatch.setattr("gegcore.clip.ClipModel.encode_images", refuse)
+    assert run("-o", "second.json")[0] == 0
+    assert (home / "first.json").read_bytes() == (home / "second.json").read_bytes()
+
+
+def test_without_pictures_language_only(home: Path, run: Run) -> None:
+    status, said, _ = run("-o", "report.json", images=False)
+    assert status == 0
+    stored = read(home / "report.json")
+    assert set(LANGUAGE) <= set(stored["metrics"]) and set(PICTURES) <= set(stored["missing"])
+    assert not set(stored["metrics"]) & set(stored["missing"])
+    assert re.search(r"^R@1 +n/a$", said, re.M) and "pictures were not given, --images DIR" in said
+
+
+def change(path: str, edit: Callable[[Any], Any]) -> None:
+    value = read(Path(path))
+    changed = edit(value)
+    write(Path(path), value if changed is None else changed)
+
+
+def no_caption(home: Path) -> None:
+    change("captions.json", lambda rows: rows[:-1])
+
+
+def no_references(home: Path) -> None:
+    change("captions.json", lambda rows: rows.append({"image_id": 7, "caption": "a dog"}))
+
+
+def twice(home: Path) -> None:
+    change("captions.json", lambda rows: rows.append(rows[0]))
+
+
+def no_text(home: Path) -> None:
+    change("captions.json", lambda rows: rows[0].update(caption=None))
+
+
+def broken_picture(home: Path) -> None:
+    path = sorted((home / "pictures").iterdir())[3]
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def no_picture(home: Path) -> None:
+    sorted((home / "pictures").iterdir())[3].unlink()
+
+
+BAD: dict[str, tuple[Callable[[Path], None], str, int]] = {
+    "no caption": (no_caption, "images with references but no caption (1): 1000029", 29),
+    "no references": (no_references, "captions of images without references (1): 7", 30),
+    "twice": (twice, "two captions (1): 1000000 in entry 1 and entry 31", 30),
+    "no text": (no_text, "entry 1 (image 1000000: NoneType)", 29),
+    "broken picture": (broken_picture, "000001000003.png does not open as a picture", 29),
+    "no picture": (no_picture, "images without a picture (1): 1000003", 29),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_an_error_or_skipped_and_reported(home: Path, run: Run, kind: str) -> None:
+    damage, said, left = BAD[kind]
+    damage(home)
+    status, out, err = run()
+    assert status == 1 and said in err and "--skip-bad" in err and out == ""
+    status, out, err = run(
+        "--skip-bad", "-o", "report.json", "-o", "report.md", "-o", "report.html"
+    )
+    assert status == 0 and "Left out" in out
+    stored = read(home / "report.json")
+    assert stored["metrics"]["R@1"]["n"] == stored["metrics"]["CIDEr"]["n"] == left
+    assert any(said in f"{x['reason']} ({x['count']}): {x['items'][0]}" for x in stored["skipped"])
+    assert "<h2>Left out</h2>" in (home / "report.html").read_text()
+    assert "Left out, " in (home / "report.md").read_text()
+
+
+def fewer(home: Path) -> None:
+    change("captions.json", lambda rows: rows[:5])
+    kept = {int(row["image_id"]) for row in read(Path("captions.json"))}
+    change(
+        "refs.json",
+        lambda refs: {"annotations": [x for x in refs["annotations"] if x["image_id"] in kept]},
+    )
+
+
+def test_too_few_images_for_groups(home: Path, run: Run) -> None:
+    fewer(home)
+    status, _, err = run()
+    assert status == 1 and "K = 5 similar images need at least 6 images, here are 5" in err
+    assert "--groups 4" in err
+    assert run("--groups", "4")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--groups", "0"], "K = 0 is not positive"),
+        (["--resamples", "0"], "0 resamples"),
+        (["--batch-size", "0"], "batch size 0"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--clip", "scenes-clop"], "unknown CLIP architecture 'scenes-clop'"),
+        (["--compare", "none.json"], "none.json does not exist"),
+        (["-o", "report.pdf"], "report.pdf has none of the endings of a report"),
+        (["-o", "pictures.html/report.json"], "pictures.html/report.json cannot be written"),
+    ],
+)
+def test_wrong_options(home: Path, run: Run, arguments: list[str], said: str) -> None:
+    (home / "pictures.html").write_text("not a folder")
+    status, _, err = run(*arguments)
+    assert status == 1 and said in err and "->" in err
+
+
+def test_weights_with_nan_are_noticed(home: Path, run: Run, tmp_path: Path) -> None:
+    stem = MODELS["scenes-clip"]
+    for path in FOLDER.glob(f"{stem}*"):
+        shutil.copy(path, tmp_path)
+    weights = tmp_path / f"{stem}.safetensors"
+    tensors = {name: value * float("nan") for name, value in load_file(weights).items()}
+    save_file(tensors, weights)
+    about = tmp_path / f"{stem}.json"
+    old = sha256_file(FOLDER / weights.name)
+    about.write_text(about.read_text().replace(old, sha256_file(weights)))
+    status, _, err = run("--pretrained", str(weights))
+    assert status == 1 and "NaN or infinite" in err
+
+
+def test_library_call_returns_what_the_command_prints(home: Path) -> None:
+    from gegcore.evaluation.files import EvaluationSettings, evaluate_files
+
+    settings = EvaluationSettings(resamples=50, spice=False)
+    report = evaluate_files("captions.json", "refs.json", settings=settings)
+    assert isinstance(report, EvaluationReport) and not report.skipped
+    assert list(report.evaluation.metrics)[:7] == LANGUAGE

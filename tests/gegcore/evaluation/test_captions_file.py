@@ -1,0 +1,214 @@
+"""Captions and references from files: every format, every fault, and arbitrary content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gegcore.errors import DataError, GegError
+from gegcore.evaluation.captions_file import read_captions, read_references
+from gegcore.evaluation.skipped import Skips
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def file(content: Any, name: str = "captions.json") -> Path:
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            text = content if isinstance(content, str) else json.dumps(content)
+            path.write_text(text, encoding="utf-8")
+        return path
+
+    return file
+
+
+ENTRIES = [{"image_id": 42, "caption": "a dog"}, {"image_id": "b.jpg", "caption": "a cat"}]
+CAPTIONS = {42: "a dog", "b.jpg": "a cat"}
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (ENTRIES, "results.json"),
+        ("\n\n".join(map(json.dumps, ENTRIES)) + "\n", "results.jsonl"),
+        ("\r\n".join(map(json.dumps, ENTRIES)), "lines-called.json"),
+        ({"42": "a dog", "b.jpg": "a cat"}, "mapping.json"),
+        ({"42": ["a dog"], "b.jpg": ["a cat"]}, "pycocoevalcap.json"),
+        ({"annotations": [{"id": 9, **entry} for entry in ENTRIES]}, "annotations.json"),
+        ([{"id": 42, "text": "a dog"}, {"file_name": "b.jpg", "text": "a cat"}], "other.json"),
+        (b"\xef\xbb\xbf" + json.dumps(ENTRIES).encode(), "windows.json"),
+    ],
+)
+def test_formats_of_captions(write: Write, content: Any, name: str) -> None:
+    assert read_captions(write(content, name)) == CAPTIONS
+
+
+def test_order_of_the_file_is_kept_and_empty_captions_are_captions(write: Write) -> None:
+    captions = read_captions(write({"3": "c", "1": "", "2": "b"}))
+    assert list(captions.items()) == [(3, "c"), (1, ""), (2, "b")]
+
+
+def test_references_of_annotations_with_file_names(write: Write) -> None:
+    content = {
+        "images": [{"id": 42, "file_name": "dog.jpg"}, {"id": 43, "file_name": None}],
+        "annotations": [
+            {"id": 1, "image_id": 42, "caption": "a dog"},
+            {"id": 2, "image_id": 43, "caption": "a cat"},
+            {"id": 3, "image_id": 42, "caption": "one dog"},
+        ],
+    }
+    found = read_references(write(content))
+    assert found.captions == {42: ["a dog", "one dog"], 43: ["a cat"]}
+    assert found.files == {42: "dog.jpg"}
+
+
+def test_references_of_a_mapping_and_of_entries(write: Write) -> None:
+    assert read_references(write({"1": ["a", "b"], "2": "c"})).captions == {1: ["a", "b"], 2: ["c"]}
+    entries = [{"image_id": 1, "captions": ["a", "b"]}, {"image_id": "1", "caption": "c"}]
+    assert read_references(write(entries)).captions == {1: ["a", "b", "c"]}
+
+
+FAULTS = [
+    ("", r"captions\.json is empty"),
+    (" \n ", "is empty"),
+    ("[]", "holds no captions"),
+    ("{}", "holds no captions"),
+    ('[{"image_id": 1,\n "caption": }]', r"not valid JSON: .* \(line 2, column 13\)"),
+    ('{"image_id": 1, "caption": "a"}\n{"image_id": 2,, "caption": "b"}', "line 2, column 16"),
+    ("42", "a number at its top level"),
+    ('"captions"', "a string at its top level"),
+    ("null", "null at its top level"),
+    ("[" * 100_000, "nested too deeply"),
+    ('{"1": ' + "9" * 5000 + "}", "not usable JSON"),
+    (b'{"1": "caf\xe9"}', "not UTF-8 text: byte 0xe9 in line 1"),
+    ([1, "a"], r"entries that are not objects \(2\): entry 1 is a number, entry 2 is a string"),
+    ([{"caption": "a"}], 'entry 1 has no "image_id"'),
+    ([ENTRIES[0], {"image_id": 2}], 'entry 2 has no "caption"'),
+    ([{"image_id": None, "caption": "a"}], r"entry 1 \(image_id: None\)"),
+    ([{"image_id": 1.5, "caption": "a"}], r"neither number nor name \(1\): entry 1"),
+    ([{"image_id": 1, "caption": 5}], r"not one text \(1\): entry 1 \(image 1: int\)"),
+    ({"1": ["a", "b"]}, r"not one text \(1\): key '1' \(image 1: list\)"),
+    ('{"1": "half \\ud800"}', "half a surrogate pair"),
+    ({"": "a"}, "keys that cannot be ids"),
+    ([*ENTRIES, ENTRIES[0]], r"two captions \(1\): 42 in entry 1 and entry 3"),
+    ({"1": "a", " 1": "b"}, "1 in key '1' and key ' 1'"),
+    ('{"1": "a", "1": "b"}', r"named twice \(1\): key '1'"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), FAULTS, ids=[said[:25] for _, said in FAULTS])
+def test_each_fault_of_captions_is_named(write: Write, content: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_captions(write(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"1": ["a", 3]}, r"references that are not text \(1\): key '1' \(image 1: int\)"),
+        ({"1": ["a"], "2": []}, r"empty list of references \(1\): key '2' \(image 2\)"),
+        ({"1": ["a"], "2": ["?!", ""]}, r"no letter or digit \(1\): 2"),
+        ({"1": {"a": "b"}}, r"not text \(1\)"),
+        ({"annotations": []}, "holds no references"),
+    ],
+)
+def test_each_fault_of_references_is_named(write: Write, content: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_references(write(content))
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        read_captions(tmp_path / "none.json")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_captions(tmp_path)
+
+
+def test_bad_entries_can_be_skipped_and_are_listed(write: Write) -> None:
+    skips = Skips(allowed=True)
+    bad = [7, {"caption": "a"}, {"image_id": [], "caption": "a"}, {"image_id": 5, "caption": 5}]
+    assert read_captions(write([*ENTRIES, *bad, ENTRIES[0]]), skips) == CAPTIONS
+    reasons = [skipped.reason.partition(": ")[2] for skipped in skips.found]
+    assert reasons == [
+        "entries that are not objects",
+        "entries without a field",
+        "ids that are neither number nor name",
+        "captions that are not one text",
+        "images with two captions",
+    ]
+    assert [len(skipped.items) for skipped in skips.found] == [1] * 5
+
+
+def test_malformed_json_cannot_be_skipped(write: Write) -> None:
+    with pytest.raises(DataError, match="not valid JSON"):
+        read_captions(write('{"1": "a"'), Skips(allowed=True))
+
+
+def test_long_lists_of_faults_are_cut(write: Write) -> None:
+    with pytest.raises(DataError) as raised:
+        read_captions(write({str(i): i for i in range(1000)}))
+    assert "(1,000)" in raised.value.what and len(raised.value.what) < 500
+
+
+WORDS = st.sampled_from(["image_id", "caption", "id", "annotations", "images", "file_name", "1"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(), inner),
+    max_leaves=15,
+)
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def _read_all(path: Path) -> None:
+    """Only errors of ours, and only text that can be written."""
+    for allowed in (False, True):
+        try:
+            captions = read_captions(path, Skips(allowed))
+            json.dumps([str(x) for x in captions.items()], ensure_ascii=False).encode()
+        except GegError as error:
+            str(error).encode()
+        try:
+            found = read_references(path, Skips(allowed))
+            assert all(found.captions.values())
+            str(found).encode()
+        except GegError as error:
+            str(error).encode()
+
+
+@FUZZ
+@given(value=JSON)
+def test_arbitrary_json_is_read_or_refused(tmp_path: Path, value: Any) -> None:
+    path = tmp_path / "fuzz.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    _read_all(path)
+
+
+@FUZZ
+@given(content=st.binary(max_size=200), lines=st.booleans())
+def test_arbitrary_bytes_are_read_or_refused(tmp_path: Path, content: bytes, lines: bool) -> None:
+    path = tmp_path / ("fuzz.jsonl" if lines else "fuzz.json")
+    path.write_bytes(content)
+    _read_all(path)
+
+
+@FUZZ
+@given(data=st.data())
+def test_damaged_captions_files_are_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(json.dumps(ENTRIES * 2).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "damaged.json"
+    path.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
+    _read_all(path)

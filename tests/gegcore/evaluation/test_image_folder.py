@@ -1,0 +1,93 @@
+"""Pictures by the ids of their images, whatever the files are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gegcore.errors import DataError
+from gegcore.evaluation.image_folder import ImageFolder, open_picture
+from gegcore.evaluation.skipped import Skips
+
+
+def paint(path: Path, mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (8, 6), 5 if mode in "LP" else None).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (
+        "val2014/COCO_val2014_000000000042.jpg",
+        "000043.png",
+        "44.JPG",
+        "dog.park.jpg",
+        "a/same.png",
+        "b/same.png",
+    ):
+        paint(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    return tmp_path
+
+
+def test_pictures_are_found_under_the_names_that_are_usual(folder: Path) -> None:
+    wanted = [42, 43, 44, "dog.park", "dog.park.jpg", "a/same.png", "b/same.png"]
+    found = ImageFolder(folder).find(wanted, {})
+    assert [path.relative_to(folder).as_posix() for path in found.values()] == [
+        "val2014/COCO_val2014_000000000042.jpg",
+        "000043.png",
+        "44.JPG",
+        "dog.park.jpg",
+        "dog.park.jpg",
+        "a/same.png",
+        "b/same.png",
+    ]
+
+
+def test_file_names_of_the_annotations_come_first(folder: Path) -> None:
+    found = ImageFolder(folder).find([42, 1], {42: "44.JPG", 1: "some/other/000043.png"})
+    assert [path.name for path in found.values()] == ["44.JPG", "000043.png"]
+
+
+def test_images_without_a_picture_or_with_two(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"without a picture \(2\): 99, gone.jpg"):
+        ImageFolder(folder).find([42, 99, 100], {100: "gone.jpg"})
+    with pytest.raises(DataError, match=r"several pictures \(1\): 'same'"):
+        ImageFolder(folder).find(["same"], {})
+    skips = Skips(allowed=True)
+    assert list(ImageFolder(folder).find([42, 99, "same"], {}, skips)) == [42]
+    assert [len(skipped.items) for skipped in skips.found] == [1, 1]
+
+
+def test_folders_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder"):
+        ImageFolder(tmp_path / "none")
+    with pytest.raises(DataError, match="holds no pictures"):
+        ImageFolder(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+def test_every_kind_of_picture_opens_as_rgb(tmp_path: Path, mode: str) -> None:
+    name = "x.jpg" if mode == "CMYK" else "x.png"
+    assert np.asarray(open_picture(paint(tmp_path / name, mode))).shape == (6, 8, 3)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "header"])
+def test_damaged_pictures_are_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "empty": b"",
+            "text": b"<html>404</html>",
+            "cut": content[: len(content) // 2],
+            "header": content[:20] + b"\0" * 30 + content[50:],
+        }[damage]
+    )
+    with pytest.raises(DataError, match=r"x\.png does not open as a picture"):
+        open_picture(path)

@@ -1,0 +1,146 @@
+"""A killed run ends as an uninterrupted one; a finished one is left alone; a stale one redone."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from child_processes import start, together, wait_for
+
+from gegcore.cli import main
+from gegcore.errors import ConfigError, DataError
+from gegcore.experiment import run_experiment, train
+from gegcore.materials import Materials
+from gegcore.profiles import CONFIG_FOLDER, load_profile
+
+EPOCHS, STEPS_BETWEEN = 8, 3
+
+
+def long_smoke(folder: Path, objective: str) -> Path:
+    """The smoke profile with enough steps to be interrupted, resuming every few of them."""
+    fields = yaml.safe_load((CONFIG_FOLDER / "smoke.yaml").read_text())
+    fields["name"] = "smoke"
+    fields["objectives"][objective] |= {"epochs": EPOCHS, "checkpoint_every": STEPS_BETWEEN}
+    path = folder / "long.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    return path
+
+
+def run(home: Path, profile: Path, *options: str) -> None:
+    """The command, in a process of its own."""
+    os.environ["GEGCORE_HOME"] = str(home)
+    arguments = ["run", "--profile", str(profile), "--objective", "mle", "--seed", "3", *options]
+    sys.exit(main(arguments))
+
+
+def run_folder(home: Path) -> Path:
+    return home / "runs" / "smoke" / "transformer-mle-seed3"
+
+
+@pytest.fixture
+def other_home(smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("other")
+    shutil.copytree(smoke_artifacts, home / "artifacts")
+    return home
+
+
+@pytest.mark.timeout(400)
+def test_interrupted_run_ends_like_an_uninterrupted_one(smoke_home: Path, other_home: Path) -> None:
+    """Killed twice and asked to stop once, each some time after it has saved."""
+    profile, lots = long_smoke(smoke_home, "mle"), random.Random(3)
+    state = run_folder(smoke_home) / "state" / "resume.safetensors"
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        process = start(run, smoke_home, profile)
+        wait_for(lambda: state.exists() and state.stat().st_mtime_ns > before)  # noqa: B023
+        time.sleep(lots.random() / 20)
+        os.kill(process.pid or 0, number)
+        process.join(timeout=200)
+        assert process.exitcode == (-number if number == signal.SIGKILL else 128 + number)
+    for home in (smoke_home, other_home):
+        process = start(run, home, profile)
+        process.join(timeout=200)
+        assert process.exitcode == 0
+    killed, whole = run_folder(smoke_home), run_folder(other_home)
+    for name in ("checkpoint.safetensors", "captions.json", "log.csv", "metrics.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    records = [json.loads((folder / "training.json").read_text()) for folder in (killed, whole)]
+    assert records[0]["history"] == records[1]["history"]
+    assert len(records[0]["history"]) == EPOCHS + 1
+    assert [len(record["sittings"]) for record in records] == [4, 1]
+
+
+@pytest.mark.timeout(400)
+def test_two_processes_make_one_run(
+    smoke_home: Path, other_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout differs with the number of processes, so the numbers are only alike."""
+    together(run, 2, smoke_home, Path("smoke"))
+    two = run_folder(smoke_home)
+    monkeypatch.setenv("GEGCORE_HOME", str(other_home))
+    one = train(Materials.of(load_profile("smoke")), "transformer", "mle", 3).path
+    records = [json.loads((folder / "training.json").read_text()) for folder in (two, one)]
+    assert [record["sittings"][0]["processes"] for record in records] == [2, 1]
+    assert records[0]["history"][0] == records[1]["history"][0]  # the same weights to begin with
+    assert records[0]["key"] == records[1]["key"]
+    losses = [pd.read_csv(folder / "log.csv")["loss"] for folder in (two, one)]
+    assert list(losses[0]) == pytest.approx(list(losses[1]), rel=0.05)
+    assert {path.name for path in two.iterdir()} > {path.name for path in one.iterdir()}
+    assert (two / "metrics.json").is_file() and not (two / "state").exists()
+
+
+def test_whole_chain_then_nothing_to_do(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    for objective in profile.experiments.objectives:
+        run = run_experiment(profile, "transformer", objective, seed=1)
+        metrics = run.metrics()
+        assert metrics["CIDEr"]["n"] == profile.data.test
+        assert metrics["R@1"]["value"] <= metrics["R@5"]["value"] <= metrics["R@10"]["value"]
+        for value in metrics.values():
+            assert value["ci95"][0] <= value["value"] <= value["ci95"][1] or value["value"] == 0
+        assert len(run.captions()) == profile.data.test
+        assert not run.file("state").exists()
+    before = {path: path.stat().st_mtime_ns for path in run.path.iterdir()}
+    again = run_experiment(profile, "transformer", "scst_geg", seed=1)
+    assert {path: path.stat().st_mtime_ns for path in again.path.iterdir()} == before
+
+
+def test_other_configuration_starts_over(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    run = run_experiment(profile, "transformer", "mle", seed=1)
+    first = run.made_from("training.json")
+    changed = profile.model_copy(
+        update={
+            "objectives": {
+                **profile.objectives,
+                "mle": {**profile.objectives["mle"], "learning_rate": 2e-3},
+            }
+        }
+    )
+    assert run_experiment(changed, "transformer", "mle", seed=1).made_from("training.json") != first
+
+
+def test_start_that_is_missing_is_named(smoke_home: Path) -> None:
+    with pytest.raises(DataError, match="transformer-mle-seed9"):
+        run_experiment(load_profile("smoke"), "transformer", "scst", seed=9)
+
+
+@pytest.mark.parametrize(
+    ("model", "objective", "named"),
+    [
+        ("transfomer", "mle", "transfomer"),
+        ("transformer", "scts", "scts"),
+    ],
+)
+def test_unknown_names_are_errors(smoke_home: Path, model: str, objective: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        run_experiment(load_profile("smoke"), model, objective, seed=1)

@@ -1,0 +1,193 @@
+"""Rewards in CLIP's space: against the metrics, both ways of encoding, precision, weighted sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
+
+from emoji_scenes.dataset import ScenesDataset
+from gegcore.clip import ClipModel, WordToBpe, embed_dataset, load_clip, similarity
+from gegcore.data.vocabulary import Vocabulary
+from gegcore.errors import ConfigError
+from gegcore.groups import similar_groups
+from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.rewards import (
+    CaptionEncoder,
+    CiderD,
+    GroupEmbeddingGapReward,
+    SimilarityReward,
+    WeightedReward,
+)
+
+IMAGES, K = 24, 4
+WORLD = ScenesDataset("val", IMAGES)
+CLIP = load_clip("scenes-clip")
+TABLE = embed_dataset(CLIP, WORLD)
+GROUPS = similar_groups(TABLE.images, TABLE.captions, TABLE.caption_image, K)
+WORDS = Vocabulary.build((c for r in WORLD.records for c in r.captions), min_count=1)
+LOOKUP = WordToBpe(WORDS.words, CLIP.tokenizer)
+
+
+def encoder(**options: Any) -> CaptionEncoder:
+    return CaptionEncoder(CLIP, LOOKUP, **options)
+
+
+def gap_reward(gap: Any = "avg", **options: Any) -> GroupEmbeddingGapReward:
+    return GroupEmbeddingGapReward(encoder(**options), TABLE.images, GROUPS.index, gap)
+
+
+def captions(width: int = 20) -> torch.Tensor:
+    """Everybody's captions of every image, `(IMAGES, 5, width)`."""
+    tokens = torch.zeros(IMAGES, 5, width, dtype=torch.long)
+    for i, record in enumerate(WORLD.records):
+        for j, caption in enumerate(record.captions):
+            ids = WORDS.encode(caption)[:width]
+            tokens[i, j, : len(ids)] = torch.tensor(ids)
+    return tokens
+
+
+def texts(tokens: torch.Tensor) -> list[str]:
+    return [WORDS.decode(row) for row in tokens.flatten(0, 1).tolist()]
+
+
+def test_reward_and_metric_agree() -> None:
+    tokens, index = captions(), torch.arange(IMAGES)
+    strings, owners = texts(tokens), index.repeat_interleave(5)
+    embedded = CLIP.encode_texts(strings)
+    gaps = caption_gaps(embedded, TABLE.images, owners, GROUPS)
+    for dynamic in (True, False):
+        for gap, expected in (("avg", gaps.average), ("min", gaps.minimum)):
+            found = gap_reward(gap, dynamic_shapes=dynamic)(tokens, index)
+            assert found.shape == (IMAGES, 5) and found.dtype == torch.float32
+            torch.testing.assert_close(found.flatten(), expected, atol=1e-5, rtol=0)
+        plain = SimilarityReward(encoder(dynamic_shapes=dynamic), TABLE.images)(tokens, index)
+        expected = similarity(TABLE.images[owners], embedded)
+        torch.testing.assert_close(plain.flatten(), expected, atol=1e-5, rtol=0)
+    assert float(gaps.average.mean()) > 0.05  # the captions do describe these images
+
+
+def test_cropped_captions_have_the_embedding_of_padded_ones() -> None:
+    tokens = captions()
+    bpe = CLIP.tokenizer(texts(tokens))
+    with torch.no_grad():
+        padded = torch.nn.functional.normalize(CLIP.model.encode_text(bpe), dim=-1)
+    assert LOOKUP(tokens.flatten(0, 1)).shape[1] < LOOKUP.longest(20) < bpe.shape[1]
+    for dynamic in (True, False):
+        found = encoder(dynamic_shapes=dynamic)(tokens).flatten(0, 1)
+        torch.testing.assert_close(found, padded, atol=1e-5, rtol=0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 60), st.integers(0, 99))
+def test_both_ways_of_encoding_agree(images: int, samples: int, width: int, seed: int) -> None:
+    """For any captions: empty ones, repeated ones, ones longer than CLIP reads."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, len(WORDS), (images, samples, width), generator=generator)
+    tokens[0, 0] = tokens[-1, -1]
+    tokens[torch.rand(tokens.shape, generator=generator) < 0.05] = 0
+    found = encoder(dynamic_shapes=True)(tokens), encoder(dynamic_shapes=False)(tokens)
+    torch.testing.assert_close(*found, atol=1e-5, rtol=0)
+
+
+def test_without_dynamic_shapes_nothing_waits_for_the_device() -> None:
+    """Fake tensors have no values: an operation that needs one on the host raises."""
+    tokens, index = captions(), torch.arange(IMAGES)
+
+    def run(dynamic: bool) -> torch.Tensor:
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            reward = gap_reward(dynamic_shapes=dynamic)
+            return reward(mode.from_tensor(tokens), mode.from_tensor(index))
+
+    assert run(dynamic=False).shape == (IMAGES, 5)
+    with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
+        run(dynamic=True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_no_synchronisation_on_a_gpu() -> None:
+    clip = load_clip("scenes-clip", device="cuda")
+    on_gpu = CaptionEncoder(clip, WordToBpe(WORDS.words, clip.tokenizer))
+    reward = GroupEmbeddingGapReward(on_gpu, TABLE.images, GROUPS.index).cuda()
+    tokens, index = captions().cuda(), torch.arange(IMAGES).cuda()
+    reward(tokens, index)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = reward(tokens, index)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    expected = gap_reward()(tokens.cpu(), index.cpu())
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-2, rtol=0)
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of captions that the text tower was given, call by call."""
+    rows: list[int] = []
+    encode = ClipModel.encode_tokens
+
+    def count(self: ClipModel, bpe: torch.Tensor, *args: Any) -> torch.Tensor:
+        rows.append(len(bpe))
+        return encode(self, bpe, *args)
+
+    monkeypatch.setattr(ClipModel, "encode_tokens", count)
+    return rows
+
+
+def test_a_caption_that_occurs_twice_is_encoded_once(encoded: list[int]) -> None:
+    tokens = captions()[:1].expand(3, -1, -1).clone()
+    distinct = len(set(texts(tokens)))
+    tokens[2, :, -1] = 7  # said after the end: of no consequence
+    encoder()(tokens)
+    encoder(dynamic_shapes=False)(tokens)
+    assert encoded == [distinct, 15]
+
+
+def test_terms_of_a_weighted_sum_encode_once(encoded: list[int]) -> None:
+    shared, other = encoder(), encoder()
+    tokens, index = captions(), torch.arange(IMAGES)
+    references = [[WORDS.encode(c) for c in record.captions] for record in WORLD.records]
+    terms: dict[str, Any] = {
+        "cider": (0.1, CiderD(references, len(WORDS))),
+        "avg": (10.0, GroupEmbeddingGapReward(shared, TABLE.images, GROUPS.index)),
+        "min": (2.0, GroupEmbeddingGapReward(shared, TABLE.images, GROUPS.index, "min")),
+        "similarity": (0.5, SimilarityReward(shared, TABLE.images)),
+    }
+    total = WeightedReward(terms)(tokens, index)
+    assert len(encoded) == 1
+    expected = sum(weight * reward(tokens, index) for weight, reward in terms.values())
+    torch.testing.assert_close(total, expected)
+    encoded.clear()
+    WeightedReward({**terms, "judge": (0.0, SimilarityReward(other, TABLE.images))}).parts(
+        tokens, index
+    )
+    assert len(encoded) == 2  # another encoder is another CLIP
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_mixed_precision_hardly_moves_the_reward(precision: torch.dtype) -> None:
+    tokens, index = captions()[:, :2], torch.arange(IMAGES)
+    exact, mixed = gap_reward()(tokens, index), gap_reward(precision=precision)(tokens, index)
+    assert mixed.dtype == torch.float32 and not torch.equal(mixed, exact)
+    assert float((mixed - exact).abs().max()) < 0.05 * float(exact.std())
+
+
+def test_everything_from_a_data_set_in_one_call() -> None:
+    tokens, index = captions(), torch.arange(IMAGES)
+    reward = GroupEmbeddingGapReward.of_dataset(CLIP, WORLD, WORDS.words, K, "min")
+    torch.testing.assert_close(reward(tokens, index), gap_reward("min")(tokens, index))
+
+
+def test_settings_that_cannot_be_are_named() -> None:
+    with pytest.raises(ConfigError, match="unknown gap 'max'"):
+        gap_reward("max")
+    with pytest.raises(ConfigError, match=f"groups of {IMAGES - 1} images, embeddings of {IMAGES}"):
+        GroupEmbeddingGapReward(encoder(), TABLE.images, GROUPS.index[1:])
