@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conftest import Project
-from gegcore.report import figures, tables
 
+from bookkit.report import figures, tables
 from bookkit.report.claims import judge_all
 from bookkit.report.frontpage import front_parts
 from bookkit.report.paper import MODEL_NAMES

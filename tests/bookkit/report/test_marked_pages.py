@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from gegcore.report import attention, code_lines
 from safetensors.torch import save_file
 
+from bookkit.report import attention, code_lines
 from bookkit.report.attention import ATTENDING, attention_record, read_attention, write_record
 from bookkit.report.attention_figure import attention_figure
 from bookkit.report.code_lines import find_lines, ranges

@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 from conftest import Project
-from gegcore.report import captions, curves, figures, scores, world
 from synthetic_runs import make_embeddings
 
+from bookkit.report import captions, curves, figures, scores, world
 from bookkit.report.page import Html
 from bookkit.report.results import Results
 from bookkit.report.style import COLOURS, MARKERS, Panel, panel

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gegcore.data.scenes import painter, sprites
 
+from emoji_scenes.scenes import painter, sprites
 from emoji_scenes.scenes.backgrounds import VARIANTS, background
 from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES

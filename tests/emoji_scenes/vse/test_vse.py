@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from emoji_scenes.judges import JUDGES, load_judge
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,10 +16,11 @@ from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.training_scripts.clip_quality import recalls
 from emoji_scenes.training_scripts.vse_loss import hinge_loss
 from emoji_scenes.vision.weights import FOLDER
-from emoji_scenes.vse import STEM, VsePlusPlus, load_vse, word_ids
+from emoji_scenes.vse import NAME, STEM, VsePlusPlus, load_vse, word_ids
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import embed_dataset
 from gegcore.errors import ChecksumError, ConfigError, DataError, MissingDependencyError
+from gegcore.metrics.judged import load_judge
 
 SCENES = 100
 
@@ -77,14 +77,14 @@ def test_the_shipped_model_tells_scenes_apart(vse: VsePlusPlus, held_out: Scenes
 
 def test_judges_embed_a_split(held_out: ScenesDataset, tmp_path: Path) -> None:
     few = ScenesDataset("val", 6)
-    for name in JUDGES:
+    for name in ("scenes-clip-judge", NAME):
         judge = load_judge(name)
         table = embed_dataset(judge, few, tmp_path / name)
         assert table.source["clip"] == name and len(table.images) == 6
         again = embed_dataset(load_judge(name), few, tmp_path / name)
         assert np.array_equal(again.captions, table.captions)
-    with pytest.raises(ConfigError, match="VSE"):
-        load_judge("VSE+")
+    with pytest.raises(ConfigError, match="did you mean 'scenes-vse'"):
+        load_judge("scenes-vsf")
 
 
 def test_empty_lists_are_refused(vse: VsePlusPlus) -> None:
