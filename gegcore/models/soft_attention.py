@@ -71,21 +71,3 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     Shapes: values (B, N, V), zero where padded; mask (B, N) bool -> (B, V).
     """
     return values.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-
-def xmodaler_attention_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``SoftAttention``."""
-    return {
-        "look.query.weight": ("decoder.att.w_h.weight",),
-        "look.key.weight": ("decoder.p_att_feats.weight",),
-        "look.key.bias": ("decoder.p_att_feats.bias",),
-        "look.score.weight": ("decoder.att.w_alpha.weight",),
-    }
-
-
-def xmodaler_region_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``RegionInput``."""
-    return {
-        "regions.linear.weight": ("visual_embed.embeddings.weight",),
-        "regions.linear.bias": ("visual_embed.embeddings.bias",),
-    }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_captioners import INPUTS, SMALL, VOCAB, captions, features, small
+from small_captioners import INPUTS, VOCAB, captions, features, sizes, small
 from xmodaler_vectors import Vectors
 
 from gegcore.errors import ConfigError, DataError
@@ -70,7 +70,7 @@ def test_every_relation_and_its_label_matter_to_gcn_lstm() -> None:
 )
 def test_data_without_a_needed_input_is_refused(name: str, field: str, lacking: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s)'{name}' reads {lacking}.*-> compute"):
-        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **SMALL[name])
+        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **sizes(name))
 
 
 @pytest.mark.parametrize(("name", "field"), [("lstm_a3", "attributes"), ("gcn_lstm", "relations")])
