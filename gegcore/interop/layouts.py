@@ -49,15 +49,18 @@ class Layout:
         """All sizes that the shapes of their tensors tell.
 
         Raises:
-            LookupError: a tensor is missing or has too few dimensions.
+            KeyError: of a tensor that is missing or has too few dimensions.
         """
         read = {}
         for size, where in self.sizes.items():
             tensor, _, dimension = where.partition(" ")
-            layers = (re.match(rf"{tensor}\.(\d+)\.", name) for name in theirs)
-            read[size] = (
-                theirs[tensor][int(dimension)] if dimension else len({m[1] for m in layers if m})
-            )
+            if not dimension:
+                layers = (re.match(rf"{tensor}\.(\d+)\.", name) for name in theirs)
+                read[size] = len({layer[1] for layer in layers if layer})
+            elif int(dimension) >= len(theirs.get(tensor, ())):
+                raise KeyError(tensor)
+            else:
+                read[size] = theirs[tensor][int(dimension)]
         if "head_width" in read:
             read["heads"] = read["width"] // max(1, read.pop("head_width"))
         return read

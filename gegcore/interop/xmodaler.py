@@ -36,16 +36,6 @@ class Checkpoint:
     config: BaseModel
 
 
-class _Asked(dict[str, torch.Size]):
-    """Remembers which tensor was asked for last: the one that a size could not be read from."""
-
-    last = ""
-
-    def __getitem__(self, key: str) -> torch.Size:
-        self.last = key
-        return super().__getitem__(key)
-
-
 def load_xmodaler(path: Path | str, model: str, **overrides: Any) -> Captioner:
     """The captioner that a checkpoint holds, in evaluation mode, in float32.
 
@@ -75,14 +65,14 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     layout = layout_of(model)
     tensors, ours = _read(Path(path), model)
     found = _shapes(tensors)
-    asked = _Asked(layout.their_shapes(found) if ours else found)
+    theirs = layout.their_shapes(found) if ours else found
     try:
-        vocab_size, inputs, config = _sizes(model, asked, overrides)
+        vocab_size, inputs, config = _sizes(model, theirs, overrides)
     except ValidationError as error:
         raise bad_settings(model, error) from error
-    except LookupError as error:
+    except KeyError as error:
         expected = dict.fromkeys(_names(model, InputSizes(1, 1, 1, 1), build.Config()))
-        raise _misfit(path, model, asked, expected, unreadable=asked.last) from error
+        raise _misfit(path, model, theirs, expected, unreadable=error.args[0]) from error
     captioner = build(vocab_size, inputs, config)
     wanted = _shapes(captioner.state_dict())
     fitting = wanted if ours else layout.their_shapes(wanted)
@@ -199,7 +189,7 @@ def _fits(model: str, shapes: Shapes) -> bool:
     try:
         _, inputs, config = _sizes(model, shapes, {})
         return shapes.keys() == set(_names(model, inputs, config))
-    except (LookupError, ValueError, ConfigError):
+    except (KeyError, ValueError, ConfigError):
         return False
 
 

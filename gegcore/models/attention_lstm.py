@@ -7,30 +7,17 @@ as X-modaler builds it in ``attention.yaml``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
 from gegcore.models.config import Dropout, Size
+from gegcore.models.embedding import RegionEmbedding
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import (
-    LSTMCell,
-    RecurrentCaptioner,
-    RecurrentConfig,
-    RecurrentState,
-)
-from gegcore.models.soft_attention import (
-    RegionInput,
-    RegionMemory,
-    SoftAttention,
-)
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentConfig, RecurrentState
+from gegcore.models.soft_attention import RegionMemory, SoftAttention
 
 _WORD, _CONTEXT = 0, 1  # order of the LSTM's input
 
@@ -49,11 +36,7 @@ class AttentionConfig(RecurrentConfig):
 
 
 class AttentionCaptioner(RecurrentCaptioner[RegionMemory]):
-    """One LSTM over words and attended regions.
-
-    Raises:
-        ConfigError: the data has no regions.
-    """
+    """One LSTM over words and attended regions."""
 
     Config = AttentionConfig
 
@@ -62,8 +45,8 @@ class AttentionCaptioner(RecurrentCaptioner[RegionMemory]):
         super().__init__(vocab_size, config.word_width, config)
         self.config = config
         width = config.region_width
-        self.regions = RegionInput(
-            inputs.regions, width, config.region_dropout, config.box_embedding
+        self.regions = RegionEmbedding(
+            inputs.regions, width, config.region_dropout, config.box_embedding, norm=False
         )
         self.look = SoftAttention(
             config.hidden_width, width, config.attention_width, config.attention_dropout

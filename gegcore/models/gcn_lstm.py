@@ -11,24 +11,15 @@ directions, sums not divided by the number of relations.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.config import Dropout
 from gegcore.models.inputs import require_sizes, required
-from gegcore.models.up_down import (
-    UpDownDecoder,
-    UpDownDecoderConfig,
-    UpDownMemory,
-)
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.models.up_down import UpDownDecoder, UpDownDecoderConfig, UpDownMemory
 
 
 class GCNLSTMConfig(UpDownDecoderConfig):
@@ -90,11 +81,7 @@ class RelationGraph(nn.Module):
 
 
 class GCNLSTM(UpDownDecoder):
-    """A relation graph, then the decoder of Up-Down.
-
-    Raises:
-        ConfigError: the data has no regions or no relations.
-    """
+    """A relation graph, then the decoder of Up-Down."""
 
     Config = GCNLSTMConfig
 

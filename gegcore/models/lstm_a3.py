@@ -8,12 +8,11 @@ one; the image is not seen again. Source: Yao et al. 2017, variant A3, as X-moda
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
 from gegcore.models.config import Dropout
 from gegcore.models.inputs import require_sizes, required
@@ -24,9 +23,6 @@ from gegcore.models.recurrent import (
     RecurrentState,
     TensorMemory,
 )
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 _INPUT = 0  # attributes, image and words all enter by the same weights
 
@@ -53,11 +49,7 @@ class LSTMA3Memory(TensorMemory):
 
 
 class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
-    """One LSTM, primed with attributes and image.
-
-    Raises:
-        ConfigError: the data has no attributes or no whole-picture features.
-    """
+    """One LSTM, primed with attributes and image."""
 
     Config = LSTMA3Config
 

@@ -8,23 +8,19 @@ positions from 0). LayerNorm eps is 1e-5 throughout; no dropout on attention pro
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.rows import Rows
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 
 class MeshedMemoryConfig(CaptionerConfig):

@@ -22,23 +22,6 @@ class RegionMemory(TensorMemory):
     bias: Tensor  # (B, 1, N), hides padded regions
 
 
-class RegionInput(nn.Module):
-    """``dropout(relu(W v + b))``, optionally ``+ W_box box + b_box``; zero for padded regions."""
-
-    def __init__(self, region_dim: int, width: int, dropout: float, boxes: bool = False) -> None:
-        super().__init__()
-        self.linear = nn.Linear(region_dim, width)
-        self.box = nn.Linear(4, width) if boxes else None
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, regions: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:
-        """Shapes: regions (B, N, Dr), boxes (B, N, 4), mask (B, N) bool -> (B, N, V)."""
-        x = self.linear(regions).relu()
-        if self.box is not None:
-            x = x + self.box(boxes)
-        return self.dropout(x).masked_fill(~mask.unsqueeze(-1), 0.0)
-
-
 class SoftAttention(nn.Module):
     """``a = softmax_i(w . tanh(W_h h + W_p v_i + b_p))``, ``z = sum_i a_i v_i``.
 

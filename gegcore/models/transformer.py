@@ -7,20 +7,15 @@ the two embeddings; the output layer is not tied to the word embedding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 from torch import Tensor, nn
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.attention import FeedForward, SelfAttention, padding_bias
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 BLOCK_EPS = 1e-12
 

@@ -8,31 +8,18 @@ Source: Anderson et al. 2018, Sec. 3.2, as X-modaler builds it in ``updown.yaml`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
 from gegcore.models.config import Dropout, Size
+from gegcore.models.embedding import RegionEmbedding
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import (
-    LSTMCell,
-    RecurrentCaptioner,
-    RecurrentConfig,
-    RecurrentState,
-)
-from gegcore.models.soft_attention import (
-    RegionInput,
-    RegionMemory,
-    SoftAttention,
-    masked_mean,
-)
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentConfig, RecurrentState
+from gegcore.models.soft_attention import RegionMemory, SoftAttention, masked_mean
 
 _SPOKEN, _IMAGE, _WORD = 0, 1, 2  # order of LSTM1's input: h2, g, x
 _CONTEXT, _HEARD = 0, 1  # order of LSTM2's input: z, h1
@@ -109,11 +96,7 @@ class UpDownDecoder(RecurrentCaptioner[UpDownMemory]):
 
 
 class UpDown(UpDownDecoder):
-    """The two LSTMs over embedded regions.
-
-    Raises:
-        ConfigError: the data has no regions.
-    """
+    """The two LSTMs over embedded regions."""
 
     Config = UpDownConfig
 
@@ -121,8 +104,12 @@ class UpDown(UpDownDecoder):
         require_sizes("updown", inputs, "regions")
         super().__init__(vocab_size, config.region_width, config)
         self.config = config
-        self.regions = RegionInput(
-            inputs.regions, config.region_width, config.region_dropout, config.box_embedding
+        self.regions = RegionEmbedding(
+            inputs.regions,
+            config.region_width,
+            config.region_dropout,
+            config.box_embedding,
+            norm=False,
         )
 
     def encode(self, features: FeatureBatch) -> UpDownMemory:

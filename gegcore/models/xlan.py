@@ -7,21 +7,18 @@ where the authors' code has CELU in the two embeddings. LayerNorm and GroupNorm 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import glu
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.inputs import require_sizes
+from gegcore.models.recurrent import TensorMemory
 from gegcore.models.xlinear_attention import XLinearAttention, masked_mean
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 
 class XlanConfig(CaptionerConfig):
@@ -46,24 +43,21 @@ class XlanConfig(CaptionerConfig):
 
 
 @dataclass
-class XlanMemory(Memory):
+class XlanMemory(TensorMemory):
     """What the decoder receives of B images.
 
     Attributes:
         image: (B, d), all levels of the global feature in one.
         regions: (B, N, d), of the last encoder layer.
         mask: (B, N) bool, True for real regions.
-        keys_values: of the decoder's X-linear attention, two of (B, H, N, d/H).
+        keys, values: of the decoder's X-linear attention, (B, H, N, d/H).
     """
 
     image: Tensor
     regions: Tensor
     mask: Tensor
-    keys_values: tuple[Tensor, Tensor]
-
-    @property
-    def batch_size(self) -> int:
-        return len(self.image)
+    keys: Tensor
+    values: Tensor
 
 
 @dataclass
@@ -78,15 +72,8 @@ class XlanState(State):
 
     def keep(self, rows: Tensor) -> XlanState:
         # From here on every row has an image of its own.
-        memory, images = self.memory, rows // self.copies
-        keys, values = memory.keys_values
-        kept = XlanMemory(
-            memory.image[images],
-            memory.regions[images],
-            memory.mask[images],
-            (keys[images], values[images]),
-        )
-        return XlanState(kept, 1, self.hidden[rows], self.cell[rows], self.context[rows])
+        memory = self.memory.keep(rows // self.copies)
+        return XlanState(memory, 1, self.hidden[rows], self.cell[rows], self.context[rows])
 
 
 class EncoderLayer(nn.Module):
@@ -94,7 +81,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: XlanConfig) -> None:
         super().__init__()
-        self.attention = _xlinear_attention(config)
+        self.attention = XLinearAttention(config)
         self.update = nn.Linear(2 * config.width, config.width)
         self.update_dropout = nn.Dropout(config.update_dropout)
         self.norm = nn.LayerNorm(config.width)
@@ -127,7 +114,7 @@ class Xlan(Captioner):
         self.image = nn.Linear((1 + config.encoder_layers) * width, width)
         self.image_norm = nn.LayerNorm(width)
         self.lstm = nn.LSTMCell(config.word_width + width, width)
-        self.look = _xlinear_attention(config)
+        self.look = XLinearAttention(config)
         self.merge = nn.Linear(2 * width, width)
         self.merge_norm = nn.LayerNorm(width)
         self.context = nn.Linear(2 * width, 2 * width)
@@ -142,7 +129,7 @@ class Xlan(Captioner):
             image, regions = layer(levels[-1], regions, mask)
             levels.append(image)
         image = self.image_norm(self.image(torch.cat(levels, -1)))
-        return XlanMemory(image, regions, mask, self.look.project(regions))
+        return XlanMemory(image, regions, mask, *self.look.project(regions))
 
     def embed(self, regions: Tensor, mask: Tensor) -> Tensor:
         """``dropout(relu(W v + b))``, zero in padding. Shapes: (B, N, Dr), (B, N) -> (B, N, d)."""
@@ -183,18 +170,7 @@ class Xlan(Captioner):
         context = self.context_dropout(state.context).view(per_image)
         seen_before = (memory.image.unsqueeze(1) + context).flatten(0, 1)
         hidden, cell = self.lstm(torch.cat([word, seen_before], -1), (state.hidden, state.cell))
-        seen, spatial = self.look(hidden.view(per_image), memory.keys_values, memory.mask)
+        seen, spatial = self.look(hidden.view(per_image), (memory.keys, memory.values), memory.mask)
         merged = self.merge_norm(self.merge(torch.cat([hidden, seen.flatten(0, 1)], -1)))
         context = glu(self.context(torch.cat([merged, hidden], -1)))
         return XlanState(memory, state.copies, hidden, cell, context), spatial
-
-
-def _xlinear_attention(config: XlanConfig) -> XLinearAttention:
-    return XLinearAttention(
-        config.width,
-        config.heads,
-        config.attention_width,
-        config.celu_alpha,
-        dropout=config.bilinear_dropout,
-        attention_dropout=config.attention_dropout,
-    )

@@ -10,7 +10,8 @@ from small_captioners import INPUTS, VOCAB, captions, features, sizes, small
 from xmodaler_vectors import Vectors
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.models import GCNLSTM, build_captioner
+from gegcore.models import build_captioner
+from gegcore.models.gcn_lstm import GCNLSTM
 from gegcore.models.recurrent import LSTMCell
 from gegcore.models.soft_attention import RegionMemory
 from gegcore.models.up_down import UpDownMemory
