@@ -108,6 +108,12 @@ def test_our_own_options_are_given_by_name(tmp_path: Path) -> None:
         load_xmodaler(ours, "xlan")
 
 
+def test_an_option_that_xmodaler_does_not_have_is_a_missing_tensor(tmp_path: Path) -> None:
+    path = save(tmp_path / "model.pt", weights("transformer"))
+    with pytest.raises(DataError, match=r"missing: regions\.box\.bias, regions\.box\.weight"):
+        load_xmodaler(path, "transformer", heads=4, box_embedding=True)
+
+
 def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
     state = weights("xlan")
     for key in ("decoder.att2ctx.0.bias", "encoder.layer_norm.weight"):
