@@ -19,8 +19,9 @@ from torch import Tensor
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import Decoded, beam_search, decode, log_policy
-from gegcore.models import Captioner, Memory, State, Transformer, TransformerConfig
+from gegcore.models import Captioner, Memory, State
 from gegcore.models.captioner import END, MAX_LENGTH
+from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.models.transformer_decoder import KeyValueState
 from gegcore.profiles import load_profile
 

@@ -29,8 +29,9 @@ from benchmarks.paper_size import (
 from benchmarks.xmodaler_step import XmodalerStep
 from gegcore.data.features import FeatureBatch
 from gegcore.decoding import decode, said_mask, score
-from gegcore.models import Captioner, Transformer
+from gegcore.models import Captioner
 from gegcore.models.captioner import MAX_LENGTH
+from gegcore.models.transformer import Transformer
 from gegcore.rewards import CiderD
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 

@@ -18,9 +18,9 @@ from benchmarks.dictionary_cider import DictionaryCiderD
 from benchmarks.paper_size import Phases
 from gegcore.data.features import FeatureBatch
 from gegcore.decoding import log_policy, said_mask
-from gegcore.models import Transformer
 from gegcore.models.attention import SelfAttention
 from gegcore.models.captioner import END, MAX_LENGTH
+from gegcore.models.transformer import Transformer
 from gegcore.models.transformer_decoder import DecoderLayer, KeyValueMemory
 from gegcore.training.scst import self_critical_loss
 

@@ -15,7 +15,7 @@ from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import DataError
 from gegcore.experiment.train import import_key, training_key
 from gegcore.experiment.validation import Validator
-from gegcore.interop.xmodaler import Checkpoint, read_xmodaler
+from gegcore.interop.xmodaler import Checkpoint, read_xmodaler, some
 from gegcore.materials import Materials
 from gegcore.models.registry import resolve_config
 from gegcore.profiles import Profile
@@ -24,8 +24,6 @@ from gegcore.runs import RunFolder
 from gegcore.storage import save_safetensors, sha256_file, write_json, write_text
 
 OBJECTIVE = "mle"
-
-_SHOWN = 8  # words of each kind in an error; the rest is counted
 
 
 def import_xmodaler(
@@ -45,7 +43,7 @@ def import_xmodaler(
 
     Args:
         profile: whose data SCST will train on.
-        checkpoint: a file that `gegcore.models.load_xmodaler` reads.
+        checkpoint: a file that `load_xmodaler` reads.
         vocabulary: X-modaler's `vocabulary.txt`: the word on line n has id n.
         model: a name in `gegcore.models.ARCHITECTURES`.
         seed: of the run folder.
@@ -65,10 +63,11 @@ def import_xmodaler(
         )
     stored = read_xmodaler(checkpoint, model, **(settings or {}))
     words = read_vocabulary(vocabulary)
-    if stored.vocab_size != len(words) + 1:
+    known = stored.captioner.vocab_size
+    if known != len(words) + 1:
         raise DataError(
-            f"{checkpoint} knows {stored.vocab_size} ids, but {vocabulary} lists {len(words)} "
-            "words (the end token is one id more)",
+            f"{checkpoint} knows {known} ids, but {vocabulary} lists {len(words)} words "
+            "(the end token is one id more)",
             "give the vocabulary.txt that the checkpoint was trained with",
         )
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -114,7 +113,7 @@ def _check_words(words: Sequence[str], vocabulary: Vocabulary, profile: Profile)
         "in another place": moved,
         "listed twice": [w for i, w in enumerate(words, 1) if theirs[w] != i],
     }
-    said = "; ".join(f"{kind}: {_some(found)}" for kind, found in kinds.items() if found)
+    said = "; ".join(f"{kind}: {some(found)}" for kind, found in kinds.items() if found)
     raise DataError(
         f"the checkpoint's vocabulary is not that of profile '{profile.name}': {said}",
         "ids must mean the same words: use data with the captions that the checkpoint was trained "
@@ -192,8 +191,3 @@ def _write(
         save_safetensors(fresh.checkpoint, stored.captioner.state_dict(), {"model": model})
         write_json(fresh.file("training.json"), record)
         fresh.path.rename(run.path)
-
-
-def _some(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
-    return ", ".join(words[:_SHOWN]) + more

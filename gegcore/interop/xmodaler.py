@@ -1,17 +1,14 @@
 """Loads checkpoints: X-modaler's, whose tensors have other names and are split otherwise, and ours.
 
-Every model's module says by ``xmodaler_keys`` where its tensors are in X-modaler's state_dict, and
-reads by ``xmodaler_sizes`` how large the model is. A checkpoint never runs code: pickles are read
-with ``weights_only``.
+A checkpoint never runs code: pickles are read with ``weights_only``.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -19,23 +16,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gegcore.data.features import InputSizes
-from gegcore.errors import DataError
+from gegcore.errors import ConfigError, DataError
+from gegcore.interop.layouts import Shapes, layout_of, layouts
 from gegcore.models.captioner import Captioner
-from gegcore.models.registry import ARCHITECTURES, architecture, bad_settings, canonical
+from gegcore.models.registry import architecture, bad_settings, canonical
 
 COMPUTED = frozenset({"token_embed.embeddings_pos.pe"})
 """X-modaler stores these buffers, but they are computed, not learned."""
 
-_DEEP = 64  # layers; when reading names, as good as any number of them
-_SHOWN = 12  # names of other things than tensors in an error; the rest is counted
-
-
-class _Layout(Protocol):
-    def xmodaler_keys(self, config: Any) -> dict[str, tuple[str, ...]]: ...
-
-    def xmodaler_sizes(
-        self, shapes: Mapping[str, torch.Size], **overrides: Any
-    ) -> tuple[int, InputSizes, Any]: ...
+_SHOWN = 8  # names of a kind in an error; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -43,19 +32,8 @@ class Checkpoint:
     """A captioner with stored weights, and what it was built from."""
 
     captioner: Captioner
-    vocab_size: int
     inputs: InputSizes
     config: BaseModel
-
-
-class _Shapes(dict[str, torch.Size]):
-    """Remembers which tensor was asked for last: the one that a size could not be read from."""
-
-    last = ""
-
-    def __getitem__(self, key: str) -> torch.Size:
-        self.last = key
-        return super().__getitem__(key)
 
 
 def load_xmodaler(path: Path | str, model: str, **overrides: Any) -> Captioner:
@@ -72,40 +50,60 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     Args:
         path: a state_dict of X-modaler, bare or under the key ``"model"`` or ``"state_dict"``, as a
             PyTorch file or safetensors; or a safetensors file that `gegcore run` wrote.
-        model: a key of ``ARCHITECTURES``.
+        model: a captioner that X-modaler has, by its name in ``ARCHITECTURES``.
         overrides: fields of the model's config. What shapes do not tell (``heads`` of the
             Transformers, ``celu_alpha`` of X-LAN) is the published value unless given here.
 
     Raises:
-        ConfigError: an unknown model or field, or a value out of range.
+        ConfigError: an unknown model or field, one that X-modaler does not have, or a value out of
+            range.
         DataError: no such file; one that cannot be read without running code; a tensor that is
             missing, unknown or of a wrong shape (all of them are listed).
     """
     model = canonical(model)
     build: Any = architecture(model)
+    layout = layout_of(model)
     tensors, ours = _read(Path(path), model)
-    found = _Shapes({key: tensor.shape for key, tensor in tensors.items()})
-    shapes = _Shapes(_their_shapes(model, found)) if ours else found
+    found = _shapes(tensors)
+    theirs = layout.their_shapes(found) if ours else found
     try:
-        vocab_size, inputs, config = _layout(model).xmodaler_sizes(shapes, **overrides)
+        vocab_size, inputs, config = _sizes(model, theirs, overrides)
     except ValidationError as error:
         raise bad_settings(model, error) from error
-    except (LookupError, ValueError) as error:  # a tensor is missing or has too few dimensions
-        keys = _layout(model).xmodaler_keys(build.Config())
-        expected = dict.fromkeys(key for group in keys.values() for key in group)
-        raise _misfit(path, model, shapes, expected, unreadable=shapes.last) from error
+    except KeyError as error:
+        expected = dict.fromkeys(_names(model, InputSizes(1, 1, 1, 1), build.Config()))
+        raise _misfit(path, model, theirs, expected, unreadable=error.args[0]) from error
     captioner = build(vocab_size, inputs, config)
-    wanted = {key: tensor.shape for key, tensor in captioner.state_dict().items()}
+    wanted = _shapes(captioner.state_dict())
+    fitting = wanted if ours else layout.their_shapes(wanted)
+    if found != fitting:
+        raise _misfit(path, model, found, fitting)
     if not ours:
-        tensors = _join(path, model, tensors, _layout(model).xmodaler_keys(config), wanted)
-    elif wanted != found:
-        raise _misfit(path, model, found, wanted)
+        tensors = {key: torch.cat([tensors[part] for part in layout.theirs(key)]) for key in wanted}
     captioner.load_state_dict(tensors)
-    return Checkpoint(captioner.eval(), vocab_size, inputs, config)
+    return Checkpoint(captioner.eval(), inputs, config)
 
 
-def _layout(model: str) -> _Layout:
-    return cast(_Layout, sys.modules[ARCHITECTURES[model].__module__])
+def _sizes(
+    model: str, shapes: Shapes, overrides: Mapping[str, Any]
+) -> tuple[int, InputSizes, BaseModel]:
+    """Vocabulary size, inputs and config; the overrides win over what the shapes tell."""
+    read = layout_of(model).read_sizes(shapes)
+    vocab_size = read.pop("vocab_size")
+    inputs = InputSizes(**{field.name: read.pop(field.name, 0) for field in fields(InputSizes)})
+    return vocab_size, inputs, architecture(model).Config(**(read | dict(overrides)))
+
+
+def _names(model: str, inputs: InputSizes, config: BaseModel) -> Iterable[str]:
+    """X-modaler's names of all tensors of a captioner."""
+    build: Any = architecture(model)
+    with torch.device("meta"):
+        ours = _shapes(build(1, inputs, config).state_dict())
+    return layout_of(model).their_shapes(ours)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: tensor.shape for key, tensor in tensors.items()}
 
 
 def _read(path: Path, model: str) -> tuple[dict[str, Tensor], bool]:
@@ -145,7 +143,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     odd = [key for key, value in stored.items() if not isinstance(value, Tensor)]
     if odd:
         raise DataError(
-            f"{path} is no state_dict: {_some(map(str, odd))} are no tensors",
+            f"{path} is no state_dict: {some(map(str, odd))} are no tensors",
             "give a checkpoint of X-modaler, or its part under 'model'",
         )
     return _cleaned({str(key): value.float() for key, value in stored.items()})
@@ -157,44 +155,10 @@ def _cleaned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: tensor for key, tensor in named.items() if key not in COMPUTED}
 
 
-def _join(
-    path: Path | str,
-    model: str,
-    theirs: Mapping[str, Tensor],
-    keys: Mapping[str, tuple[str, ...]],
-    wanted: Mapping[str, torch.Size],
-) -> dict[str, Tensor]:
-    """Our tensors, of X-modaler's.
-
-    Raises:
-        DataError: they do not fit.
-    """
-    expected: dict[str, torch.Size] = {}
-    for ours, group in keys.items():
-        first, *rest = wanted[ours]  # the parts of a fused tensor are equally large
-        expected |= dict.fromkeys(group, torch.Size((first // len(group), *rest)))
-    found = {key: tensor.shape for key, tensor in theirs.items()}
-    if found != expected:
-        raise _misfit(path, model, found, expected)
-    return {ours: torch.cat([theirs[key] for key in group]) for ours, group in keys.items()}
-
-
-def _their_shapes(model: str, shapes: Mapping[str, torch.Size]) -> dict[str, torch.Size]:
-    """The shapes that X-modaler's tensors would have, of those of ours."""
-    config = architecture(model).Config
-    depth = {field: _DEEP for field in config.model_fields if field.endswith("_layers")}
-    theirs: dict[str, torch.Size] = {}
-    for ours, group in _layout(model).xmodaler_keys(config(**depth)).items():
-        if ours in shapes:
-            first, *rest = shapes[ours]
-            theirs |= dict.fromkeys(group, torch.Size((first // len(group), *rest)))
-    return theirs
-
-
 def _misfit(
     path: Path | str,
     model: str,
-    found: Mapping[str, torch.Size],
+    found: Shapes,
     expected: Mapping[str, torch.Size | None],
     unreadable: str = "",
 ) -> DataError:
@@ -210,7 +174,7 @@ def _misfit(
         wrong.append(f"{unreadable} is {_size(found[unreadable])}")
     lists = {"missing": missing, "unknown": unknown, "of a wrong shape": wrong}
     said = "".join(f"\n  {title}: {', '.join(names)}" for title, names in lists.items() if names)
-    fits = [name for name in ARCHITECTURES if _fits(name, found)]
+    fits = [name for name in layouts() if _fits(name, found)]
     return DataError(
         f"{path} does not fit model {model!r}:{said}",
         f"it has the tensors of {' or '.join(map(repr, fits))}: load it as that"
@@ -220,21 +184,21 @@ def _misfit(
     )
 
 
-def _fits(name: str, shapes: Mapping[str, torch.Size]) -> bool:
+def _fits(model: str, shapes: Shapes) -> bool:
     """Whether these are the names of the tensors of that model."""
     try:
-        config: BaseModel = _layout(name).xmodaler_sizes(shapes)[2]
-    except (LookupError, ValueError):
+        _, inputs, config = _sizes(model, shapes, {})
+        return shapes.keys() == set(_names(model, inputs, config))
+    except (KeyError, ValueError, ConfigError):
         return False
-    keys = _layout(name).xmodaler_keys(config)
-    return {key for group in keys.values() for key in group} == shapes.keys()
 
 
 def _size(shape: torch.Size) -> str:
     return " x ".join(map(str, shape)) or "a single number"
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first of many names, for an error."""
     first = list(names)
     more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
     return ", ".join(first[:_SHOWN]) + more

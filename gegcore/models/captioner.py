@@ -7,14 +7,13 @@ b), T time steps, V words. Token id 0 starts, ends and pads a caption, as in X-m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.data.features import FeatureBatch
 
 END = 0
 """The id that starts, ends and pads a caption."""

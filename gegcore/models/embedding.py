@@ -1,4 +1,4 @@
-"""How words and regions enter the attention models (Transformer, Meshed-Memory).
+"""How words enter Transformer and Meshed-Memory, and regions most captioners.
 
 Source: X-modaler's TokenBaseEmbedding with SinusoidEncoding, and VisualBaseEmbedding; LayerNorm eps
 is 1e-5 in both.
@@ -67,13 +67,15 @@ class WordEmbedding(nn.Module):
 
 
 class RegionEmbedding(nn.Module):
-    """``dropout(LN(relu(W x + b)))``, optionally ``+ W_box box + b_box`` before the norm."""
+    """``dropout(LN(relu(W x + b)))``, optionally ``+ W_box box + b_box`` before LN, or no LN."""
 
-    def __init__(self, region_dim: int, width: int, dropout: float, boxes: bool = False) -> None:
+    def __init__(
+        self, region_dim: int, width: int, dropout: float, boxes: bool = False, norm: bool = True
+    ) -> None:
         super().__init__()
         self.linear = nn.Linear(region_dim, width)
         self.box = nn.Linear(4, width) if boxes else None
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, regions: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:

@@ -11,26 +11,15 @@ directions, sums not divided by the number of relations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.models.config import Dropout
 from gegcore.models.inputs import require_sizes, required
-from gegcore.models.up_down import (
-    UpDownDecoder,
-    UpDownDecoderConfig,
-    UpDownMemory,
-    xmodaler_decoder_keys,
-    xmodaler_decoder_sizes,
-)
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.models.up_down import UpDownDecoder, UpDownDecoderConfig, UpDownMemory
 
 
 class GCNLSTMConfig(UpDownDecoderConfig):
@@ -40,15 +29,9 @@ class GCNLSTMConfig(UpDownDecoderConfig):
     ``attention_dropout`` and ``lstm2_dropout`` are 0.
     """
 
-    attention_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="on the tanh; X-modaler ATT_EMBED_DROPOUT"
-    )
-    lstm2_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="on the input of LSTM2; X-modaler DROPOUT2"
-    )
-    graph_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="on the encoded regions; X-modaler GCN.DROPOUT"
-    )
+    attention_dropout: Dropout = Field(0.5, description="on the tanh; X-modaler ATT_EMBED_DROPOUT")
+    lstm2_dropout: Dropout = Field(0.5, description="on the input of LSTM2; X-modaler DROPOUT2")
+    graph_dropout: Dropout = Field(0.5, description="on the encoded regions; X-modaler GCN.DROPOUT")
 
 
 class RelationGraph(nn.Module):
@@ -98,17 +81,7 @@ class RelationGraph(nn.Module):
 
 
 class GCNLSTM(UpDownDecoder):
-    """A relation graph, then the decoder of Up-Down.
-
-    Args:
-        vocab_size: V, id 0 included.
-        inputs: widths of the features; it looks at regions (2048 for bottom-up features) and
-            their relations (21 labels in X-modaler, 0 included).
-        config: sizes and dropouts.
-
-    Raises:
-        ConfigError: the data has no regions or no relations.
-    """
+    """A relation graph, then the decoder of Up-Down."""
 
     Config = GCNLSTMConfig
 
@@ -122,43 +95,3 @@ class GCNLSTM(UpDownDecoder):
         relations = required(features.relations, "relations", "gcn_lstm")
         regions = self.graph(features.regions, relations, features.mask)
         return self.remember(regions, features.mask)
-
-
-def xmodaler_keys(config: GCNLSTMConfig) -> dict[str, tuple[str, ...]]:
-    """Where each of our tensors is in an X-modaler state_dict.
-
-    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
-    """
-    names = {
-        "own.weight": "gcn_loop.weight",
-        "own.bias": "gcn_loop.bias",
-        "own_gate.weight": "gcn_loop_gate.weight",
-        "own_gate.bias": "gcn_loop_gate.bias",
-        "subject.weight": "gcn_sub.weight",
-        "subject_gate.weight": "gcn_sub_gate.weight",
-        "object.weight": "gcn_obj.weight",
-        "object_gate.weight": "gcn_obj_gate.weight",
-        "label_bias": "bias",
-        "label_gate": "gate_bias",
-    }
-    graph = {f"graph.{ours}": (f"encoder.{theirs}",) for ours, theirs in names.items()}
-    return xmodaler_decoder_keys() | graph
-
-
-def xmodaler_sizes(
-    shapes: Mapping[str, torch.Size], **overrides: Any
-) -> tuple[int, InputSizes, GCNLSTMConfig]:
-    """Vocabulary size, inputs and config of an X-modaler checkpoint.
-
-    Args:
-        shapes: of its state_dict.
-        overrides: fields of the config; they win over what the shapes tell.
-
-    Raises:
-        KeyError: a tensor that tells a size is missing.
-        pydantic.ValidationError: an override that the config refuses.
-    """
-    vocab_size = shapes["token_embed.embeddings.weight"][0]
-    relations, regions = shapes["encoder.bias"]
-    inputs = InputSizes(regions, relations=relations)
-    return vocab_size, inputs, GCNLSTMConfig(**(xmodaler_decoder_sizes(shapes) | overrides))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
+from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from gegcore.data.features import InputSizes
 
 _WHAT = {
     "regions": "region features",

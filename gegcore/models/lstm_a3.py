@@ -7,16 +7,14 @@ one; the image is not seen again. Source: Yao et al. 2017, variant A3, as X-moda
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
+from gegcore.models.config import Dropout
 from gegcore.models.inputs import require_sizes, required
 from gegcore.models.recurrent import (
     LSTMCell,
@@ -24,12 +22,7 @@ from gegcore.models.recurrent import (
     RecurrentConfig,
     RecurrentState,
     TensorMemory,
-    xmodaler_cell_keys,
-    xmodaler_word_keys,
 )
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 _INPUT = 0  # attributes, image and words all enter by the same weights
 
@@ -40,10 +33,8 @@ class LSTMA3Config(RecurrentConfig):
     One LSTM hears everything, so words, attributes and image are all ``hidden_width`` wide.
     """
 
-    input_dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
+    input_dropout: Dropout = Field(
+        0.0,
         description="on every input of the LSTM; X-modaler LSTMA.DROPOUT "
         "(its launch script has 0.3, with word_dropout 0)",
     )
@@ -58,17 +49,7 @@ class LSTMA3Memory(TensorMemory):
 
 
 class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
-    """One LSTM, primed with attributes and image.
-
-    Args:
-        vocab_size: V, id 0 included.
-        inputs: widths of the features; it reads attributes (1000 in X-modaler) and the
-            whole-picture feature (2048).
-        config: sizes and dropouts.
-
-    Raises:
-        ConfigError: the data has no attributes or no whole-picture features.
-    """
+    """One LSTM, primed with attributes and image."""
 
     Config = LSTMA3Config
 
@@ -105,40 +86,3 @@ class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
         h, c = self.lstm.advance(h, c, late, words)
         state.hidden = (h, c)
         return h, None
-
-
-def xmodaler_keys(config: LSTMA3Config) -> dict[str, tuple[str, ...]]:
-    """Where each of our tensors is in an X-modaler state_dict.
-
-    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
-    """
-    return (
-        xmodaler_word_keys()
-        | xmodaler_cell_keys("lstm")
-        | {
-            "attributes.weight": ("decoder.attribute_fc.weight",),
-            "attributes.bias": ("decoder.attribute_fc.bias",),
-            "image.weight": ("decoder.vfeat_fc.weight",),
-            "image.bias": ("decoder.vfeat_fc.bias",),
-        }
-    )
-
-
-def xmodaler_sizes(
-    shapes: Mapping[str, torch.Size], **overrides: Any
-) -> tuple[int, InputSizes, LSTMA3Config]:
-    """Vocabulary size, inputs and config of an X-modaler checkpoint.
-
-    Args:
-        shapes: of its state_dict.
-        overrides: fields of the config; they win over what the shapes tell.
-
-    Raises:
-        KeyError: a tensor that tells a size is missing.
-        pydantic.ValidationError: an override that the config refuses.
-    """
-    vocab_size, hidden_width = shapes["token_embed.embeddings.weight"]
-    attributes = shapes["decoder.attribute_fc.weight"][1]
-    pooled = shapes["decoder.vfeat_fc.weight"][1]
-    inputs = InputSizes(regions=0, pooled=pooled, attributes=attributes)
-    return vocab_size, inputs, LSTMA3Config(**(dict(hidden_width=hidden_width) | overrides))

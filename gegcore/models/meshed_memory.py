@@ -8,65 +8,37 @@ positions from 0). LayerNorm eps is 1e-5 throughout; no dropout on attention pro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from gegcore.data.features import InputSizes
-from gegcore.interop.xmodaler_layout import layer_count, weight_and_bias
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
+from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.rows import Rows
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
-
-class MeshedMemoryConfig(BaseModel):
+class MeshedMemoryConfig(CaptionerConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    width: int = Field(default=512, gt=0, description="d; X-modaler DIM_MODEL")
-    heads: int = Field(default=8, gt=0, description="attention heads; X-modaler NUM_ATT_HEAD")
-    encoder_layers: int = Field(default=3, gt=0, description="levels that the decoder meshes")
-    decoder_layers: int = Field(default=3, gt=0, description="X-modaler DECODER.NUM_LAYER")
-    ffn_width: int = Field(
-        default=2048, gt=0, description="middle of the FFN; X-modaler DIM_FEEDFORWARD"
+    width: Size = Field(512, description="d; X-modaler DIM_MODEL")
+    heads: Size = Field(8, description="attention heads; X-modaler NUM_ATT_HEAD")
+    encoder_layers: Size = Field(3, description="levels that the decoder meshes")
+    decoder_layers: Size = Field(3, description="X-modaler DECODER.NUM_LAYER")
+    ffn_width: Size = Field(2048, description="middle of the FFN; X-modaler DIM_FEEDFORWARD")
+    memory_slots: Size = Field(40, description="per encoder layer; X-modaler NUM_ATT_MEMORY")
+    word_dropout: Dropout = Field(0.1, description="X-modaler TOKEN_EMBED.DROPOUT")
+    region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
+    output_dropout: Dropout = Field(0.5, description="before the logits; PRED_DROPOUT")
+    hidden_dropout: Dropout = Field(
+        0.1, description="sublayer outputs and FFN middle; X-modaler MESHEDMEMORY.*.DROPOUT"
     )
-    memory_slots: int = Field(
-        default=40, gt=0, description="per encoder layer; X-modaler NUM_ATT_MEMORY"
-    )
-    word_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT"
-    )
-    region_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
-    )
-    output_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="before the logits; PRED_DROPOUT"
-    )
-    hidden_dropout: float = Field(
-        default=0.1,
-        ge=0,
-        lt=1,
-        description="sublayer outputs and FFN middle; X-modaler MESHEDMEMORY.*.DROPOUT",
-    )
-    max_positions: int = Field(
-        default=512, gt=0, description="rows of the sinusoid table; X-modaler has 5000"
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> MeshedMemoryConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        return self
+    max_positions: Size = Field(512, description="rows of the sinusoid table; X-modaler has 5000")
 
 
 class MemoryAttention(nn.Module):
@@ -158,13 +130,7 @@ class MeshedDecoderLayer(DecoderLayer):
 
 
 class MeshedMemory(DecoderStack):
-    """Encoder with memory, decoder that attends to all encoder layers at once.
-
-    Args:
-        vocab_size: V, id 0 included.
-        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
-        config: sizes and dropouts.
-    """
+    """Encoder with memory, decoder that attends to all encoder layers at once."""
 
     Config = MeshedMemoryConfig
 
@@ -203,75 +169,3 @@ class MeshedMemory(DecoderStack):
                 for part in module.weight.detach().chunk(parts.get(path[-1], 1)):
                     nn.init.xavier_uniform_(part)
                 nn.init.zeros_(module.bias)
-
-
-def xmodaler_keys(config: MeshedMemoryConfig) -> dict[str, tuple[str, ...]]:
-    """Where each of our tensors is in an X-modaler state_dict.
-
-    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
-    """
-    modules: dict[str, tuple[str, ...]] = {
-        "words.norm": ("token_embed.embeddings_norm",),
-        "regions.linear": ("visual_embed.embeddings",),
-        "regions.norm": ("visual_embed.embeddings_norm",),
-        "output": ("predictor.logits",),
-    }
-    keys = {"words.embedding.weight": ("token_embed.embeddings.weight",)}
-    for i in range(config.encoder_layers):
-        ours, theirs = f"encoder.{i}", f"encoder.layers.{i}"
-        modules |= _attention_modules(f"{ours}.attention", f"{theirs}.mhatt", fused="qkv")
-        modules |= _ffn_modules(ours, theirs)
-        slots = f"{theirs}.mhatt.attention"
-        keys[f"{ours}.attention.slot_keys"] = (f"{slots}.m_k",)
-        keys[f"{ours}.attention.slot_values"] = (f"{slots}.m_v",)
-    for i in range(config.decoder_layers):
-        ours, theirs = f"decoder.{i}", f"decoder.layers.{i}"
-        cross = (f"{ours}.cross_attention", f"{theirs}.enc_att")
-        modules |= _attention_modules(f"{ours}.self_attention", f"{theirs}.self_att", fused="qkv")
-        modules |= _attention_modules(*cross, fused="key_value")
-        modules |= _ffn_modules(ours, theirs)
-        for level in range(config.encoder_layers):
-            modules[f"{ours}.gates.{level}"] = (f"{theirs}.fc_alpha.{level}",)
-    return keys | weight_and_bias(modules)
-
-
-def _attention_modules(ours: str, theirs: str, fused: str) -> dict[str, tuple[str, ...]]:
-    query, key, value, out = (f"{theirs}.attention.fc_{part}" for part in "qkvo")
-    projections = (
-        {f"{ours}.qkv": (query, key, value)}
-        if fused == "qkv"
-        else {f"{ours}.query": (query,), f"{ours}.key_value": (key, value)}
-    )
-    return projections | {f"{ours}.out": (out,), f"{ours}_norm": (f"{theirs}.layer_norm",)}
-
-
-def _ffn_modules(ours: str, theirs: str) -> dict[str, tuple[str, ...]]:
-    return {
-        f"{ours}.ffn.expand": (f"{theirs}.pwff.fc1",),
-        f"{ours}.ffn.contract": (f"{theirs}.pwff.fc2",),
-        f"{ours}.ffn_norm": (f"{theirs}.pwff.layer_norm",),
-    }
-
-
-def xmodaler_sizes(
-    shapes: Mapping[str, torch.Size], **overrides: Any
-) -> tuple[int, InputSizes, MeshedMemoryConfig]:
-    """Vocabulary size, inputs and config of an X-modaler state_dict with these shapes.
-
-    Args:
-        shapes: of X-modaler's tensors, by its keys.
-        overrides: fields of the config; shapes do not tell ``heads``, for one.
-
-    Raises:
-        KeyError: a tensor that tells a size is missing.
-    """
-    vocab_size, width = shapes["token_embed.embeddings.weight"]
-    read = {
-        "width": width,
-        "encoder_layers": layer_count(shapes, "encoder.layers."),
-        "decoder_layers": layer_count(shapes, "decoder.layers."),
-        "ffn_width": shapes["encoder.layers.0.pwff.fc1.weight"][0],
-        "memory_slots": shapes["encoder.layers.0.mhatt.attention.m_k"][1],
-    }
-    inputs = InputSizes(shapes["visual_embed.embeddings.weight"][1])
-    return vocab_size, inputs, MeshedMemoryConfig(**(read | overrides))

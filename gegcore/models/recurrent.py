@@ -12,25 +12,20 @@ from dataclasses import dataclass, fields, replace
 from typing import Generic, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gegcore.models.captioner import Captioner, Memory, State
+from gegcore.models.config import CaptionerConfig, Dropout, Size
 
 
-class RecurrentConfig(BaseModel):
+class RecurrentConfig(CaptionerConfig):
     """What every recurrent captioner lets one choose; defaults as X-modaler publishes them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    hidden_width: int = Field(default=1024, gt=0, description="H; X-modaler DECODER_DIM")
-    word_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT"
-    )
-    output_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="before the logits; X-modaler PRED_DROPOUT"
-    )
+    hidden_width: Size = Field(1024, description="H; X-modaler DECODER_DIM")
+    word_dropout: Dropout = Field(0.5, description="X-modaler TOKEN_EMBED.DROPOUT")
+    output_dropout: Dropout = Field(0.5, description="before the logits; X-modaler PRED_DROPOUT")
 
 
 class LSTMCell(nn.LSTMCell):
@@ -161,18 +156,3 @@ class RecurrentCaptioner(Captioner, Generic[M]):
 
     def _logits(self, h: Tensor) -> Tensor:
         return self.output(self.output_dropout(h))
-
-
-def xmodaler_word_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``RecurrentCaptioner``."""
-    return {
-        "words.weight": ("token_embed.embeddings.weight",),
-        "output.weight": ("predictor.logits.weight",),
-        "output.bias": ("predictor.logits.bias",),
-    }
-
-
-def xmodaler_cell_keys(cell: str) -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of one ``LSTMCell``."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return {f"{cell}.{name}": (f"decoder.{cell}.{name}",) for name in names}

@@ -44,7 +44,8 @@ def build_captioner(name: str, vocab_size: int, inputs: InputSizes, **overrides:
         overrides: fields of the model's config, such as ``width=128``.
 
     Raises:
-        ConfigError: an unknown model, an unknown field, or a value out of range.
+        ConfigError: an unknown model, an unknown field, a value out of range, or data that lacks
+            what the model reads.
     """
     build: Any = architecture(name)
     captioner: Captioner = build(vocab_size, inputs, resolve_config(name, **overrides))

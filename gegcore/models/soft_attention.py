@@ -22,23 +22,6 @@ class RegionMemory(TensorMemory):
     bias: Tensor  # (B, 1, N), hides padded regions
 
 
-class RegionInput(nn.Module):
-    """``dropout(relu(W v + b))``, optionally ``+ W_box box + b_box``; zero for padded regions."""
-
-    def __init__(self, region_dim: int, width: int, dropout: float, boxes: bool = False) -> None:
-        super().__init__()
-        self.linear = nn.Linear(region_dim, width)
-        self.box = nn.Linear(4, width) if boxes else None
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, regions: Tensor, boxes: Tensor, mask: Tensor) -> Tensor:
-        """Shapes: regions (B, N, Dr), boxes (B, N, 4), mask (B, N) bool -> (B, N, V)."""
-        x = self.linear(regions).relu()
-        if self.box is not None:
-            x = x + self.box(boxes)
-        return self.dropout(x).masked_fill(~mask.unsqueeze(-1), 0.0)
-
-
 class SoftAttention(nn.Module):
     """``a = softmax_i(w . tanh(W_h h + W_p v_i + b_p))``, ``z = sum_i a_i v_i``.
 
@@ -71,21 +54,3 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     Shapes: values (B, N, V), zero where padded; mask (B, N) bool -> (B, V).
     """
     return values.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-
-def xmodaler_attention_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``SoftAttention``."""
-    return {
-        "look.query.weight": ("decoder.att.w_h.weight",),
-        "look.key.weight": ("decoder.p_att_feats.weight",),
-        "look.key.bias": ("decoder.p_att_feats.bias",),
-        "look.score.weight": ("decoder.att.w_alpha.weight",),
-    }
-
-
-def xmodaler_region_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``RegionInput``."""
-    return {
-        "regions.linear.weight": ("visual_embed.embeddings.weight",),
-        "regions.linear.bias": ("visual_embed.embeddings.bias",),
-    }

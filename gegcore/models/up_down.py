@@ -7,36 +7,19 @@ Source: Anderson et al. 2018, Sec. 3.2, as X-modaler builds it in ``updown.yaml`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gegcore.data.features import InputSizes
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
+from gegcore.models.config import Dropout, Size
+from gegcore.models.embedding import RegionEmbedding
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import (
-    LSTMCell,
-    RecurrentCaptioner,
-    RecurrentConfig,
-    RecurrentState,
-    xmodaler_cell_keys,
-    xmodaler_word_keys,
-)
-from gegcore.models.soft_attention import (
-    RegionInput,
-    RegionMemory,
-    SoftAttention,
-    masked_mean,
-    xmodaler_attention_keys,
-    xmodaler_region_keys,
-)
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentConfig, RecurrentState
+from gegcore.models.soft_attention import RegionMemory, SoftAttention, masked_mean
 
 _SPOKEN, _IMAGE, _WORD = 0, 1, 2  # order of LSTM1's input: h2, g, x
 _CONTEXT, _HEARD = 0, 1  # order of LSTM2's input: z, h1
@@ -45,26 +28,19 @@ _CONTEXT, _HEARD = 0, 1  # order of LSTM2's input: z, h1
 class UpDownDecoderConfig(RecurrentConfig):
     """The decoder's sizes and dropouts, as X-modaler's ``updown.yaml`` has them."""
 
-    word_width: int = Field(default=1024, gt=0, description="W; X-modaler TOKEN_EMBED.DIM")
-    attention_width: int = Field(default=512, gt=0, description="A; X-modaler ATT_EMBED_SIZE")
-    attention_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="on the tanh; X-modaler ATT_EMBED_DROPOUT"
-    )
-    lstm2_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="on the input of LSTM2; X-modaler DROPOUT2"
-    )
+    word_width: Size = Field(1024, description="W; X-modaler TOKEN_EMBED.DIM")
+    attention_width: Size = Field(512, description="A; X-modaler ATT_EMBED_SIZE")
+    attention_dropout: Dropout = Field(0.0, description="on the tanh; X-modaler ATT_EMBED_DROPOUT")
+    lstm2_dropout: Dropout = Field(0.0, description="on the input of LSTM2; X-modaler DROPOUT2")
 
 
 class UpDownConfig(UpDownDecoderConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
 
-    region_width: int = Field(default=1024, gt=0, description="V; X-modaler VISUAL_EMBED.OUT_DIM")
-    region_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
-    )
+    region_width: Size = Field(1024, description="V; X-modaler VISUAL_EMBED.OUT_DIM")
+    region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
     box_embedding: bool = Field(
-        default=False,
-        description="add a linear map of the box corners to each region; not in X-modaler",
+        False, description="add a linear map of the box corners to each region; not in X-modaler"
     )
 
 
@@ -120,16 +96,7 @@ class UpDownDecoder(RecurrentCaptioner[UpDownMemory]):
 
 
 class UpDown(UpDownDecoder):
-    """The two LSTMs over embedded regions.
-
-    Args:
-        vocab_size: V, id 0 included.
-        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
-        config: sizes and dropouts.
-
-    Raises:
-        ConfigError: the data has no regions.
-    """
+    """The two LSTMs over embedded regions."""
 
     Config = UpDownConfig
 
@@ -137,57 +104,14 @@ class UpDown(UpDownDecoder):
         require_sizes("updown", inputs, "regions")
         super().__init__(vocab_size, config.region_width, config)
         self.config = config
-        self.regions = RegionInput(
-            inputs.regions, config.region_width, config.region_dropout, config.box_embedding
+        self.regions = RegionEmbedding(
+            inputs.regions,
+            config.region_width,
+            config.region_dropout,
+            config.box_embedding,
+            norm=False,
         )
 
     def encode(self, features: FeatureBatch) -> UpDownMemory:
         regions = self.regions(features.regions, features.boxes, features.mask)
         return self.remember(regions, features.mask)
-
-
-def xmodaler_decoder_keys() -> dict[str, tuple[str, ...]]:
-    """X-modaler's names of the tensors of ``UpDownDecoder``."""
-    return (
-        xmodaler_word_keys()
-        | xmodaler_attention_keys()
-        | xmodaler_cell_keys("lstm1")
-        | xmodaler_cell_keys("lstm2")
-    )
-
-
-def xmodaler_decoder_sizes(shapes: Mapping[str, torch.Size]) -> dict[str, int]:
-    """Fields of ``UpDownDecoderConfig`` that the shapes of a state_dict tell."""
-    attention_width, hidden_width = shapes["decoder.att.w_h.weight"]
-    return dict(
-        word_width=shapes["token_embed.embeddings.weight"][1],
-        attention_width=attention_width,
-        hidden_width=hidden_width,
-    )
-
-
-def xmodaler_keys(config: UpDownConfig) -> dict[str, tuple[str, ...]]:
-    """Where each of our tensors is in an X-modaler state_dict.
-
-    Returns: our key -> X-modaler's keys, to be concatenated along dimension 0 in this order.
-    """
-    return xmodaler_decoder_keys() | xmodaler_region_keys()
-
-
-def xmodaler_sizes(
-    shapes: Mapping[str, torch.Size], **overrides: Any
-) -> tuple[int, InputSizes, UpDownConfig]:
-    """Vocabulary size, inputs and config of an X-modaler checkpoint.
-
-    Args:
-        shapes: of its state_dict.
-        overrides: fields of the config; they win over what the shapes tell.
-
-    Raises:
-        KeyError: a tensor that tells a size is missing.
-        pydantic.ValidationError: an override that the config refuses.
-    """
-    vocab_size = shapes["token_embed.embeddings.weight"][0]
-    region_width, regions = shapes["visual_embed.embeddings.weight"]
-    read = xmodaler_decoder_sizes(shapes) | dict(region_width=region_width)
-    return vocab_size, InputSizes(regions), UpDownConfig(**(read | overrides))

@@ -6,86 +6,58 @@ where the authors' code has CELU in the two embeddings. LayerNorm and GroupNorm 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import glu
 
-from gegcore.data.features import InputSizes
-from gegcore.interop.xmodaler_layout import layer_count, weight_and_bias
+from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.inputs import require_sizes
+from gegcore.models.recurrent import TensorMemory
 from gegcore.models.xlinear_attention import XLinearAttention, masked_mean
 
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
-
-class XlanConfig(BaseModel):
+class XlanConfig(CaptionerConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    width: int = Field(default=1024, gt=0, description="d, LSTM included; X-modaler BILINEAR.DIM")
-    word_width: int = Field(default=1024, gt=0, description="X-modaler TOKEN_EMBED.DIM")
-    heads: int = Field(default=8, gt=0, description="and GroupNorm groups; X-modaler BILINEAR.HEAD")
-    encoder_layers: int = Field(default=4, ge=0, description="X-modaler BILINEAR.ENCODE.LAYERS")
-    attention_width: int = Field(
-        default=64, gt=0, description="of the bilinear attention map; middle of ATT_MID_DIM"
+    width: Size = Field(1024, description="d, LSTM included; X-modaler BILINEAR.DIM")
+    word_width: Size = Field(1024, description="X-modaler TOKEN_EMBED.DIM")
+    heads: Size = Field(8, description="and GroupNorm groups; X-modaler BILINEAR.HEAD")
+    encoder_layers: int = Field(4, ge=0, description="X-modaler BILINEAR.ENCODE.LAYERS")
+    attention_width: Size = Field(
+        64, description="of the bilinear attention map; middle of ATT_MID_DIM"
     )
-    celu_alpha: float = Field(default=1.3, gt=0, description="X-modaler BILINEAR.ELU_ALPHA")
-    word_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="X-modaler TOKEN_EMBED.DROPOUT"
+    celu_alpha: float = Field(1.3, gt=0, description="X-modaler BILINEAR.ELU_ALPHA")
+    word_dropout: Dropout = Field(0.5, description="X-modaler TOKEN_EMBED.DROPOUT")
+    region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
+    output_dropout: Dropout = Field(0.5, description="before the logits; PRED_DROPOUT")
+    bilinear_dropout: Dropout = Field(
+        0.5, description="X-linear outputs, fed-back context; X-modaler BILINEAR.*.DROPOUT"
     )
-    region_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="X-modaler VISUAL_EMBED.DROPOUT"
-    )
-    output_dropout: float = Field(
-        default=0.5, ge=0, lt=1, description="before the logits; PRED_DROPOUT"
-    )
-    bilinear_dropout: float = Field(
-        default=0.5,
-        ge=0,
-        lt=1,
-        description="X-linear outputs, fed-back context; X-modaler BILINEAR.*.DROPOUT",
-    )
-    attention_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="attention map; X-modaler ATT_MID_DROPOUT"
-    )
-    update_dropout: float = Field(
-        default=0.3, ge=0, lt=1, description="region updates; X-modaler BIFEAT_EMB_DROPOUT"
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> XlanConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        return self
+    attention_dropout: Dropout = Field(0.1, description="attention map; X-modaler ATT_MID_DROPOUT")
+    update_dropout: Dropout = Field(0.3, description="region updates; X-modaler BIFEAT_EMB_DROPOUT")
 
 
 @dataclass
-class XlanMemory(Memory):
+class XlanMemory(TensorMemory):
     """What the decoder receives of B images.
 
     Attributes:
         image: (B, d), all levels of the global feature in one.
         regions: (B, N, d), of the last encoder layer.
         mask: (B, N) bool, True for real regions.
-        keys_values: of the decoder's X-linear attention, two of (B, H, N, d/H).
+        keys, values: of the decoder's X-linear attention, (B, H, N, d/H).
     """
 
     image: Tensor
     regions: Tensor
     mask: Tensor
-    keys_values: tuple[Tensor, Tensor]
-
-    @property
-    def batch_size(self) -> int:
-        return len(self.image)
+    keys: Tensor
+    values: Tensor
 
 
 @dataclass
@@ -100,15 +72,8 @@ class XlanState(State):
 
     def keep(self, rows: Tensor) -> XlanState:
         # From here on every row has an image of its own.
-        memory, images = self.memory, rows // self.copies
-        keys, values = memory.keys_values
-        kept = XlanMemory(
-            memory.image[images],
-            memory.regions[images],
-            memory.mask[images],
-            (keys[images], values[images]),
-        )
-        return XlanState(kept, 1, self.hidden[rows], self.cell[rows], self.context[rows])
+        memory = self.memory.keep(rows // self.copies)
+        return XlanState(memory, 1, self.hidden[rows], self.cell[rows], self.context[rows])
 
 
 class EncoderLayer(nn.Module):
@@ -116,7 +81,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: XlanConfig) -> None:
         super().__init__()
-        self.attention = _xlinear_attention(config)
+        self.attention = XLinearAttention(config)
         self.update = nn.Linear(2 * config.width, config.width)
         self.update_dropout = nn.Dropout(config.update_dropout)
         self.norm = nn.LayerNorm(config.width)
@@ -131,13 +96,7 @@ class EncoderLayer(nn.Module):
 
 
 class Xlan(Captioner):
-    """X-linear attention network.
-
-    Args:
-        vocab_size: V, id 0 included.
-        inputs: widths of the features; it looks at regions (2048 for bottom-up features).
-        config: sizes and dropouts.
-    """
+    """X-linear attention network."""
 
     Config = XlanConfig
 
@@ -155,7 +114,7 @@ class Xlan(Captioner):
         self.image = nn.Linear((1 + config.encoder_layers) * width, width)
         self.image_norm = nn.LayerNorm(width)
         self.lstm = nn.LSTMCell(config.word_width + width, width)
-        self.look = _xlinear_attention(config)
+        self.look = XLinearAttention(config)
         self.merge = nn.Linear(2 * width, width)
         self.merge_norm = nn.LayerNorm(width)
         self.context = nn.Linear(2 * width, 2 * width)
@@ -170,7 +129,7 @@ class Xlan(Captioner):
             image, regions = layer(levels[-1], regions, mask)
             levels.append(image)
         image = self.image_norm(self.image(torch.cat(levels, -1)))
-        return XlanMemory(image, regions, mask, self.look.project(regions))
+        return XlanMemory(image, regions, mask, *self.look.project(regions))
 
     def embed(self, regions: Tensor, mask: Tensor) -> Tensor:
         """``dropout(relu(W v + b))``, zero in padding. Shapes: (B, N, Dr), (B, N) -> (B, N, d)."""
@@ -211,83 +170,7 @@ class Xlan(Captioner):
         context = self.context_dropout(state.context).view(per_image)
         seen_before = (memory.image.unsqueeze(1) + context).flatten(0, 1)
         hidden, cell = self.lstm(torch.cat([word, seen_before], -1), (state.hidden, state.cell))
-        seen, spatial = self.look(hidden.view(per_image), memory.keys_values, memory.mask)
+        seen, spatial = self.look(hidden.view(per_image), (memory.keys, memory.values), memory.mask)
         merged = self.merge_norm(self.merge(torch.cat([hidden, seen.flatten(0, 1)], -1)))
         context = glu(self.context(torch.cat([merged, hidden], -1)))
         return XlanState(memory, state.copies, hidden, cell, context), spatial
-
-
-def _xlinear_attention(config: XlanConfig) -> XLinearAttention:
-    return XLinearAttention(
-        config.width,
-        config.heads,
-        config.attention_width,
-        config.celu_alpha,
-        dropout=config.bilinear_dropout,
-        attention_dropout=config.attention_dropout,
-    )
-
-
-def xmodaler_keys(config: XlanConfig) -> dict[str, tuple[str, ...]]:
-    """Where each of our tensors is in an X-modaler state_dict.
-
-    Returns: our key -> X-modaler's keys (here always one).
-    """
-    modules = {
-        "regions": "visual_embed.embeddings",
-        "image": "encoder.proj",
-        "image_norm": "encoder.layer_norm",
-        "merge": "decoder.attention.proj",
-        "merge_norm": "decoder.attention.layer_norm",
-        "context": "decoder.att2ctx.0",
-        "output": "predictor.logits",
-    } | _attention_modules("look", "decoder.attention.layers.0.encoder_attn")
-    for i in range(config.encoder_layers):
-        modules |= _attention_modules(f"encoder.{i}.attention", f"encoder.layers.{i}.encoder_attn")
-        modules[f"encoder.{i}.update"] = f"encoder.bifeat_emb.{i}.0"
-        modules[f"encoder.{i}.norm"] = f"encoder.layer_norms.{i}"
-    lstm = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return (
-        {"words.weight": ("token_embed.embeddings.weight",)}
-        | {f"lstm.{name}": (f"decoder.att_lstm.{name}",) for name in lstm}
-        | weight_and_bias({ours: (theirs,) for ours, theirs in modules.items()})
-    )
-
-
-def _attention_modules(ours: str, theirs: str) -> dict[str, str]:
-    projections = {"query": "q", "key": "k", "query_value": "v1", "value": "v2"}
-    return {
-        f"{ours}.{name}.{i}": f"{theirs}.in_proj_{short}.{i}"
-        for name, short in projections.items()
-        for i in (0, 2)  # Linear and GroupNorm; 1 is the CELU
-    } | {
-        f"{ours}.bilinear": f"{theirs}.attn_net.attention_basic.0",
-        f"{ours}.spatial": f"{theirs}.attn_net.attention_last",
-        f"{ours}.channel": f"{theirs}.attn_net.attention_last2",
-    }
-
-
-def xmodaler_sizes(
-    shapes: Mapping[str, torch.Size], **overrides: Any
-) -> tuple[int, InputSizes, XlanConfig]:
-    """Vocabulary size, inputs and config of an X-modaler state_dict with these shapes.
-
-    Args:
-        shapes: of X-modaler's tensors, by its keys.
-        overrides: fields of the config; shapes do not tell ``celu_alpha``, for one.
-
-    Raises:
-        KeyError: a tensor that tells a size is missing.
-    """
-    vocab_size, word_width = shapes["token_embed.embeddings.weight"]
-    width, region_width = shapes["visual_embed.embeddings.weight"]
-    basic = shapes["decoder.attention.layers.0.encoder_attn.attn_net.attention_basic.0.weight"]
-    attention_width, head_width = basic
-    read = {
-        "width": width,
-        "word_width": word_width,
-        "heads": width // head_width,
-        "encoder_layers": layer_count(shapes, "encoder.layers."),
-        "attention_width": attention_width,
-    }
-    return vocab_size, InputSizes(region_width), XlanConfig(**(read | overrides))

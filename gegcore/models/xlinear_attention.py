@@ -6,8 +6,13 @@ unused factor 1/sqrt(d) is left out, and the groups of the GroupNorm are the hea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from gegcore.models.xlan import XlanConfig
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -18,37 +23,23 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 
 
 class XLinearAttention(nn.Module):
-    """One X-linear block with several heads, all of which share the three small layers.
+    """One X-linear block with several heads, all of which share the three small layers."""
 
-    Args:
-        width: d, of query, regions and output.
-        heads: H; d/H is the width of a head.
-        attention_width: of the bilinear attention map.
-        celu_alpha: of the CELU in the four projections.
-        dropout: on the output.
-        attention_dropout: on the bilinear attention map.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        attention_width: int,
-        celu_alpha: float,
-        dropout: float,
-        attention_dropout: float,
-    ) -> None:
+    def __init__(self, config: XlanConfig) -> None:
         super().__init__()
+        width, heads = config.width, config.heads
         self.heads = heads
         self.query, self.query_value, self.key, self.value = (
-            nn.Sequential(nn.Linear(width, width), nn.CELU(celu_alpha), nn.GroupNorm(heads, width))
+            nn.Sequential(
+                nn.Linear(width, width), nn.CELU(config.celu_alpha), nn.GroupNorm(heads, width)
+            )
             for _ in range(4)
         )
-        self.bilinear = nn.Linear(width // heads, attention_width)
-        self.spatial = nn.Linear(attention_width, 1)
-        self.channel = nn.Linear(attention_width, width // heads)
-        self.dropout = nn.Dropout(dropout)
-        self.attention_dropout = nn.Dropout(attention_dropout)
+        self.bilinear = nn.Linear(width // heads, config.attention_width)
+        self.spatial = nn.Linear(config.attention_width, 1)
+        self.channel = nn.Linear(config.attention_width, width // heads)
+        self.dropout = nn.Dropout(config.bilinear_dropout)
+        self.attention_dropout = nn.Dropout(config.attention_dropout)
 
     def project(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, once per image. Shapes: (B, N, d) -> two of (B, H, N, d/H)."""

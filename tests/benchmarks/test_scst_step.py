@@ -11,8 +11,8 @@ from benchmarks.dictionary_cider import DictionaryCiderD
 from benchmarks.paper_size import SAMPLES, Phases, make_talk, references
 from benchmarks.xmodaler_step import XmodalerStep
 from gegcore.data.features import FeatureBatch, InputSizes
-from gegcore.models import Transformer, TransformerConfig
 from gegcore.models.captioner import MAX_LENGTH
+from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.rewards import CiderD
 
 IMAGES, WIDTH = 3, 12

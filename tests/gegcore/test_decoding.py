@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import beam_search, decode, said_mask, score, sequence_log_probs
 from gegcore.errors import ConfigError
-from gegcore.models import Captioner, Memory, State, Transformer, build_captioner
+from gegcore.models import Captioner, Memory, State, build_captioner
+from gegcore.models.transformer import Transformer
 
 
 @dataclass

@@ -6,46 +6,25 @@ from typing import Any
 
 import pytest
 import torch
+from small_captioners import NAMES, features, small
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn.functional import pad
 
-from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.data.features import FeatureBatch
 from gegcore.decoding import compiled_step, decode
 from gegcore.errors import ConfigError
-from gegcore.models import ARCHITECTURES, Captioner, build_captioner
+from gegcore.models import Captioner
 
-VOCAB, STEPS, SAMPLES, IMAGES = 23, 7, 3, 4
-SIZES: dict[str, dict[str, Any]] = {
-    "lstm_a3": {"hidden_width": 16},
-    "attention": {"hidden_width": 16, "attention_width": 8, "word_width": 8, "region_width": 16},
-    "updown": {"hidden_width": 16, "attention_width": 8, "word_width": 8, "region_width": 16},
-    "gcn_lstm": {"hidden_width": 16, "attention_width": 8, "word_width": 8},
-    "transformer": {"width": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 2,
-                    "ffn_width": 16},
-    "meshed_memory": {"width": 16, "heads": 2, "encoder_layers": 2, "decoder_layers": 2,
-                      "ffn_width": 16, "memory_slots": 2},
-    "xlan": {"width": 16, "word_width": 8, "heads": 2, "encoder_layers": 1, "attention_width": 4},
-}  # fmt: skip
-INPUTS = InputSizes(regions=12, pooled=10, attributes=6, relations=5)
+STEPS, SAMPLES, IMAGES = 7, 3, 4
+models = pytest.mark.parametrize("name", NAMES)
 
 
-def features() -> FeatureBatch:
-    g = torch.Generator().manual_seed(5)
-    mask = torch.ones(IMAGES, 5, dtype=torch.bool)
-    mask[1, 3:] = mask[2, 1:] = False
-    return FeatureBatch(
-        pooled=torch.randn(IMAGES, 10, generator=g),
-        attributes=torch.rand(IMAGES, 6, generator=g),
-        regions=torch.randn(IMAGES, 5, 12, generator=g),
-        boxes=torch.rand(IMAGES, 5, 4, generator=g),
-        relations=torch.randint(5, (IMAGES, 5, 5), generator=g),
-        mask=mask,
-    )
+def pictures() -> FeatureBatch:
+    return features(IMAGES, 5, [5, 3, 1, 5], seed=5)
 
 
 def captioner(name: str) -> Captioner:
-    torch.manual_seed(3)
-    model = build_captioner(name, VOCAB, INPUTS, **SIZES[name]).eval()
+    model = small(name)
     with torch.no_grad():  # so that captions differ and some end early
         for parameter in model.parameters():
             parameter.mul_(2.0)
@@ -57,7 +36,7 @@ def noise() -> torch.Tensor:
     return torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@models
 @pytest.mark.parametrize(
     "options",
     [{}, {"forbid": (3, 5)}, {"temperature": 0.7, "no_repeat_ngram": 2}, {"greedy": False}],
@@ -65,8 +44,8 @@ def noise() -> torch.Tensor:
 )
 def test_the_captions_are_the_same(name: str, options: dict[str, Any]) -> None:
     model, given = captioner(name), {"samples": SAMPLES, "noise": noise(), "max_len": STEPS}
-    shared = decode(model, features(), **given, **options)
-    own = decode(model, features(), **given, **options, in_place=True)
+    shared = decode(model, pictures(), **given, **options)
+    own = decode(model, pictures(), **given, **options, in_place=True)
     missing = STEPS - shared.tokens.shape[-1]
     assert own.tokens.shape == (IMAGES, SAMPLES + options.get("greedy", True), STEPS)
     assert torch.equal(own.tokens, pad(shared.tokens, (0, missing)))
@@ -79,18 +58,18 @@ def test_the_captions_are_the_same(name: str, options: dict[str, Any]) -> None:
 def test_some_captions_end_before_the_last_step() -> None:
     """Else the tests above would not see what happens behind an end token."""
     lengths = [
-        (decode(captioner(name), features(), SAMPLES, noise=noise(), max_len=STEPS).tokens > 0)
-        for name in ARCHITECTURES
+        (decode(captioner(name), pictures(), SAMPLES, noise=noise(), max_len=STEPS).tokens > 0)
+        for name in NAMES
     ]
     assert any(bool((said.sum(-1) < STEPS - 1).any()) for said in lengths)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@models
 def test_nothing_waits_for_the_device(name: str) -> None:
     """Fake tensors have no values: an operation that needs one on the host raises."""
     model = captioner(name)
     with torch.no_grad():
-        memory = model.encode(features())
+        memory = model.encode(pictures())
     given: dict[str, Any] = {"samples": SAMPLES, "max_len": STEPS, "forbid": (3,)}
     with FakeTensorMode(allow_non_fake_inputs=True):
         fake = torch.rand(IMAGES, SAMPLES, STEPS, dtype=torch.float64)
@@ -100,7 +79,7 @@ def test_nothing_waits_for_the_device(name: str) -> None:
             decode(model, memory, noise=fake, **given, in_place=False)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@models
 def test_a_step_compiles_to_one_graph_for_all_words(name: str) -> None:
     torch._dynamo.reset()
     model, graphs = captioner(name), []
@@ -110,18 +89,18 @@ def test_a_step_compiles_to_one_graph_for_all_words(name: str) -> None:
         return graph.forward
 
     given: dict[str, Any] = {"samples": SAMPLES, "noise": noise(), "max_len": STEPS}
-    plain = decode(model, features(), **given, in_place=True)
+    plain = decode(model, pictures(), **given, in_place=True)
     step = compiled_step(model, backend=count)
     for _ in range(2):  # the second batch uses what the first has compiled
-        compiled = decode(model, features(), **given, step=step)
+        compiled = decode(model, pictures(), **given, step=step)
         assert torch.equal(compiled.tokens, plain.tokens)
         torch.testing.assert_close(compiled.log_probs, plain.log_probs)
     assert 1 <= len(graphs) <= 2, "one for the first word, one for all others"
 
 
 def test_more_steps_than_positions_are_refused() -> None:
-    model = build_captioner("transformer", VOCAB, INPUTS, **SIZES["transformer"], max_positions=5)
+    model = small("transformer", max_positions=5)
     with pytest.raises(ConfigError, match="max_positions=5"):
-        decode(model.eval(), features(), max_len=6, in_place=True)
+        decode(model, pictures(), max_len=6, in_place=True)
     with pytest.raises(ConfigError, match="max_len=0"):
-        decode(model, features(), max_len=0, in_place=True)
+        decode(model, pictures(), max_len=0, in_place=True)

@@ -16,9 +16,9 @@ from gegcore.cli import main
 from gegcore.errors import DataError
 from gegcore.experiment import run_experiment, train
 from gegcore.interop.import_xmodaler import import_xmodaler, read_vocabulary
+from gegcore.interop.layouts import layout_of
 from gegcore.materials import Materials
 from gegcore.models import InputSizes, build_captioner
-from gegcore.models.xlan import XlanConfig, xmodaler_keys
 from gegcore.profiles import CONFIG_FOLDER, Profile, load_profile
 from gegcore.storage import read_json, write_json
 
@@ -50,7 +50,7 @@ def foreign_state(vocab_size: int, regions: int) -> dict[str, Tensor]:
     torch.manual_seed(5)
     model = build_captioner("xlan", vocab_size, InputSizes(regions), **SIZES)
     state = model.state_dict()
-    return {theirs[0]: state[ours] for ours, theirs in xmodaler_keys(XlanConfig(**SIZES)).items()}
+    return {layout_of("xlan").theirs(ours)[0]: tensor for ours, tensor in state.items()}
 
 
 def write(folder: Path, words: list[str], regions: int) -> tuple[Path, Path]:
@@ -79,8 +79,8 @@ def test_scst_starts_from_the_imported_run(
         torch.load(files[0], weights_only=True)["model"],
         load_file(folder / "checkpoint.safetensors"),
     )
-    for key, (name,) in xmodaler_keys(XlanConfig(**SIZES)).items():
-        assert torch.equal(ours[key], theirs[name]), key
+    for key, tensor in ours.items():
+        assert torch.equal(tensor, theirs[layout_of("xlan").theirs(key)[0]]), key
 
     scst = run_experiment(profile, "xlan", "scst", seed=4)
     assert scst.metrics()["CIDEr"]["n"] == profile.data.test

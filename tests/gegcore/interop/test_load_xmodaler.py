@@ -1,4 +1,4 @@
-"""Checkpoints of all seven models load; those that do not fit say all that is wrong with them."""
+"""Checkpoints of every captioner that X-modaler has load; misfits are told in full."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from torch import Tensor
 from xmodaler_vectors import SETTINGS, features, read
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.models import ARCHITECTURES, InputSizes, build_captioner, load_xmodaler
+from gegcore.interop.layouts import layouts
+from gegcore.interop.xmodaler import load_xmodaler
+from gegcore.models import ARCHITECTURES, InputSizes, build_captioner
+from gegcore.models.registry import architecture
 from gegcore.storage import save_safetensors
 
 PE = "token_embed.embeddings_pos.pe"
-models = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+models = pytest.mark.parametrize("name", sorted(layouts()))
 
 
 def weights(name: str) -> dict[str, Tensor]:
@@ -105,6 +108,12 @@ def test_our_own_options_are_given_by_name(tmp_path: Path) -> None:
         load_xmodaler(ours, "xlan")
 
 
+def test_an_option_that_xmodaler_does_not_have_is_a_missing_tensor(tmp_path: Path) -> None:
+    path = save(tmp_path / "model.pt", weights("transformer"))
+    with pytest.raises(DataError, match=r"missing: regions\.box\.bias, regions\.box\.weight"):
+        load_xmodaler(path, "transformer", heads=4, box_embedding=True)
+
+
 def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
     state = weights("xlan")
     for key in ("decoder.att2ctx.0.bias", "encoder.layer_norm.weight"):
@@ -155,10 +164,22 @@ def test_size_that_cannot_be_read_is_a_missing_tensor(tmp_path: Path) -> None:
 
 def test_unknown_names_and_settings(tmp_path: Path) -> None:
     path = save(tmp_path / "model.pt", weights("xlan"))
-    with pytest.raises(ConfigError, match="unknown model 'xlam'"):
+    with pytest.raises(ConfigError, match="unknown captioner 'xlam'"):
         load_xmodaler(path, "xlam")
     with pytest.raises(ConfigError, match="(?s)hedas.*fields: width"):
         load_xmodaler(path, "xlan", hedas=4)
+
+
+@pytest.mark.parametrize("name", ["mine", "captioner:MeanGru"])
+def test_a_captioner_that_xmodaler_does_not_have_breaks_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "mine", architecture("captioner:MeanGru"))
+    path = save(tmp_path / "model.pt", weights("xlan"))
+    with pytest.raises(ConfigError, match=f"(?s)'{name}' cannot be read.*there are: lstm_a3, "):
+        load_xmodaler(path, name)
+    with pytest.raises(DataError, match="it has the tensors of 'xlan': load it as that"):
+        load_xmodaler(path, "updown")
 
 
 class _Payload:

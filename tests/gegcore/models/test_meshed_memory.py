@@ -10,8 +10,7 @@ from torch import Tensor
 from xmodaler_vectors import Vectors
 
 from gegcore.data.features import InputSizes
-from gegcore.models import MeshedMemory, MeshedMemoryConfig
-from gegcore.models.meshed_memory import MeshedDecoderLayer
+from gegcore.models.meshed_memory import MeshedDecoderLayer, MeshedMemory, MeshedMemoryConfig
 
 
 @pytest.fixture(scope="module")

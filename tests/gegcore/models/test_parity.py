@@ -1,4 +1,4 @@
-"""All seven captioners against X-modaler: keys, sizes, logits, captions, parameter counts."""
+"""Every captioner that X-modaler has equals it: keys, sizes, logits, captions, parameter counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 import torch
 from xmodaler_vectors import Vectors
 
-from gegcore.models import ARCHITECTURES, InputSizes, build_captioner
+from gegcore.interop.layouts import layouts
+from gegcore.models import InputSizes, build_captioner
 
 VOCABULARY = 60
 EXPECTED: dict[str, tuple[InputSizes, dict[str, Any]]] = {
@@ -44,7 +45,7 @@ POSITIONS = "token_embed.embeddings_pos.pe"
 dtypes = pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 
 
-@pytest.fixture(params=sorted(ARCHITECTURES), scope="module")
+@pytest.fixture(params=sorted(layouts()), scope="module")
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -61,9 +62,10 @@ def test_key_map_covers_every_tensor_of_both_sides(name: str, vectors: Vectors) 
 
 
 def test_sizes_are_read_from_the_shapes(name: str, vectors: Vectors) -> None:
-    vocab_size, inputs, config = vectors.sizes
-    expected, widths = EXPECTED[name]
-    assert (vocab_size, inputs, config) == (VOCABULARY, expected, type(config)(**widths))
+    inputs, widths = EXPECTED[name]
+    assert vectors.model.vocab_size == VOCABULARY
+    assert vectors.inputs == inputs
+    assert vectors.config == type(vectors.config)(**widths)
 
 
 @dtypes

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_captioners import INPUTS, SMALL, VOCAB, captions, features, small
+from small_captioners import INPUTS, VOCAB, captions, features, sizes, small
 from xmodaler_vectors import Vectors
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.models import GCNLSTM, build_captioner
+from gegcore.models import build_captioner
+from gegcore.models.gcn_lstm import GCNLSTM
 from gegcore.models.recurrent import LSTMCell
 from gegcore.models.soft_attention import RegionMemory
 from gegcore.models.up_down import UpDownMemory
@@ -70,7 +71,7 @@ def test_every_relation_and_its_label_matter_to_gcn_lstm() -> None:
 )
 def test_data_without_a_needed_input_is_refused(name: str, field: str, lacking: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s)'{name}' reads {lacking}.*-> compute"):
-        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **SMALL[name])
+        build_captioner(name, VOCAB, replace(INPUTS, **{field: 0}), **sizes(name))
 
 
 @pytest.mark.parametrize(("name", "field"), [("lstm_a3", "attributes"), ("gcn_lstm", "relations")])

@@ -8,8 +8,8 @@ from xmodaler_vectors import Vectors, read
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.errors import ConfigError
-from gegcore.models import Transformer, TransformerConfig
 from gegcore.models.embedding import sinusoid_table
+from gegcore.models.transformer import Transformer, TransformerConfig
 
 TINY = TransformerConfig(width=32, heads=4, encoder_layers=2, decoder_layers=3, ffn_width=64)
 

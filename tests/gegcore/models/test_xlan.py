@@ -6,7 +6,7 @@ import pytest
 import torch
 from xmodaler_vectors import Vectors
 
-from gegcore.models import Xlan
+from gegcore.models.xlan import Xlan
 from gegcore.models.xlinear_attention import XLinearAttention
 
 
@@ -33,7 +33,7 @@ def test_embedding_and_encoder_outputs_equal_xmodaler(vectors: Vectors) -> None:
 def test_attention_is_what_weights_the_values(vectors: Vectors) -> None:
     """With V_1 = 1 and open channel gates the block's output is the weighted mean of values."""
     torch.manual_seed(0)
-    block = XLinearAttention(8, 2, 5, 1.3, dropout=0.5, attention_dropout=0.1).double().eval()
+    block = XLinearAttention(Xlan.Config(width=8, heads=2, attention_width=5)).double().eval()
     with torch.no_grad():
         block.query_value[2].weight.zero_()
         block.query_value[2].bias.fill_(1)

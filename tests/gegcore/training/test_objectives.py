@@ -6,7 +6,6 @@ import pytest
 import torch
 from tiny_training import IMAGES, MAX_LEN, Features, noise, self_critical, small_model, wants
 
-from gegcore.errors import ConfigError
 from gegcore.models import ARCHITECTURES
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
 from gegcore.training.health import policy_health
@@ -126,21 +125,21 @@ def test_noam_is_the_formula_of_xmodaler(model: str, width: int) -> None:
 
 
 def test_every_model_has_a_valid_recipe_for_every_objective() -> None:
-    assert set(CROSS_ENTROPY) == set(SELF_CRITICAL) == set(ARCHITECTURES)
+    published = set(CROSS_ENTROPY)
+    assert published == set(SELF_CRITICAL) <= set(ARCHITECTURES)
     configs = {
         (model, name): objective_config(name, recipe(model, name))
         for model in ARCHITECTURES
         for name in OBJECTIVES
     }
-    sampled = {m for m in ARCHITECTURES if configs[m, "mle"].scheduled_sampling}
-    assert sampled == set(ARCHITECTURES) - {"transformer", "meshed_memory"}
-    for model in ARCHITECTURES:
+    sampled = {m for m in published if configs[m, "mle"].scheduled_sampling}
+    assert sampled == published - {"transformer", "meshed_memory"}
+    for model in published:
         geg = configs[model, "scst_geg"]  # Sec. 4.1 has one setting for all models
         assert (geg.learning_rate, geg.epochs, geg.schedule) == (5e-5, 10, "constant")
         assert configs[model, "scst_pp"].learning_rate == configs[model, "scst"].learning_rate
         assert configs[model, "scst_pp"].epochs == geg.epochs
-    with pytest.raises(ConfigError, match="no training recipe for 'blip'"):
-        recipe("blip", "mle")
+    assert not any(recipe("package.module:Captioner", name) for name in OBJECTIVES)
 
 
 def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:

@@ -15,34 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.data.features import FeatureBatch
 from gegcore.decoding import beam_search, decode
-from gegcore.models import (
-    ARCHITECTURES,
-    attention_lstm,
-    build_captioner,
-    gcn_lstm,
-    lstm_a3,
-    meshed_memory,
-    transformer,
-    up_down,
-    xlan,
-)
+from gegcore.interop.layouts import layout_of, layouts
+from gegcore.interop.xmodaler import read_xmodaler
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "parity"
-FILES = {name: name for name in ARCHITECTURES} | {"meshed_memory": "m2"}
+FIXTURES = Path(__file__).parent / "fixtures" / "parity"
+FILES = {name: name for name in layouts()} | {"meshed_memory": "m2"}
 """Name of each model's fixture, without `.pt`."""
 SETTINGS: dict[str, dict[str, Any]] = {"transformer": {"heads": 4}, "meshed_memory": {"heads": 4}}
 """What shapes do not tell: X-LAN's fixture has the published number."""
-MODULES: dict[str, Any] = {
-    "lstm_a3": lstm_a3,
-    "attention": attention_lstm,
-    "updown": up_down,
-    "gcn_lstm": gcn_lstm,
-    "transformer": transformer,
-    "meshed_memory": meshed_memory,
-    "xlan": xlan,
-}
 STEPS = 20
 
 
@@ -58,23 +40,18 @@ class Vectors:
 
     Attributes:
         stored: the fixture.
-        sizes: vocabulary size, inputs and config, read from the shapes.
+        inputs, config: read from the shapes.
         keys: our key -> X-modaler's keys.
         model: in evaluation mode.
     """
 
     def __init__(self, name: str) -> None:
-        self.stored, module = read(name), MODULES[name]
-        theirs = self.stored["state_dict"]
-        shapes = {key: tensor.shape for key, tensor in theirs.items()}
-        self.sizes: tuple[int, InputSizes, Any]
-        self.sizes = module.xmodaler_sizes(shapes, **SETTINGS.get(name, {}))
-        vocab_size, inputs, config = self.sizes
-        self.keys: dict[str, tuple[str, ...]] = module.xmodaler_keys(config)
-        self.model = build_captioner(name, vocab_size, inputs, **config.model_dump()).eval()
-        self.model.load_state_dict(
-            {k: torch.cat([theirs[j].float() for j in v]) for k, v in self.keys.items()}
-        )
+        self.stored = read(name)
+        path = FIXTURES / f"{FILES[name]}.pt"
+        checkpoint = read_xmodaler(path, name, **SETTINGS.get(name, {}))
+        self.model, self.inputs = checkpoint.captioner, checkpoint.inputs
+        self.config: Any = checkpoint.config
+        self.keys = {key: layout_of(name).theirs(key) for key in self.model.state_dict()}
 
     def batch(self, dtype: torch.dtype) -> FeatureBatch:
         return features(self.stored["inputs"], dtype)
@@ -83,7 +60,6 @@ class Vectors:
         """X-modaler's keys that no tensor of ours is made from; fails if one is used twice."""
         used = [key for group in self.keys.values() for key in group]
         assert len(used) == len(set(used))
-        assert set(self.keys) == set(self.model.state_dict())
         return set(self.stored["state_dict"]) - set(used)
 
     @property
