@@ -9,8 +9,6 @@ from conftest import Project
 from bookkit.report import figures, tables
 from bookkit.report.claims import judge_all
 from bookkit.report.frontpage import front_parts
-from bookkit.report.paper import MODEL_NAMES
-from bookkit.report.recipes import recipe_table
 from bookkit.report.results import Results
 from gegcore.profiles import load_profile
 from gegcore.training.config import OBJECTIVES
@@ -50,12 +48,7 @@ def test_lines_of_the_frontier_join_an_objective_with_its_start() -> None:
     assert drawn == [((1, 1), (2, 2)), ((2, 2), (3, 2)), ((2, 2), (2, 3))]
 
 
-def test_recipes_as_a_table_and_beside_a_profile() -> None:
-    mle, scst = recipe_table("mle")._repr_html_(), recipe_table("scst")._repr_html_()
-    assert mle.count("0.25: +0.05 / 5 epochs from 0") == 3 and "0.000442 after 10,000" in mle
-    assert "norm 0.5" in mle and "norm 0" not in scst and "own words</th>" not in scst
-    for name in MODEL_NAMES.values():
-        assert name in mle and name in scst
+def test_settings_beside_a_profile() -> None:
     quick = load_profile("quick")
     assert "0.0003125" in tables.settings_table(quick, "mle", "xlan")._repr_html_()
     assert "0.0003125" not in tables.settings_table(quick, "mle")._repr_html_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bookkit.report.diagram import Arrow, Box, Diagram, Panel
+from bookkit.diagrams.svg import Arrow, Box, Diagram, Panel, chain
 
 ONCE, EACH = "once for each picture", "for each word"
 
@@ -26,10 +26,8 @@ LSTM_A3 = Diagram(
         Box("next", 262, 360, "next word $w_t$", "data"),
     ),
     arrows=(
-        Arrow("attributes.bottom", "project_a.top"),
-        Arrow("project_a.bottom", "first.top"),
-        Arrow("picture.bottom", "project_g.top"),
-        Arrow("project_g.bottom", "second.top"),
+        *chain("attributes", "project_a", "first"),
+        *chain("picture", "project_g", "second"),
         Arrow("first.right", "second.left", "$h, c$"),
         Arrow("second.bottom", "lstm.top", "$h_0, c_0$", shift=(0, 6)),
         Arrow("word.bottom", "embedding.top"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bookkit.report.diagram import Arrow, Box, Diagram, Panel
-from bookkit.report.model_diagrams_lstm import EACH, ONCE
+from bookkit.diagrams.recurrent import EACH, ONCE
+from bookkit.diagrams.svg import Arrow, Box, Diagram, Panel, chain
 
 TRANSFORMER = Diagram(
     "Transformer. Once for each picture: regions pass a linear layer, then six layers of "
@@ -31,16 +31,9 @@ TRANSFORMER = Diagram(
         Box("next", 120, 632, "next word $w_t$", "data"),
     ),
     arrows=(
-        Arrow("input.bottom", "embedding.top"),
-        Arrow("embedding.bottom", "self.top"),
-        Arrow("self.bottom", "ffn.top"),
+        *chain("input", "embedding", "self", "ffn"),
         Arrow("encoder.bottom:0.86", "look.right", "$v_1 \u2026 v_N$", shift=(-52, -40)),
-        Arrow("words.bottom", "position.top"),
-        Arrow("position.bottom", "recall.top"),
-        Arrow("recall.bottom", "look.top"),
-        Arrow("look.bottom", "think.top"),
-        Arrow("think.bottom", "output.top"),
-        Arrow("output.bottom", "next.top"),
+        *chain("words", "position", "recall", "look", "think", "output", "next"),
     ),
 )
 
@@ -85,23 +78,13 @@ MESHED_MEMORY = Diagram(
         Box("next", 130, 800, "next word $w_t$", "data"),
     ),
     arrows=(
-        Arrow("input.bottom", "embedding.top"),
-        Arrow("embedding.bottom", "layer1.top"),
-        Arrow("layer1.bottom", "layer2.top"),
-        Arrow("layer2.bottom", "layer3.top"),
+        *chain("input", "embedding", "layer1", "layer2", "layer3"),
         *(Arrow(f"memory{j}.right", f"layer{j}.left") for j in (1, 2, 3)),
         *(
             Arrow(f"layer{j}.right", "look.right:0.4", via=((326, 87.5 + 64 * j), (326, 541.2)))
             for j in (1, 2, 3)
         ),
-        Arrow("words.bottom", "position.top"),
-        Arrow("position.bottom", "recall.top"),
-        Arrow("recall.bottom", "look.top"),
-        Arrow("look.bottom", "gate.top"),
-        Arrow("gate.bottom", "mix.top"),
-        Arrow("mix.bottom", "think.top"),
-        Arrow("think.bottom", "output.top"),
-        Arrow("output.bottom", "next.top"),
+        *chain("words", "position", "recall", "look", "gate", "mix", "think", "output", "next"),
     ),
 )
 

@@ -1,7 +1,7 @@
 """A small kit for drawings of networks: boxes, arrows and panels as SVG, in the book's colours.
 
-All drawings have the width of a phone and one letter size, so that nothing shrinks there. They need
-`diagram_style.STYLE` on their page.
+All drawings have the width of a phone and one letter size, so that nothing shrinks there. A page
+includes the file itself (`raw`, `:file:`), so that colours follow the theme that its reader chose.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bookkit.report.diagram_style import KINDS, Kind
-from gegcore.errors import ConfigError
+from bookkit.diagrams.style import LEGEND, STYLE, Kind
 
 WIDTH = 360
 """Of every drawing, in pixels on a phone."""
@@ -26,15 +25,10 @@ _AWAY: dict[str, Point] = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bo
 
 @dataclass(frozen=True)
 class Box:
-    """A named box; what it is called in arrows, where its middle and top are, what it says.
+    """What it is called in arrows, where its middle and top are, what it says.
 
     Attributes:
-        name: for arrows.
-        x: of its middle.
-        y: of its top.
         text: the first line large, the others small; maths between dollars, ``$h^1_{t-1}$``.
-        kind: decides the colour.
-        width: of the box.
         new: the model before this one does not have it.
         copies: drawn as that many cards.
     """
@@ -67,9 +61,7 @@ class Arrow:
     """From a side of a box to a side of another: ``Arrow("a.bottom", "b.top:0.25")``.
 
     Attributes:
-        start: ``box.side`` or ``box.side:share``.
-        end: likewise.
-        label: beside its longest part, or beside the part after ``via``'s first point.
+        label: beside its longest part.
         via: corners on the way; default: at most two, at right angles.
         back: dashed: from the word before.
         shift: of the label.
@@ -81,6 +73,11 @@ class Arrow:
     via: tuple[Point, ...] = ()
     back: bool = False
     shift: Point = (0, 0)
+
+
+def chain(*names: str) -> tuple[Arrow, ...]:
+    """Arrows straight down from each box to the next."""
+    return tuple(Arrow(f"{above}.bottom", f"{below}.top") for above, below in pairwise(names))
 
 
 @dataclass(frozen=True)
@@ -113,35 +110,26 @@ class Diagram:
     panels: tuple[Panel, ...]
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
+    legend: bool = True
 
     def svg(self) -> str:
-        """One line of SVG.
-
-        Raises:
-            ConfigError: an arrow starts or ends at no box.
-        """
+        """The drawing above its legend."""
         ends: dict[str, Box | Panel] = {panel.name: panel for panel in self.panels}
         ends |= {box.name: box for box in self.boxes}
         parts = [_panel(panel) for panel in self.panels]
         parts += [_box(box) for box in self.boxes]
         parts += [_arrow(arrow, ends) for arrow in self.arrows]
-        return (
-            f'<svg viewBox="0 0 {WIDTH} {self.height:g}" role="img" '
-            f'aria-label="{html.escape(self.alt, quote=True)}">{"".join(parts)}</svg>'
-        )
-
-    def figure(self) -> str:
-        """The drawing above its legend, as one line of HTML."""
-        used = {box.kind for box in self.boxes}
-        keys = "".join(
-            f'<span><i class="{kind}"></i>{what}</span>'
-            for kind, what in KINDS.items()
-            if kind in used
-        )
-        if any(arrow.back for arrow in self.arrows):
-            keys += '<span><i class="line"></i>from the step before</span>'
-        return (
-            f'<figure class="geg-diagram">{self.svg()}<div class="geg-legend">{keys}</div></figure>'
+        used = {box.kind for box in self.boxes} | {"back" for arrow in self.arrows if arrow.back}
+        keys, height = _legend(used, self.height) if self.legend else ([], self.height)
+        return "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" class="geg-diagram" role="img" '
+                f'viewBox="0 0 {WIDTH} {height:g}" aria-label="{html.escape(self.alt)}">',
+                STYLE,
+                *parts,
+                *keys,
+                "</svg>\n",
+            ]
         )
 
 
@@ -176,12 +164,32 @@ def _haloed(x: float, y: float, text: str, kind: str, anchor: str = "middle") ->
     return outline + _text(x, y, text, kind, anchor)
 
 
+def _rect(kind: str, x: float, y: float, width: float, height: float, radius: float) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+        f'rx="{radius:g}"/>'
+    )
+
+
+def _legend(used: set[str], y: float) -> tuple[list[str], float]:
+    """What the colours mean, in rows from y on; and where it ends."""
+    parts, x, y = [], 4.0, y + 8
+    for kind, text in LEGEND.items():
+        if kind not in used:
+            continue
+        width = 30 + 5.4 * len(text)  # a guess on the safe side: letters are not measured here
+        if x + width > WIDTH:
+            x, y = 4.0, y + 18
+        line = f'<path class="flow back" d="M{x:g} {y + 6:g}h15"/>'
+        parts.append(line if kind == "back" else _rect(kind, x, y, 15, 11, 3))
+        parts.append(_text(x + 20, y + 9.5, text, "small", "start"))
+        x += width
+    return parts, y + 16
+
+
 def _panel(panel: Panel) -> str:
     kind, radius = ("group", 7) if panel.group else ("panel", 10)
-    frame = (
-        f'<rect class="{kind}" x="{panel.left:g}" y="{panel.y:g}" width="{panel.width:g}" '
-        f'height="{panel.height:g}" rx="{radius}"/>'
-    )
+    frame = _rect(kind, panel.left, panel.y, panel.width, panel.height, radius)
     if panel.group:
         x = panel.right - 8
         tag = _text(x, panel.y + 30, "new", "new", "end") if panel.new else ""
@@ -190,30 +198,25 @@ def _panel(panel: Panel) -> str:
 
 
 def _box(box: Box) -> str:
-    left, rx = box.left, 13 if box.kind in ("data", "operation") else 5
+    left, radius = box.left, 13 if box.kind in ("data", "operation") else 5
     kind = f"{box.kind} is-new" if box.new else box.kind
     cards = "".join(
-        f'<rect class="{kind}" x="{left + 4 * i:g}" y="{box.y - 4 * i:g}" '
-        f'width="{box.width:g}" height="{box.height:g}" rx="{rx}"/>'
+        _rect(kind, left + 4 * i, box.y - 4 * i, box.width, box.height, radius)
         for i in reversed(range(box.copies))
     )
-    lines = box.text.split("\n")
     said = "".join(
         _text(box.x, box.y + 18.5 + _LINE * i, line, "small" if i else "")
-        for i, line in enumerate(lines)
+        for i, line in enumerate(box.text.split("\n"))
     )
-    tag = ""
-    if box.new:
-        x, y = left + box.width - 2 + box.spread, box.y - 4 - box.spread
-        tag = _haloed(x, y, "new", "new", "end")
+    x, y = left + box.width - 2 + box.spread, box.y - 4 - box.spread
+    tag = _haloed(x, y, "new", "new", "end") if box.new else ""
     return f'<g class="box">{cards}{said}</g>{tag}'
 
 
 def _arrow(arrow: Arrow, ends: Mapping[str, Box | Panel]) -> str:
     start, side, _ = _end(arrow.start, ends)
     end, end_side, into = _end(arrow.end, ends)
-    corners = arrow.via or _corners(start, side, end, end_side)
-    points = [start, *corners, end]
+    points = [start, *(arrow.via or _corners(start, side, end, end_side)), end]
     (x, y), (dx, dy) = end, into
     stop = (x + dx * _HEAD * 0.8, y + dy * _HEAD * 0.8)
     head = [
@@ -232,8 +235,6 @@ def _end(where: str, ends: Mapping[str, Box | Panel]) -> tuple[Point, str, Point
     """A point, its side, and the direction away from the box."""
     name, _, side = where.partition(".")
     side, _, share = side.partition(":")
-    if name not in ends or side not in _AWAY:
-        raise ConfigError(f"an arrow names {where!r}", f"boxes: {', '.join(ends)}; a side")
     box, (dx, dy) = ends[name], _AWAY[side]
     along = float(share or 0.5)
     x = box.left + box.width * (along if dy else (dx + 1) / 2)

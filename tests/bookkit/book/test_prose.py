@@ -1,0 +1,84 @@
+"""Hand-written pages: what they include and name exists; no build is needed to see it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from gegcore.models import ARCHITECTURES
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted(p for p in (ROOT / "book").rglob("*.md") if "generated" not in p.parts)
+MODELS = ROOT / "book" / "models"
+INCLUDE = re.compile(r"```{literalinclude} (\S+)\n(.*?)```", re.S)
+
+
+def options(text: str) -> dict[str, str]:
+    return {name: value.strip() for name, value in re.findall(r"^:([\w-]+):(.*)$", text, re.M)}
+
+
+def source_of(path: Path, dotted: str) -> str:
+    """Text of a function or class of a file, by its name."""
+    text = path.read_text(encoding="utf-8")
+    node: ast.AST = ast.parse(text)
+    for name in dotted.split("."):
+        named = {getattr(child, "name", ""): child for child in ast.iter_child_nodes(node)}
+        assert name in named, f"{path.name} has no {dotted}"
+        node = named[name]
+    return ast.get_source_segment(text, node) or ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_included_piece_of_code_exists(page: Path) -> None:
+    for name, block in INCLUDE.findall(page.read_text(encoding="utf-8")):
+        chosen = options(block)
+        path = page.parent / name
+        code = path.read_text(encoding="utf-8")
+        if "pyobject" in chosen:
+            code = source_of(path, chosen["pyobject"])
+        for option in ("start-at", "start-after", "end-at", "end-before"):
+            assert chosen.get(option, "") in code, f"{name}: {option} {chosen[option]}"
+
+
+def test_every_captioner_has_a_page_with_a_drawing_that_the_overview_links() -> None:
+    overview = (MODELS / "captioners.md").read_text(encoding="utf-8")
+    for model in ARCHITECTURES:
+        text = (MODELS / f"{model}.md").read_text(encoding="utf-8")
+        assert f":file: ../_static/models/{model}.svg" in text
+        assert f"({model}.md)" in overview
+        assert re.search(r"{cite}`\w+`", text)
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_every_equation_of_a_captioner_has_its_code_below_it(model: str) -> None:
+    text = (MODELS / f"{model}.md").read_text(encoding="utf-8")
+    after = re.split(r"^\$\$\n.*?^\$\$\n", text, flags=re.M | re.S)[1:]
+    assert after
+    for rest in after:
+        assert re.match(r"\s*:::{dropdown} `\w+\.py`: `[\w.]+`\n```{literalinclude}", rest), rest[
+            :80
+        ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/layout.md"])
+def test_every_path_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+)`", text)
+    tops = {path.name for path in ROOT.iterdir()} - {"runs", "artifacts", "_build"}
+    paths = [name for name in named if name.split("/")[0] in tops and "/" in name]
+    missing = [name for name in paths if not (ROOT / name).exists()]
+    assert paths and missing == []
+
+
+def test_every_room_of_the_packages_is_on_the_layout_page() -> None:
+    text = (ROOT / "book" / "layout.md").read_text(encoding="utf-8")
+    rooms = [
+        path.relative_to(ROOT).as_posix()
+        for package in ("gegcore", "emoji_scenes", "bookkit")
+        for path in (ROOT / package).iterdir()
+        if (path / "__init__.py").is_file()
+    ]
+    assert [room for room in rooms if f"`{room}/" not in text] == []
