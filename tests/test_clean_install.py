@@ -111,7 +111,9 @@ def test_evaluate_without_java(installed: Installed) -> None:
     }
     for name, content in (("captions", captions), ("references", references)):
         (installed.home / f"{name}.json").write_text(json.dumps(content))
-    said = installed.run("gegcore", "evaluate", "captions.json", "--references", "references.json")
+    files = ("captions.json", "--references", "references.json", "-o", "report.html")
+    said = installed.run("gegcore", "evaluate", *files)
+    assert "ROUGE-L" in (installed.home / "report.html").read_text("utf-8")
     for metric in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr"):
         (line,) = (line for line in said.splitlines() if line.startswith(metric + " "))
         assert float(line.split()[1]) > 0
