@@ -117,6 +117,5 @@ def test_evaluate_without_java(installed: Installed) -> None:
     for metric in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr"):
         (line,) = (line for line in said.splitlines() if line.startswith(metric + " "))
         assert float(line.split()[1]) > 0
-    for metric in ("METEOR", "SPICE"):
-        (line,) = (line for line in said.splitlines() if metric + ":" in line)
-        assert 'pip install "gegcore[java]"' in line
+    (missing,) = (line for line in said.splitlines() if line.startswith("n/a, METEOR, SPICE:"))
+    assert 'pip install "gegcore[java]"' in missing

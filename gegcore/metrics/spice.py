@@ -24,8 +24,7 @@ from gegcore.metrics.tokenized import check_captions
 from gegcore.metrics.uncertainty import Statistic
 from gegcore.progress import track
 
-Tuples = list[list[str]]
-"""Of one caption: `[object]`, `[object, attribute]` or `[object, object, relation]`."""
+Tuples = list[list[str]]  # [object], [object, attribute] or [object, object, relation]
 
 _COMMIT_EVERY = 32
 """Captions after which their parses are stored: what a killed run loses, about a second's work."""

@@ -78,5 +78,4 @@ def _open(path: Path | str) -> sqlite3.Connection:
 
 
 def _checksum(key: str, value: str) -> int:
-    """Of a value and of whose it is."""
     return zlib.crc32(f"{key} {value}".encode())

@@ -30,10 +30,7 @@ _WORKER = Path(__file__).with_name("spice_worker")
 
 
 def user_cache() -> Path:
-    """Where gegcore keeps what can be fetched or computed again.
-
-    `GEGCORE_CACHE`, or else `gegcore` in `XDG_CACHE_HOME` or `~/.cache`.
-    """
+    """Folder of what can be made again: `GEGCORE_CACHE`, or else `gegcore` in the user's cache."""
     if chosen := os.environ.get("GEGCORE_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
