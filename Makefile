@@ -48,5 +48,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	print("" if ok else "gegcore needs Python 3.10 or newer (3.11 for make book); $(PYTHON) is " \
 	+ sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ..."); sys.exit(not ok)'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --progress-bar off --constraint constraints.txt --editable '.[book,test]'
+	$(PY) -m pip install --progress-bar off --constraint constraints.txt --editable '.[java,scenes,book,test]'
 	@$(PY) -m pip check && touch $@

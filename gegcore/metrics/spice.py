@@ -6,7 +6,8 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,12 @@ from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import LineProcess, java_command, java_executable
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
-from gegcore.metrics.spice_jars import (
-    CORENLP_VERSION,
-    SETUP,
-    class_path,
-    corenlp_folder,
-    missing_jars,
-    user_cache,
-)
+from gegcore.metrics.spice_jars import CORENLP_VERSION, class_path, corenlp_jars, user_cache
 from gegcore.metrics.tokenized import check_captions
 from gegcore.metrics.uncertainty import Statistic
 from gegcore.progress import track
 
-Tuples = list[list[str]]
-"""Of one caption: `[object]`, `[object, attribute]` or `[object, object, relation]`."""
+Tuples = list[list[str]]  # [object], [object, attribute] or [object, object, relation]
 
 _COMMIT_EVERY = 32
 """Captions after which their parses are stored: what a killed run loses, about a second's work."""
@@ -50,16 +43,10 @@ def score_spice(
 ) -> Scores:
     """SPICE of one caption per image against its references, both as written (not tokenised).
 
-    Equal to pycocoevalcap's on the tokens of its PTB tokenizer: F-score over scene graph tuples of
-    each image, WordNet synonyms counting as equal; the corpus value is the mean of the images.
-
-    Parsing takes nearly all the time, so every caption is parsed once and remembered: other
-    captions of the same images wait only for their own parses, the same captions need no Java.
-
-    Args:
-        captions: image id -> caption; an empty one scores 0.
-        references: image id -> reference captions; the same ids.
-        cache: folder of the memory; by default `spice` in `gegcore.metrics.spice_jars.user_cache`.
+    Equal to pycocoevalcap's: F-score over scene graph tuples, WordNet synonyms counting as equal;
+    the corpus value is the mean of the images. Parsing takes nearly all the time, so every caption
+    is parsed once and remembered in the folder `cache` (default: the user's): other captions of the
+    same images wait only for their own parses, the same captions need no Java.
 
     Raises:
         DataError: captions that cannot be scored (`check_captions`), or one of hundreds of words
@@ -71,11 +58,8 @@ def score_spice(
     Source: anderson2016spice.
     """
     check_captions(captions, references)
-    memory = SpiceCache(user_cache() / "spice" if cache is None else cache)
-    try:
+    with closing(SpiceCache(cache or user_cache() / "spice")) as memory:
         values = 100 * np.array(_f_scores(captions, references, memory), dtype=np.float64)
-    finally:
-        memory.close()
     return Scores(
         {"SPICE": Statistic.mean(values)}, {"SPICE": values}, {"SPICE": spice_signature()}
     )
@@ -101,10 +85,9 @@ def spice_problem() -> str | None:
     """Why SPICE cannot run here, in a line that says what to do; None if it can."""
     try:
         java_executable()
+        corenlp_jars()
     except MissingDependencyError as error:
         return f"{error.what}: {error.fix}"
-    if missing := missing_jars(corenlp_folder()):
-        return f"SPICE needs {' and '.join(missing)}: {SETUP}"
     return None
 
 
@@ -120,86 +103,62 @@ def _f_scores(
     scores = memory.get(keys.values())
     new = {key: image for image, key in keys.items() if key not in scores}
     if new:
-        spice_class_path = class_path()  # Before anything long starts.
-        images = list(new.values())
-        texts = [[captions[image], *references[image]] for image in images]
-        questions = _questions(_tokens(texts), spice_class_path, memory)
-        answers = _ask("score", spice_class_path, list(questions))
-        found = dict(zip(new, answers, strict=True))
+        jars = class_path()  # Before anything long starts.
+        texts = [[captions[image], *references[image]] for image in new.values()]
+        tokens = ptb.tokenize(list(chain.from_iterable(texts)))
+        parses = _parses(dict.fromkeys(tokens), jars, memory)
+        in_order = map(parses.__getitem__, tokens)
+        questions = []
+        for group in texts:
+            test, *refs = islice(in_order, len(group))
+            questions.append(json.dumps({"test": test, "refs": refs}))
+        found = dict(zip(new, _ask("score", jars, questions), strict=True))
         memory.put(found)
         scores |= found
     return [scores[key] for key in keys.values()]
 
 
-def _tokens(texts: Sequence[Sequence[str]]) -> list[list[str]]:
-    """PTB tokens of each text of each image."""
-    flat = iter(ptb.tokenize(list(chain.from_iterable(texts))))
-    return [[next(flat) for _ in group] for group in texts]
-
-
-def _questions(
-    texts: Sequence[Sequence[str]], spice_class_path: str, memory: SpiceCache
-) -> Iterator[str]:
-    """For each image its caption's tuples and its references', parsed or remembered."""
-    parses = _parses(dict.fromkeys(chain.from_iterable(texts)), spice_class_path, memory)
-    for caption, *truth in texts:
-        yield json.dumps({"test": parses[caption], "refs": [parses[text] for text in truth]})
-
-
-def _parses(texts: Iterable[str], spice_class_path: str, memory: SpiceCache) -> dict[str, Tuples]:
+def _parses(texts: Iterable[str], jars: str, memory: SpiceCache) -> dict[str, Tuples]:
     """Scene graph tuples of each tokenised caption; new ones are remembered as they come."""
     signature = spice_signature()
     keys = {text: cache_key("parse", signature, text) for text in texts}
     known = memory.get(keys.values())
     new = [text for text, key in keys.items() if key not in known]
-    answers = _ask("parse", spice_class_path, list(map(json.dumps, new)))
+    answers = _ask("parse", jars, list(map(json.dumps, new)))
     fresh: dict[str, Tuples] = {}
     try:
         for text, tuples in zip(new, track(answers, "SPICE parses", total=len(new)), strict=True):
             if tuples is None:
-                raise _unparsable(text)
-            fresh[keys[text]] = tuples
+                raise DataError(
+                    f"SPICE cannot parse a caption of {len(text.split())} words in"
+                    f" {_MEMORY['parse']}B of memory: {text[:60]!r}...",
+                    "shorten it, or score without SPICE",
+                )
+            known[keys[text]] = fresh[keys[text]] = tuples
             if len(fresh) == _COMMIT_EVERY:
                 memory.put(fresh)
-                known |= fresh
-                fresh = {}
+                fresh.clear()
     finally:
         memory.put(fresh)
-    known |= fresh
     return {text: known[key] for text, key in keys.items()}
 
 
-def _unparsable(text: str) -> DataError:
-    return DataError(
-        f"SPICE cannot parse a caption of {len(text.split())} words in {_MEMORY['parse']}B of"
-        f" memory: {text[:60]!r}...",
-        "shorten it, or score without SPICE",
-    )
-
-
-def _ask(task: str, spice_class_path: str, questions: Sequence[str]) -> Iterator[Any]:
+def _ask(task: str, jars: str, questions: Sequence[str]) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return
     threads = min(_MOST_THREADS, _cores()) if task == "parse" else 1
-    command = java_command(
-        ["-cp", spice_class_path, "edu.anu.spice.SpiceWorker", task, str(threads)],
-        options=(f"-Xmx{_MEMORY[task]}",),
-    )
-    worker = LineProcess("SPICE", command, _TIMEOUT)
-    try:
+    program = ["-cp", jars, "edu.anu.spice.SpiceWorker", task, str(threads)]
+    command = java_command([f"-Xmx{_MEMORY[task]}", *program])
+    with closing(LineProcess("SPICE", command, _TIMEOUT)) as worker:
         for answer in worker.ask(questions):
             try:
                 value = json.loads(answer)
             except ValueError as error:
                 raise ToolError(f"SPICE answered {answer[:100]!r}", "run it again") from error
             yield value
-    finally:
-        worker.close()
 
 
 def _cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,15 +15,13 @@ CORENLP_VERSION = "3.6.0"
 
 CORENLP_JARS = {
     "stanford-corenlp-3.6.0.jar": (
-        7_270_741,
-        "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742",
+        "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742"
     ),
     "stanford-corenlp-3.6.0-models.jar": (
-        378_116_526,
-        "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd",
+        "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd"
     ),
 }
-"""Name -> size in bytes and SHA-256 of the jars of CoreNLP, released 2015-12-09."""
+"""Name -> SHA-256 of the jars of CoreNLP, released 2015-12-09."""
 
 SETUP = "run `gegcore setup-spice` (a download of 385 MB, once)"
 
@@ -32,10 +30,7 @@ _WORKER = Path(__file__).with_name("spice_worker")
 
 
 def user_cache() -> Path:
-    """Where gegcore keeps what can be fetched or computed again.
-
-    `GEGCORE_CACHE`, or else `gegcore` in `XDG_CACHE_HOME` or `~/.cache`.
-    """
+    """Folder of what can be made again: `GEGCORE_CACHE`, or else `gegcore` in the user's cache."""
     if chosen := os.environ.get("GEGCORE_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -47,28 +42,28 @@ def corenlp_folder() -> Path:
     return user_cache() / f"corenlp-{CORENLP_VERSION}"
 
 
-def missing_jars(folder: Path) -> list[str]:
-    """Names of CoreNLP's jars that `folder` lacks."""
-    return [name for name in CORENLP_JARS if not (folder / name).is_file()]
-
-
-def verify_jar(path: Path, fix: str = "") -> None:
-    """Compare a jar of CoreNLP with its SHA-256.
-
-    Args:
-        fix: what to advise; by default to delete it and to set up again.
+def corenlp_jars() -> list[Path]:
+    """The jars of CoreNLP, not yet verified.
 
     Raises:
-        ChecksumError: it is damaged, or another version.
+        MissingDependencyError: they are not there.
     """
-    size, expected = CORENLP_JARS[path.name]
-    fix = fix or f"delete {path} and run `gegcore setup-spice`"
-    if (found := path.stat().st_size) != size:
-        raise ChecksumError(f"{path} has {found:,} bytes, not {size:,}", fix)
-    if (found_digest := sha256_file(path)) != expected:
-        raise ChecksumError(
-            f"{path} is damaged: its SHA-256 is {found_digest[:16]}..., not {expected[:16]}...", fix
-        )
+    jars = [corenlp_folder() / name for name in CORENLP_JARS]
+    if missing := [jar.name for jar in jars if not jar.is_file()]:
+        raise MissingDependencyError(f"SPICE needs {' and '.join(missing)}", SETUP)
+    return jars
+
+
+def verify_jar(path: Path, fix: str = "run `gegcore setup-spice` again") -> None:
+    """Compare a jar of CoreNLP with its SHA-256.
+
+    Raises:
+        ChecksumError: it is damaged, or another version; `fix` is what to do about it.
+    """
+    expected = CORENLP_JARS[path.name]
+    if (found := sha256_file(path)) != expected:
+        what = f"{path} is damaged: its SHA-256 is {found[:16]}..., not {expected[:16]}..."
+        raise ChecksumError(what, fix)
 
 
 def class_path() -> str:
@@ -78,18 +73,12 @@ def class_path() -> str:
         MissingDependencyError: CoreNLP's jars are not there.
         ChecksumError: one of them is damaged (looked at once per process and change).
     """
-    folder = corenlp_folder()
-    if missing := missing_jars(folder):
-        raise MissingDependencyError(
-            f"SPICE needs {' and '.join(missing)}, which {folder} lacks", SETUP
-        )
-    jars = [folder / name for name in CORENLP_JARS]
+    jars = corenlp_jars()
     for jar in jars:
         _verify_once(jar, jar.stat().st_mtime_ns)
     # pycocoevalcap may have put CoreNLP into its lib/ by itself: ours, which was checked, is first.
-    return os.pathsep.join(
-        map(str, [_WORKER, *jars, _PACKAGE / "spice-1.0.jar", _PACKAGE / "lib" / "*"])
-    )
+    parts = [_WORKER, *jars, _PACKAGE / "spice-1.0.jar", _PACKAGE / "lib" / "*"]
+    return os.pathsep.join(map(str, parts))
 
 
 @cache

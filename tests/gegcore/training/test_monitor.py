@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_tensorboard_shows_the_log_and_the_validation(tmp_path: Path) -> None:
     assert found["validation/CIDEr-D"] == [(0, 100.0), (11, 101.0), (22, 102.0)]
     size = sum(path.stat().st_size for path in (tmp_path / "tensorboard").iterdir())
     assert size < 100 * sum(map(len, found.values())) + 1000
+
+
+def test_without_tensorboard_a_run_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    train(new(tmp_path), Progress())
+    assert "no curves for TensorBoard: pip install tensorboard\n" in capsys.readouterr().err
+    assert (tmp_path / "log.csv").exists() and not (tmp_path / "tensorboard").exists()
 
 
 def test_captions_are_kept_for_every_epoch(tmp_path: Path) -> None:
