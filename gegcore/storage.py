@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 
@@ -86,12 +85,6 @@ def read_json(path: Path | str) -> Any:
         raise DataError(
             f"{path} is not valid JSON: {error.msg} ({where})", "mend or regenerate the file"
         ) from error
-
-
-def save_array(path: Path | str, array: np.ndarray) -> None:
-    """Write one `.npy` array atomically."""
-    with atomic_write(path, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
 
 
 def save_safetensors(

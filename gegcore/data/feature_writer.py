@@ -1,22 +1,19 @@
-"""Compute the features of a split and store them: the folder appears complete or not at all."""
+"""Compute the features of a split and store them."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from gegcore.array_folder import new_array_folder
 from gegcore.data.dataset import CaptionDataset
-from gegcore.data.features import FORMAT, MANIFEST, FeatureBatch, FeatureStore
+from gegcore.data.features import FeatureBatch, FeatureStore
 from gegcore.errors import ChecksumError, DataError
 from gegcore.progress import track
-from gegcore.storage import digest, sha256_file, write_json
+from gegcore.storage import digest
 
 _STORED: dict[str, np.dtype[Any]] = {
     "pooled": np.dtype(np.float16),
@@ -30,9 +27,6 @@ _STORED: dict[str, np.dtype[Any]] = {
 
 _PROBES = 32
 """Pictures whose pixels are compared before stored features are taken for current."""
-
-_ABANDONED_S = 3600.0
-"""A half-written folder untouched for so long belongs to a process that was killed."""
 
 
 class ExtractorProtocol(Protocol):
@@ -62,7 +56,7 @@ def write_features(
     """Compute the features of a split, or open those that are stored and current.
 
     Current means: the same images (ids, scenes or files, and the pixels of a sample of them) and
-    the same extractor (name and digest). The folder appears complete or not at all.
+    the same extractor (name and digest).
 
     Args:
         dataset: one split.
@@ -73,67 +67,44 @@ def write_features(
     Raises:
         DataError: the split is empty, or a relation has a label beyond those of the extractor.
     """
-    directory = Path(directory)
     if not len(dataset.records):
         raise DataError(f"split {dataset.split!r} of {dataset.name} has no images", "add some")
-    source = _source(dataset, extractor)
+    key = _key(dataset, extractor)
     try:
         store = FeatureStore.open(directory)
-        if store.manifest["source"] == source:
+        if store.key == key:
             return store
     except (DataError, ChecksumError):
         pass  # missing or damaged: compute it
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(directory)
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    try:
-        temporary.chmod(0o755)
-        arrays = _compute(dataset, extractor, temporary, batch)
-        ids = [record.image_id for record in dataset.records]
-        manifest = {"format": FORMAT, "count": len(ids), "source": source, "arrays": arrays}
-        write_json(temporary / MANIFEST, {**manifest, "image_ids": ids})
-        if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_array_folder(directory, key) as folder:
+        _compute(dataset, extractor, folder, batch)
     return FeatureStore.open(directory, verify=False)
 
 
 def _compute(
     dataset: CaptionDataset, extractor: ExtractorProtocol, folder: Path, size: int
-) -> dict[str, dict[str, Any]]:
-    """Run the extractor over the split; returns the manifest's entry of each array."""
-    count = len(dataset.records)
+) -> None:
+    """Run the extractor over the split."""
+    ids = [record.image_id for record in dataset.records]
+    np.save(folder / "image_ids.npy", np.array(ids, dtype=np.int64))
     maps: dict[str, np.memmap] = {}
-    starts = range(0, count, size)
+    starts = range(0, len(ids), size)
     for start in track(starts, f"features of {dataset.split}", total=len(starts)):
-        rows = range(start, min(start + size, count))
+        rows = range(start, min(start + size, len(ids)))
         features = extractor(dataset.images(list(rows)))
         for name, stored in _STORED.items():
             value = getattr(features, name)
             if value is None:
                 continue
             if name not in maps:
-                shape = (count, *value.shape[1:])
+                shape = (len(ids), *value.shape[1:])
                 path = folder / f"{name}.npy"
                 maps[name] = np.lib.format.open_memmap(path, "w+", dtype=stored, shape=shape)
             maps[name][start : rows.stop] = value.detach().cpu().numpy()
     if "relations" in maps:
         _check_relations(maps["relations"], extractor)
-    entries: dict[str, dict[str, Any]] = {}
-    for name, array in maps.items():
+    for array in maps.values():
         array.flush()
-        file = f"{name}.npy"
-        entries[name] = {
-            "file": file,
-            "shape": list(array.shape),
-            "dtype": str(array.dtype),
-            "sha256": sha256_file(folder / file),
-        }
-    if "relations" in entries:
-        entries["relations"]["labels"] = extractor.relation_labels
-    return entries
 
 
 def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None:
@@ -147,23 +118,17 @@ def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None
         )
 
 
-def _source(dataset: CaptionDataset, extractor: ExtractorProtocol) -> Mapping[str, Any]:
-    """What the features follow from; captions are not part of it."""
+def _key(dataset: CaptionDataset, extractor: ExtractorProtocol) -> dict[str, Any]:
+    """What the features are made from; captions are not part of it."""
     records = dataset.records
     probes = np.linspace(0, len(records) - 1, min(_PROBES, len(records))).round().astype(int)
     pixels = np.ascontiguousarray(dataset.images(probes.tolist()))
+    about = ("name", "digest", "relation_labels")
     return {
         "dataset": dataset.name,
         "split": dataset.split,
         "image_ids": digest([record.image_id for record in records]),
         "contents": digest([[record.file, record.scene] for record in records]),
         "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
-        "extractor": {"name": extractor.name, "digest": extractor.digest},
+        "extractor": {name: getattr(extractor, name) for name in about},
     }
-
-
-def _sweep(directory: Path) -> None:
-    """Remove what killed runs left half-written beside `directory`."""
-    for leftover in directory.parent.glob(f".{directory.name}.*"):
-        if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(leftover, ignore_errors=True)

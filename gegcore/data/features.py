@@ -1,4 +1,4 @@
-"""Image features, computed once and read many times: arrays on disk behind one manifest."""
+"""Image features, computed once and read many times."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, DataError
-from gegcore.storage import digest, read_json, sha256_file
-
-FORMAT = 1
-MANIFEST = "manifest.json"
+from gegcore.array_folder import ArrayFolder
+from gegcore.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -77,77 +74,42 @@ class InputSizes:
 class FeatureStore:
     """Features of one split, memory-mapped: open costs nothing, `batch` reads what it needs.
 
-    Whoever computed the arrays, the folder is the same: `manifest.json` and one `.npy` per field
-    of FeatureBatch. Use `FeatureStore.open`.
+    Whoever computed the arrays, the folder is the same: one for the `image_ids` and one per field
+    of `FeatureBatch` that the data has. Use `FeatureStore.open`.
+
+    Attributes:
+        key: what the features were made from.
+        digest: of the features themselves: equal digests, equal arrays.
+        image_ids: image of each row.
     """
 
-    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
-        self.directory, self.manifest = directory, manifest
-        self._arrays = {
-            name: np.load(directory / entry["file"], mmap_mode="r", allow_pickle=False)
-            for name, entry in manifest["arrays"].items()
-        }
+    def __init__(self, folder: ArrayFolder) -> None:
+        self.key, self.digest, self._arrays = folder.key, folder.digest, dict(folder.arrays)
+        self.image_ids: list[int] = self._arrays.pop("image_ids").tolist()
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> FeatureStore:
-        """Map the features in `directory`.
-
-        Args:
-            directory: a folder that `write_features` made.
-            verify: compare every file with its SHA-256 in the manifest (about 1 GB/s).
+        """Map the features that `write_features` stored.
 
         Raises:
-            DataError: no manifest, or one of another format.
-            ChecksumError: a file is missing or damaged.
+            DataError, ChecksumError: as `ArrayFolder.open`.
         """
-        directory = Path(directory)
-        fix = f"delete {directory} and compute the features again"
-        manifest = read_json(directory / MANIFEST)
-        known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-        if not known or not {"arrays", "count", "image_ids", "source"} <= manifest.keys():
-            raise DataError(f"{directory / MANIFEST} is not a feature manifest v{FORMAT}", fix)
-        for entry in manifest["arrays"].values():
-            path = directory / entry["file"]
-            if not path.is_file():
-                raise ChecksumError(f"feature file {path} is missing", fix)
-            if verify and sha256_file(path) != entry["sha256"]:
-                raise ChecksumError(f"feature file {path} does not match its checksum", fix)
-        try:
-            store = cls(directory, manifest)
-        except ValueError as error:
-            raise ChecksumError(
-                f"a feature file in {directory} is damaged: {error}", fix
-            ) from error
-        return store
+        needed = ("image_ids", "pooled", "regions", "boxes", "mask")
+        return cls(ArrayFolder.open(directory, needed, "features", verify))
 
     def __len__(self) -> int:
-        return int(self.manifest["count"])
-
-    @property
-    def image_ids(self) -> list[int]:
-        """Image of each row."""
-        return list(self.manifest["image_ids"])
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the features themselves: equal digests, equal arrays."""
-        sums = {name: entry["sha256"] for name, entry in self.manifest["arrays"].items()}
-        return digest({"image_ids": self.manifest["source"]["image_ids"], "arrays": sums})
+        return len(self.image_ids)
 
     def width(self, field: str) -> int:
-        """Length of the last axis of one array, e.g. `width("regions")` is Dr."""
-        return int(self._arrays[field].shape[-1])
+        """Length of the last axis of one array: `width("regions")` is Dr; 0 if it is absent."""
+        return int(self._arrays[field].shape[-1]) if field in self._arrays else 0
 
     @cached_property
     def sizes(self) -> InputSizes:
         """What a captioner must know to be built for these features."""
-        arrays = self.manifest["arrays"]
-        return InputSizes(
-            regions=self.width("regions"),
-            pooled=self.width("pooled"),
-            attributes=self.width("attributes") if "attributes" in arrays else 0,
-            relations=int(arrays["relations"]["labels"]) if "relations" in arrays else 0,
-        )
+        widths = {name: self.width(name) for name in ("regions", "pooled", "attributes")}
+        labels = self.key["extractor"]["relation_labels"] if "relations" in self._arrays else 0
+        return InputSizes(**widths, relations=labels)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.
@@ -161,10 +123,9 @@ class FeatureStore:
                 f"image index outside 0..{len(self) - 1}: {index.min()}..{index.max()}",
                 "features and captions belong to different splits: prepare both again",
             )
-        read: dict[str, Any] = {field.name: None for field in fields(FeatureBatch)}
-        for name, array in self._arrays.items():
-            read[name] = _widen(torch.from_numpy(array[index]))
-        return FeatureBatch(**read)
+        absent: dict[str, Any] = {field.name: None for field in fields(FeatureBatch)}
+        there = {name: _widen(torch.from_numpy(x[index])) for name, x in self._arrays.items()}
+        return FeatureBatch(**absent | there)
 
 
 def _widen(tensor: Tensor) -> Tensor:

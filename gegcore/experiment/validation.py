@@ -7,7 +7,6 @@ from torch import Tensor
 
 from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
-from gegcore.experiment.references import reference_ids
 from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
 from gegcore.metrics.retrieval import retrieval_ranks
@@ -52,10 +51,9 @@ class Validator:
     def __init__(self, materials: Materials) -> None:
         self.materials = materials
         self.captions: dict[str, str] = {}
-        references = {split: reference_ids(materials, split) for split in ("train", "val")}
         size = len(materials.vocabulary)
-        frequency = document_frequency(references["train"], size)
-        self.cider = CiderD(references["val"], size, frequency)
+        frequency = document_frequency(materials.references("train"), size)
+        self.cider = CiderD(materials.references("val"), size, frequency)
         self.images = materials.tables["val"].images
         self.groups = materials.groups["val"].index
         lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)

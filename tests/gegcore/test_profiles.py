@@ -22,7 +22,7 @@ def test_shipped_profiles_are_valid(name: str) -> None:
 def test_paper_settings_are_the_defaults() -> None:
     profile = load_profile("smoke").model_copy(update={"objectives": {}})
     geg = profile.objective("scst_geg")
-    assert (geg.alpha, geg.beta, geg.clip_term, geg.epochs) == (0.1, 10.0, "geg_avg", 10)
+    assert (geg.rewards, geg.epochs) == ({"cider": 0.1, "geg_avg": 10.0}, 10)
     assert (geg.learning_rate, geg.betas, geg.eps) == (5e-5, (0.9, 0.999), 1e-8)
     assert geg.baseline == "greedy"
 
@@ -31,7 +31,7 @@ def test_paper_settings_are_the_defaults() -> None:
     ("text", "named"),
     [
         ("data: {train: 10, val: 10, test: 3}\ngroup_size: 5", "K = 5.*3 images of the test split"),
-        ("data: {train: 10, val: 10, test: 10}\nmodels: {transfomer: {}}", "model 'transfomer'"),
+        ("data: {train: 10, val: 10, test: 10}\nmodels: {transfomer: {}}", "'transfomer'"),
         ("data: {train: 10, val: 10, test: 10}\nobjectives: {scts: {}}", "objective 'scts'"),
         ("data: {train: 10, val: 10, test: 10}\nobjectives: {mle: {epochs: 0}}", "field 'epochs'"),
         ("data: {train: 10, val: 10, test: 10}\ngroup_sizes: 5", "field 'group_sizes'"),
@@ -87,7 +87,7 @@ def test_a_model_may_have_settings_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ("{vgg: {mle: {epochs: 2}}}", "model 'vgg'"),
+        ("{vgg: {mle: {epochs: 2}}}", "'vgg'"),
         ("{xlan: {ml: {epochs: 2}}}", "objective 'ml'"),
         ("{xlan: {mle: {epoch: 2}}}", "field 'epoch'"),
     ],

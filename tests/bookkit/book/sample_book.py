@@ -15,7 +15,7 @@ from bookkit.dag import experiments
 from bookkit.report.attention import AttentionExample, AttentionRecord, write_record
 from bookkit.report.frontpage import COLUMNS
 from emoji_scenes.dataset import ScenesDataset
-from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
 from gegcore.storage import write_json
 
@@ -128,7 +128,7 @@ def make_project(root: Path, profile: Profile) -> None:
     dataset.save(artifacts / "data" / "test.json")
     make_attention(root / "results" / "attention", dataset)
     index = (torch.arange(12)[:, None] + torch.arange(1, profile.group_size + 1)) % 12
-    groups = SimilarGroups(index, torch.zeros(index.shape), GroupSource("none", "0", "0"))
+    groups = SimilarGroups(index, torch.zeros(index.shape))
     groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
     for run in experiments(profile).values():
         page = artifacts / "pages" / "runs" / f"{run.name}.ipynb"

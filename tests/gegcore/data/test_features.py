@@ -158,7 +158,7 @@ def test_not_a_feature_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="manifest.json"):
         FeatureStore.open(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(DataError, match="not a feature manifest"):
+    with pytest.raises(DataError, match="no manifest of features"):
         FeatureStore.open(tmp_path)
 
 

@@ -98,5 +98,6 @@ def test_profile_objectives_compares_like_with_like() -> None:
     }
     assert len(settings) == 1
     sole = profile.objective("scst_geg_sole")
-    assert (sole.alpha, sole.beta) == (0, profile.objective("scst_geg").beta)
+    beta = profile.objective("scst_geg").rewards["geg_avg"]
+    assert sole.rewards == {"geg_avg": beta}
     assert (sole.select.metric, sole.select.least_cider_share) == ("R@1", 0)
