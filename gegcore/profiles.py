@@ -176,9 +176,12 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        # Rewards are one formula: who writes some of its terms means these terms.
-        if isinstance(old, dict) and isinstance(value, dict) and key != "rewards":
-            value = _merged(old, value)
+        if isinstance(old, dict) and isinstance(value, dict):
+            # Rewards are one formula: who writes some of its terms means these terms. And another
+            # kind of data set has other fields.
+            other_kind = value.get("kind", old.get("kind")) != old.get("kind")
+            if key != "rewards" and not other_kind:
+                value = _merged(old, value)
         result[key] = value
     return result
 

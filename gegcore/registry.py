@@ -53,6 +53,7 @@ def names(kind: str, own: Mapping[str, Any] = _NONE) -> list[str]:
 
 def module(name: str, kind: str = "") -> str:
     """The module of `package.module:object`, or of a short name that a package announces."""
+    _look_in_working_directory()
     entries = {} if ":" in name else {entry.name: entry.value for entry in _announced(kind)}
     return entries.get(name, name).partition(":")[0]
 
@@ -62,14 +63,18 @@ def file_name(name: str) -> str:
     return name.replace(":", ".")
 
 
+def _look_in_working_directory() -> None:
+    if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
+        sys.path.append(os.getcwd())
+
+
 def _announced(kind: str) -> list[EntryPoint]:
     return sorted(entry_points(group=f"gegcore.{kind}"), key=lambda entry: entry.name)
 
 
 def _imported(kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
-        sys.path.append(os.getcwd())
+    _look_in_working_directory()
     try:
         found = importlib.import_module(module)
         for part in attribute.split("."):

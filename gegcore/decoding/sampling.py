@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gegcore.decoding.growth import Captions, Decoded, Step, grow, grow_in_place
+from gegcore.decoding.growth import Captions, Decoded, Step, grow
 from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
@@ -60,7 +60,7 @@ def decode(
         noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
             ``generator`` if not given. Shapes: (B, samples, max_len) float64.
 
-        in_place: constant shapes and no waiting for the device (``grow_in_place``); by default on
+        in_place: constant shapes and no waiting for the device (see ``grow``); by default on
             a GPU. Tokens then always have ``max_len`` steps.
         step: used instead of ``model.step`` in this case; see ``compiled_step``.
 
@@ -97,9 +97,7 @@ def decode(
     copies = samples + greedy
     if in_place is None:
         in_place = step is not None or noise.is_cuda
-    if in_place:
-        return grow_in_place(model, memory, copies, max_len, forbid, no_repeat_ngram, say, step)
-    return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say)
+    return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say, in_place, step)
 
 
 def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: float) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
 
-_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining} {rate_fmt}{postfix}"
+_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining}{postfix}"
 
 
 class Monitor:
@@ -142,14 +142,12 @@ class Monitor:
         rows = torch.stack(self._waiting).tolist()
         self._waiting = []
         progress.window += [dict(zip(self._names, row, strict=True)) for row in rows]
-        bad = not_finite(progress.window, self.loss_scaling)
-        if bad is not None:
+        if bad := not_finite(progress.window, self.loss_scaling):
             position, name = bad
             step = progress.step - len(progress.window) + 1 + position
-            value = progress.window[position][name]
-            what = {"loss": "loss", "grad_norm": "gradient norm"}[name]
             fix = "lower the learning rate or the reward weights, or use a wider number format"
-            self._stop(progress, f"the {what} is {value} at step {step}", fix)
+            what = f"{name.replace('grad_', 'gradient ')} is {progress.window[position][name]}"
+            self._stop(progress, f"the {what} at step {step}", fix)
 
     def _end_window(self, progress: Progress, learning_rate: float) -> None:
         window, progress.window = progress.window, []
