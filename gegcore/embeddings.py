@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gegcore.array_folder import ArrayFolder, save_arrays, stored_key
-from gegcore.data.dataset import CaptionDataset
+from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
 from gegcore.progress import track
 from gegcore.storage import digest
@@ -46,8 +44,7 @@ class EmbeddingTable:
         images: `(N, E)` float32, L2-normalised.
         captions: `(M, E)` float32, all ground-truth captions, image after image.
         caption_image: `(M,)` int64, the position of each caption's image.
-        key: what they were made from: clip, clip_digest, corpus, split, image_ids,
-            captions_digest, pictures_digest.
+        key: what they were made from: clip, clip_digest, captions_digest and `pictures_key`.
     """
 
     images: Tensor
@@ -107,30 +104,11 @@ def _in_chunks(items: Any, encode: Callable[[Any], Tensor], description: str) ->
 
 
 def _key(clip: DualEncoder, dataset: CaptionDataset) -> dict[str, str]:
-    records = dataset.records
-    captions = [list(record.captions) for record in records]
+    captions = [list(record.captions) for record in dataset.records]
+    pictures = pictures_key(dataset)
     if not any(captions):
-        what = "captions" if records else "images"
         raise DataError(
-            f"split {dataset.split!r} of {dataset.name} has no {what}",
-            "check its path, and give at least one caption",
+            f"split {dataset.split!r} of {dataset.name} has no captions", "give at least one"
         )
-    return {
-        "clip": clip.name,
-        "clip_digest": clip.digest,
-        "corpus": dataset.name,
-        "split": dataset.split,
-        "image_ids": digest([record.image_id for record in records]),
-        "captions_digest": digest(captions),
-        "pictures_digest": pictures_digest(dataset),
-    }
-
-
-def pictures_digest(dataset: CaptionDataset) -> str:
-    """Digest of eight pictures spread over the split: notices another painter or other files."""
-    count = len(dataset.records)
-    indices: Sequence[int] = sorted({int(i) for i in np.linspace(0, count - 1, min(8, count))})
-    state = hashlib.sha256()
-    for picture in dataset.images(indices):
-        state.update(np.ascontiguousarray(picture).tobytes())
-    return state.hexdigest()[:16]
+    about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions)}
+    return {**about, **pictures}

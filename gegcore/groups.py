@@ -102,14 +102,11 @@ def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> i
             f"use K <= {images - 1} or a larger split",
         )
     if caption_image.shape != caption_emb.shape[:1]:
-        raise DataError(
-            f"{caption_emb.shape[0]} captions but {caption_image.shape[0]} image positions",
-            "give one image position for each caption",
-        )
+        what = f"{caption_emb.shape[0]} captions but {caption_image.shape[0]} image positions"
+        raise DataError(what, "give one image position for each caption")
     if int(caption_image.min()) < 0 or int(caption_image.max()) >= images:
-        raise DataError(
-            "a caption belongs to an image outside the split", "pass captions of this split only"
-        )
+        what = "a caption belongs to an image outside the split"
+        raise DataError(what, "pass captions of this split only")
     counts = torch.bincount(caption_image, minlength=images)
     if int(counts.min()) == 0:
         raise DataError(
@@ -120,12 +117,7 @@ def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> i
 
 
 def _group_block(
-    similarity: Tensor,
-    caption_image: Tensor,
-    targets: Tensor,
-    images: int,
-    k: int,
-    nearest: int,
+    similarity: Tensor, caption_image: Tensor, targets: Tensor, images: int, k: int, nearest: int
 ) -> tuple[Tensor, Tensor]:
     """Index and score `(b, K)` of a block of targets from their similarities `(b, M)`."""
     score, caption = similarity.topk(nearest, dim=1)

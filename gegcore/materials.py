@@ -12,8 +12,7 @@ from gegcore import registry
 from gegcore.array_folder import stored_key
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureStore
+from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import DataError
 from gegcore.groups import SimilarGroups, similar_groups

@@ -122,8 +122,8 @@ def load_profile(name: str) -> Profile:
     A file that says `extends: quick` holds only what differs from that profile.
 
     Raises:
-        ConfigError: no such profile; malformed YAML; an unknown model, objective or field; a
-            value out of range; more group members than images in a split.
+        ConfigError: no such profile, malformed YAML, an unknown name or field, a value out of
+            range, or more group members than images in a split.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_FOLDER / f"{name}.yaml"
     if not path.is_file():

@@ -45,9 +45,8 @@ class Vocabulary:
             DataError: no caption holds a word that is frequent enough.
         """
         counts = Counter(word for caption in captions for word in tokenize(caption))
-        kept = sorted(
-            (w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w)
-        )
+        frequent = (word for word, count in counts.items() if count >= min_count)
+        kept = sorted(frequent, key=lambda word: (-counts[word], word))
         if not kept:
             raise DataError(
                 f"no word occurs {min_count} times in the captions",

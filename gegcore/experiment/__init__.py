@@ -34,15 +34,12 @@ def run_experiment(
     or code has changed starts over. Launched as several processes, it trains with all of them.
 
     Args:
-        profile: see `load_profile`.
-        model: a name in `gegcore.models.ARCHITECTURES`.
+        model: a name in `gegcore.models.ARCHITECTURES`, or `package.module:Class`.
         objective: a name in `gegcore.training.config.OBJECTIVES`; what it starts from must have
             been run before.
         seed: of initialisation, data order, dropout and sampling.
-        device: default: this process's GPU if there are any, else the CPU.
+        device, precision: see `start_accelerator`.
         materials: to share opened data between several runs of one process.
-        precision: "no", "bf16" or "fp16" mixed precision of training; default: what
-            `accelerate launch` was told, else "no".
         reward: instead of the objective's: `(tokens (B, S, T), image_index (B,)) -> (B, S)`. The
             run gets a folder of its own, by its code and the numbers and words that it uses.
 

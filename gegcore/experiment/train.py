@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -24,7 +24,6 @@ from gegcore.provenance import code_digest, environment
 from gegcore.rewards.reward import Reward
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
-from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
@@ -45,17 +44,11 @@ def train(
 
     Args:
         materials: opened on the accelerator's device.
-        model_name: see `gegcore.models.ARCHITECTURES`.
-        objective_name: see `gegcore.training.config.OBJECTIVES`.
-        seed: of all randomness.
         accelerator: see `start_accelerator`; default: the materials' device, full precision.
         own: rewards of the objective that have no importable name.
 
     Raises:
-        ConfigError: unknown model or objective.
-        DataError: the run to start from is not finished.
-        TrainingError: the loss is not finite, or the state cannot be read or written.
-        TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
+        ConfigError, DataError, TrainingError, TrainingInterrupted: as `run_experiment`.
     """
     profile = materials.profile
     architecture(model_name)
@@ -102,21 +95,13 @@ def train(
     progress = trainer.fit()
     if accelerator.is_main_process:
         save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
-        write_json(run.file("training.json"), {"key": key, **_record(progress)})
+        record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
+        record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
+        record |= {"history": progress.history, "environment": environment()}
+        write_json(run.file("training.json"), record)
         shutil.rmtree(run.file("state"))
     accelerator.wait_for_everyone()
     return run
-
-
-def _record(progress: Progress) -> dict[str, Any]:
-    return {
-        "steps": progress.step,
-        "best_epoch": progress.best_epoch,
-        "seconds": round(progress.seconds, 1),
-        "sittings": progress.sittings,
-        "history": progress.history,
-        "environment": environment(),
-    }
 
 
 def stage_seed(seed: int, objective_name: str) -> int:

@@ -44,8 +44,7 @@ class Validator:
     counts) times 100. No test image is ever read here.
 
     Attributes:
-        captions: image id -> greedy caption of the last call, for a few images that are the same
-            for all runs and epochs.
+        captions: image id -> caption of the last call, for a few images, always the same.
     """
 
     def __init__(self, materials: Materials) -> None:
@@ -58,8 +57,8 @@ class Validator:
         self.groups = materials.groups["val"].index
         lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)
         # As the metrics have it: nothing is gained here by half precision or by not waiting.
-        encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
-        self.encoder = encoder.to(materials.device)
+        self.encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
+        self.encoder.to(materials.device)
 
     @torch.no_grad()
     def __call__(self, model: Captioner) -> dict[str, float]:

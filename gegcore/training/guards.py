@@ -1,11 +1,10 @@
 """What a log must not look like: a run that cannot recover stops, one that goes astray is named.
 
 Every rule compares a row of the log, a mean over some steps, with a bound; most bounds follow from
-the first row, which is nearly the model that training started from. The bounds keep a distance from
-28 logs of this project's runs that went well (all seven captioners, +SCST and +SCST+GEG; of single
-batches, which spread more than means do): samples 0.80 to 1.26 times as long as at the start,
-entropy at most 0.15 nats above it, rewards 0.69 to 1.99 times it. Three rows in a row must break a
-rule: runs with far too high a learning rate fell to 0.42 of the reward in one row and came back.
+the first row, nearly the model that training started from, and keep a distance from 28 logs of runs
+that went well (samples 0.80 to 1.26 times as long as at the start, entropy at most 0.15 nats above
+it, rewards 0.69 to 1.99 times it). Three rows in a row must break a rule: runs with far too high a
+learning rate fell to 0.42 of the reward in one row and came back.
 """
 
 from __future__ import annotations

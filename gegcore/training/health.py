@@ -33,14 +33,12 @@ def policy_health(
     said = said_mask(samples)
     length = (samples > 0).sum(-1)
     same = (samples[:, :, None] == samples[:, None]).all(-1)
-    health = {f"reward/{name}": value[:, 1:].mean() for name, value in parts.items()}
-    health |= {
-        f"reward_std/{name}": value[:, 1:].std(1, correction=0).mean()
-        for name, value in parts.items()
-    }
-    return health | {
-        "reward": reward[:, 1:].mean(),
-        "reward_std": reward[:, 1:].std(1, correction=0).mean(),
+    drawn = {f"/{name}": value[:, 1:] for name, value in parts.items()} | {"": reward[:, 1:]}
+    means = {f"reward{name}": value.mean() for name, value in drawn.items()}
+    spreads = {f"reward_std{n}": value.std(1, correction=0).mean() for n, value in drawn.items()}
+    return {
+        **means,
+        **spreads,
         "reward_greedy": reward[:, 0].mean(),
         "positive_advantage": (advantage > 0).float().mean(),
         "length": length.float().mean(),

@@ -46,15 +46,12 @@ class Trainer:
     share of every batch, and the main one validates, shows, logs and saves.
 
     Args:
-        model: on its device.
-        objective: makes the loss of a batch.
-        config: schedule and selection rule.
         num_images: size of the training split.
         seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
         captions: what the model said at the last validation, to be kept; see `Monitor`.
-        accelerator: precision and processes; default: this process alone, in full precision.
+        accelerator: default: this process alone, in full precision.
     """
 
     def __init__(
@@ -170,7 +167,7 @@ class Trainer:
                     metrics = self.validate(self.model)
             except StopNow:
                 pass
-        metrics = from_main(self.accelerator, metrics)
+        metrics = from_main(metrics)
         if metrics is None:
             return False
         progress, rule = self.progress, self.config.select
@@ -213,13 +210,8 @@ class Trainer:
         )
 
     def _parts(self) -> Resumable:
-        run = {
-            "model": type(self.model).__name__,
-            "images": self.num_images,
-            "seed": self.seed,
-            **self.config.decisive(),
-        }
-        step = self.optimiser_step
+        about = {"model": type(self.model).__name__, "images": self.num_images, "seed": self.seed}
+        run, step = {**about, **self.config.decisive()}, self.optimiser_step
         return Resumable(self.model, step.optimiser, self.accelerator.scaler, run)
 
     def _interrupted(self, stop: StopRequest) -> TrainingInterrupted:

@@ -67,24 +67,23 @@ class Monitor:
         self._saved: int | None = None  # step of the last checkpoint
         self._names: tuple[str, ...] = ()
         self._waiting: list[Tensor] = []  # one vector of metrics a step, still on the device
-        self._bar: tqdm | None = None
+        self._bar: tqdm = tqdm(disable=True)
         self._board: SummaryWriter | None = None
 
     def open(self, progress: Progress, total_steps: int) -> None:
         """Start or go on from what a checkpoint restored."""
         self._total, self._saved = total_steps, progress.step or None
-        if not self.shows:
-            return
-        from torch.utils.tensorboard import SummaryWriter  # takes a second, only runs need it
+        if self.shows:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second, only runs need it
 
-        # What an earlier sitting wrote after its last checkpoint is not shown.
-        purge = progress.step + 1 if progress.step else 0
-        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=purge)
+            # What an earlier sitting wrote after its last checkpoint is not shown.
+            purge = progress.step + 1 if progress.step else 0
+            self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=purge)
         # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
         # validation and checkpoints too.
         self._bar = tqdm(
             total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
-            bar_format=_BAR, desc=self._epoch(progress),
+            bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows,
         )  # fmt: skip
 
     def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
@@ -104,9 +103,8 @@ class Monitor:
         if progress.step % self.every == 0 or progress.step == self._total:
             self._fetch(progress)
             self._end_window(progress, learning_rate)
-        if self._bar is not None:
-            self._bar.set_description_str(self._epoch(progress), refresh=False)
-            self._bar.update()
+        self._bar.set_description_str(self._epoch(progress), refresh=False)
+        self._bar.update()
 
     def validated(self, progress: Progress, metrics: Mapping[str, float]) -> None:
         """Say the metrics of an epoch, and keep what the model said of some pictures."""
@@ -129,11 +127,10 @@ class Monitor:
 
     def close(self) -> None:
         """Close bar and event files; may be called twice."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
         if self._board is not None:
             self._board.close()
-        self._bar = self._board = None
+            self._board = None
 
     def _fetch(self, progress: Progress) -> None:
         """Bring what waits on the device into the window: the one wait for the device."""
@@ -154,12 +151,8 @@ class Monitor:
         means = {name: _mean([row[name] for row in window]) for name in window[0]}
         row = {"learning_rate": learning_rate, **means}
         progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
-        if self._bar is not None:
-            self._bar.set_postfix_str(_bar_text(row), refresh=False)
+        self._bar.set_postfix_str(_bar_text(row), refresh=False)
         self._draw("training", row, progress.step)
-        self._guard(progress)
-
-    def _guard(self, progress: Progress) -> None:
         for finding in findings(progress.log, self._rules):
             if finding.rule.stop:
                 lenient = "if this is what you want to see, set `guards: warn` in the profile"
@@ -173,10 +166,8 @@ class Monitor:
         self._write_files(progress)
         kept = "No checkpoint was written before."
         if self._saved is not None:
-            kept = (
-                f"The checkpoint of step {self._saved} is in {self.folder / 'state'}; a run with "
-                "other settings replaces it."
-            )
+            place = self.folder / "state"
+            kept = f"The checkpoint of step {self._saved} is in {place}; other settings replace it."
         raise TrainingError(f"{self.folder.name}: {what}", f"{fix}. {kept}")
 
     def _write_files(self, progress: Progress) -> None:

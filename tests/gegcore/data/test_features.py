@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gegcore.data.dataset import ImageRecord
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes
+from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes, write_features
 from gegcore.errors import ChecksumError, DataError
 
 N, DR, DG = 3, 4, 5
