@@ -73,8 +73,6 @@ def embed_dataset(
     """Embed all pictures and captions of a split, or open the stored table if it is current.
 
     Args:
-        clip: a frozen CLIP, or another dual encoder.
-        dataset: one split.
         directory: where to keep the table; a table there made by the same CLIP from the same
             captions and pictures is opened instead of computed.
 

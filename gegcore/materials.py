@@ -28,12 +28,9 @@ STAGES = {"data": "vocabulary", "features": "features", "clip": "tables", "group
 
 @dataclass
 class Materials:
-    """The prepared inputs of one profile, opened on demand and made if they are missing.
-
-    Every stage is idempotent: what is stored and current is opened, what is stale is made again.
+    """The prepared inputs of one profile, opened on demand and made if they are missing or stale.
 
     Attributes:
-        profile: sizes and names.
         folder: `artifacts/<profile>/`.
         device: where CLIP and the detector run.
     """
@@ -69,11 +66,11 @@ class Materials:
     @cached_property
     def features(self) -> dict[str, FeatureStore]:
         """Pooled and region features of each split."""
-        stores = {}
         extractor = registry.find("extractor", self.profile.data.extractor)(self.device)
-        for split, dataset in self.data.items():
-            stores[split] = write_features(dataset, extractor, self.folder / "features" / split)
-        return stores
+        return {
+            split: write_features(dataset, extractor, self.folder / "features" / split)
+            for split, dataset in self.data.items()
+        }
 
     @cached_property
     def tables(self) -> dict[str, EmbeddingTable]:

@@ -26,7 +26,7 @@ def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
     Args:
         kind: "captioner", "clip", "dataset", "extractor", "judge", "metric" or "reward".
         name: as above; modules are also looked for in the working directory.
-        own: what gegcore itself has of this kind.
+        own: what gegcore itself has.
 
     Raises:
         ConfigError: there is no such name, module or object.
@@ -52,10 +52,10 @@ def names(kind: str, own: Mapping[str, Any] = _NONE) -> list[str]:
 
 
 def module(name: str, kind: str = "") -> str:
-    """The module of `package.module:object`, or of a short name that a package announces."""
+    """The module of `package.module:object` or of a name that a package announces; "" of others."""
     _look_in_working_directory()
     entries = {} if ":" in name else {entry.name: entry.value for entry in _announced(kind)}
-    return entries.get(name, name).partition(":")[0]
+    return entries.get(name, name if ":" in name else "").partition(":")[0]
 
 
 def file_name(name: str) -> str:

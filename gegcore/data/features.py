@@ -173,12 +173,9 @@ def write_features(
 ) -> FeatureStore:
     """Compute the features of a split, or open those that are stored and current.
 
-    Current means: the same images (ids, scenes or files, and the pixels of a sample of them) and
-    the same extractor (name and digest).
+    Current means: of the same pictures (`pictures_key`) and the same extractor (name and digest).
 
     Args:
-        dataset: one split.
-        extractor: pictures -> features.
         directory: replaced if it holds features of something else, or damaged ones.
         batch: images per call of the extractor.
 
@@ -228,8 +225,6 @@ def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None
     """A label that the extractor does not announce would be outside the models' tables."""
     low, high, labels = int(relations.min()), int(relations.max()), extractor.relation_labels
     if low < 0 or high >= labels:
-        raise DataError(
-            f"extractor {extractor.name!r} announces {labels} relation labels and finds label "
-            f"{low if low < 0 else high}",
-            "its relation_labels must count every label, 0 (no edge) included",
-        )
+        found = f"announces {labels} relation labels and finds label {low if low < 0 else high}"
+        fix = "its relation_labels must count every label, 0 (no edge) included"
+        raise DataError(f"extractor {extractor.name!r} {found}", fix)

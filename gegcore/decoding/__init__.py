@@ -8,9 +8,16 @@ Notation: B images, S captions per image, T words, V vocabulary, R rows of the m
 
 from gegcore.decoding.beam import beam_search
 from gegcore.decoding.growth import Decoded, compiled_step
-from gegcore.decoding.policy import forbidden_ids, hide, log_policy, policy, said_mask
+from gegcore.decoding.policy import (
+    forbidden_ids,
+    hide,
+    log_policy,
+    policy,
+    said_mask,
+    score,
+    sequence_log_probs,
+)
 from gegcore.decoding.sampling import decode
-from gegcore.decoding.scoring import score, sequence_log_probs
 
 __all__ = [
     "Decoded",

@@ -1,4 +1,4 @@
-"""From logits to the policy that says the next word: what is ruled out, and what is left."""
+"""From logits to the policy that says the next word, and what it makes of given captions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gegcore.errors import ConfigError
-from gegcore.models.captioner import END
+from gegcore.models.captioner import END, Captioner, Memory, shift_right
 
 
 def said_mask(tokens: Tensor) -> Tensor:
@@ -44,3 +44,24 @@ def forbidden_ids(forbid: Collection[int], logits: Tensor) -> Tensor:
 def hide(logits: Tensor, forbidden: Tensor) -> Tensor:
     """Set the logits (..., V) of the forbidden ids (F,) to -inf, out of place."""
     return logits.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else logits
+
+
+def score(model: Captioner, memory: Memory, tokens: Tensor, forbid: Collection[int] = ()) -> Tensor:
+    """Log-probabilities of given captions of encoded images; differentiable.
+
+    Shapes: tokens (B, S, T) long, as :func:`decode` returns them -> (B, S, T). In the mode and with
+    the ``forbid`` of the decoding they equal its ``log_probs`` (at temperature 1).
+    """
+    logits = model.decode_teacher_forced(memory, shift_right(tokens))
+    return sequence_log_probs(logits, tokens, forbid)
+
+
+def sequence_log_probs(logits: Tensor, tokens: Tensor, forbid: Collection[int] = ()) -> Tensor:
+    """Log-probability of each token of a caption, its end token included; zero after it.
+
+    Shapes: logits (..., T, V) of teacher forcing, tokens (..., T) long -> (..., T). The policy is
+    renormalised without the ``forbid`` ids.
+    """
+    logits = hide(logits, forbidden_ids(forbid, logits))
+    picked = log_policy(logits).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    return picked.masked_fill(~said_mask(tokens), 0.0)

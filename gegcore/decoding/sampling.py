@@ -52,7 +52,6 @@ def decode(
         forbid: ids that are never said (UNK).
         noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
             ``generator`` if not given. Shapes: (B, samples, max_len) float64.
-
         in_place: constant shapes and no waiting for the device (see ``grow``); by default on
             a GPU. Tokens then always have ``max_len`` steps.
         step: used instead of ``model.step`` in this case; see ``compiled_step``.

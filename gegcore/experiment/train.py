@@ -131,8 +131,9 @@ def training_key(
 ) -> str:
     """Digest of all that decides what training makes: when it changes, the run is stale."""
     profile = materials.profile
-    # What is named by package.module:object is code of this run, too.
-    named = [registry.module(name) for name in (model_name, *config.rewards) if ":" in name]
+    # Somebody else's captioner and rewards are code of this run, too.
+    named = [("captioner", model_name), *(("reward", name) for name in config.rewards)]
+    modules = filter(None, (registry.module(name, kind) for kind, name in named))
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
@@ -141,7 +142,7 @@ def training_key(
             "max_len": profile.max_len,
             "materials": materials.digest(),
             "start": sha256_file(start.checkpoint) if start else None,
-            "code": code_digest("gegcore.experiment.train", *named),
+            "code": code_digest("gegcore.experiment.train", *modules),
         }
     )
 

@@ -61,8 +61,7 @@ class ClipReward(nn.Module, ABC):
     """A reward that sees nothing of a caption but its CLIP embedding.
 
     Args:
-        encoder: embeds the captions; rewards that share one encode a batch once when they are
-            terms of one `WeightedReward`.
+        encoder: embeds the captions; terms of one `WeightedReward` that share it encode once.
         image_embeddings: `(N, E)` L2-normalised, of the training split.
     """
 
@@ -132,8 +131,6 @@ class GroupEmbeddingGapReward(ClipReward):
             clip: a frozen CLIP; the reward lives on its device.
             dataset: training split.
             words: the captioner's; `words[i]` has id `i + 1`, id 0 ends a caption.
-            k: size of the similar groups.
-            gap: "avg" for Eq. 3, "min" for Eq. 4.
 
         Raises:
             ConfigError: K is not between 1 and the number of other images; `WordToBpe`.

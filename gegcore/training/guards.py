@@ -76,7 +76,7 @@ def rules(config: ObjectiveConfig) -> tuple[Rule, ...]:
 
 
 def findings(log: Sequence[Row], checked: Sequence[Rule]) -> Iterator[Finding]:
-    """Rules that the last rows of a log break; those that stop a run come first.
+    """Rules that the last rows of a log break, those that stop a run first.
 
     A run that starts beyond a bound has not collapsed: it is warned of at most.
     """

@@ -19,9 +19,8 @@ from gegcore.decoding.growth import Step
 from gegcore.models.captioner import Captioner, Memory, shift_right
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.health import policy_health
 from gegcore.training.scheduled_sampling import scheduled_logits, scheduled_probability
-from gegcore.training.scst import self_critical_advantage, self_critical_loss
+from gegcore.training.scst import policy_health, self_critical_advantage, self_critical_loss
 from gegcore.training.xe import IGNORED, cross_entropy, teacher_forcing
 
 

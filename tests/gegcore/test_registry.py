@@ -28,6 +28,7 @@ def test_own_names_and_objects_of_modules(theirs: Path) -> None:
     assert registry.find("reward", "theirs_found:reward", OWN) == 5
     assert registry.find("reward", "theirs_found:Outer.inner") == 7
     assert registry.module("theirs_found:reward") == "theirs_found"
+    assert registry.module("cider", "reward") == ""
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from tiny_training import IMAGES, MAX_LEN, Features, noise, self_critical, small
 
 from gegcore.models import ARCHITECTURES
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
-from gegcore.training.health import policy_health
 from gegcore.training.objectives import CrossEntropyObjective
 from gegcore.training.recipes import CROSS_ENTROPY, SELF_CRITICAL, recipe
 from gegcore.training.schedule import learning_rate
+from gegcore.training.scst import policy_health
 from gegcore.training.xe import caption_tensor
 
 
