@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,15 +97,21 @@ def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
         if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _ABANDONED_S:
             shutil.rmtree(leftover, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    replaced = temporary.with_name(f"{temporary.name}.old")
     try:
         temporary.chmod(0o755)
         yield temporary
         write_json(temporary / MANIFEST, {"key": key, "arrays": _described(temporary)})
-        if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
+        with suppress(FileNotFoundError):
+            directory.rename(replaced)
+        try:
+            temporary.rename(directory)
+        except OSError:
+            if not (directory / MANIFEST).is_file():  # else another process was faster
+                raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def save_arrays(directory: Path | str, arrays: Mapping[str, Tensor], key: Any) -> None:
