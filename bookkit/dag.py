@@ -17,7 +17,7 @@ from gegcore.storage import digest, sha256_file
 # Modules whose code decides what each stage of `gegcore prepare` stores.
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("emoji_scenes.dataset", "gegcore.data.vocabulary"),
-    "features": ("gegcore.data.feature_writer", "emoji_scenes.vision.detector"),
+    "features": ("gegcore.data.features", "emoji_scenes.vision.detector"),
     "clip": ("gegcore.clip", "emoji_scenes.clip.model"),
     "groups": ("gegcore.groups",),
 }

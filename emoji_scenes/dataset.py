@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -76,6 +77,12 @@ class ScenesDataset:
         """Paint images: uint8 RGB `(B, image_px, image_px, 3)`."""
         return np.stack([paint(self.scene(index), self.image_px) for index in indices])
 
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the annotations are made from: comparing it is faster than sampling them again."""
+        names = ("seed", "split", "size", "image_px", "generator")
+        return {name: getattr(self, name) for name in names}
+
     @cached_property
     def digest(self) -> str:
         """Of the annotations: image ids, captions, scene graphs."""
@@ -83,18 +90,10 @@ class ScenesDataset:
 
     def save(self, path: Path | str) -> None:
         """Write annotations in the manner of COCO, with their digest."""
-        info = {
-            "seed": self.seed,
-            "split": self.split,
-            "size": self.size,
-            "image_px": self.image_px,
-            "generator": self.generator,
-            "digest": self.digest,
-        }
         images = [
             {"id": r.image_id, "captions": list(r.captions), "scene": r.scene} for r in self.records
         ]
-        write_json(path, {"info": info, "images": images})
+        write_json(path, {"info": {**self.key, "digest": self.digest}, "images": images})
 
     @classmethod
     def load(cls, path: Path | str) -> ScenesDataset:
@@ -147,14 +146,9 @@ class ScenesData(DataSettings):
         if path.is_file():
             try:
                 stored = ScenesDataset.load(path)
-                if _origin(stored) == _origin(fresh):
+                if stored.key == fresh.key:
                     return stored
             except (DataError, ChecksumError):
                 pass  # damaged or foreign: write it again
         fresh.save(path)
         return fresh
-
-
-def _origin(dataset: ScenesDataset) -> tuple[str, int, int, str]:
-    """What annotations follow from: comparing it is much faster than sampling them again."""
-    return dataset.split, dataset.size, dataset.seed, dataset.generator

@@ -1,8 +1,14 @@
-"""Arrays in a folder behind one manifest: shapes, types, checksums, and what they come from."""
+"""Arrays in a folder behind one manifest: shapes, types, checksums, what they are made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,75 +16,124 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, DataError
-from gegcore.storage import read_json, save_array, sha256_file, write_json
+from gegcore.errors import ChecksumError, DataError, GegError
+from gegcore.storage import digest, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 
+_ABANDONED_S = 3600.0
+"""A half-written folder untouched for so long belongs to a process that was killed."""
 
-def save_arrays(
-    directory: Path | str, arrays: Mapping[str, Tensor], source: Mapping[str, Any] | None
-) -> None:
-    """Write one `.npy` per tensor and, last of all, the manifest: a folder with one is complete.
 
-    Args:
-        directory: made if it is missing; a manifest in it is removed first.
-        arrays: name -> tensor.
-        source: what the arrays follow from, as JSON.
+@dataclass(frozen=True)
+class ArrayFolder:
+    """A folder that `new_array_folder` made: memory-mapped arrays, read on demand.
+
+    Attributes:
+        key: what the arrays were made from, as JSON.
+        arrays: name -> array; pages that are written to are copied, the files stay as they are.
+        checksums: name -> SHA-256 of the file.
+    """
+
+    key: Any
+    arrays: dict[str, np.memmap]
+    checksums: dict[str, str]
+
+    @classmethod
+    def open(
+        cls, directory: Path | str, names: tuple[str, ...], what: str, verify: bool = True
+    ) -> ArrayFolder:
+        """Map the arrays in a folder.
+
+        Args:
+            names: of those that must be there.
+            what: they are, for error messages ("similar groups").
+            verify: compare every file with its checksum (about 1 GB/s).
+
+        Raises:
+            DataError: nothing, or something else, is stored there.
+            ChecksumError: an array is missing or is not the one that the manifest describes.
+        """
+        directory, arrays = Path(directory), {}
+        manifest = read_json(directory / MANIFEST)
+        fix = f"delete {directory} and compute the {what} again"
+        try:
+            key = manifest["key"]
+            checksums = {name: entry["sha256"] for name, entry in manifest["arrays"].items()}
+            if not checksums.keys() >= set(names):
+                raise KeyError(names)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{directory / MANIFEST} is no manifest of {what}", fix) from error
+        for name, checksum in checksums.items():
+            path = directory / f"{name}.npy"
+            if not path.is_file() or (verify and sha256_file(path) != checksum):
+                raise ChecksumError(f"{path} is missing or not what {MANIFEST} says", fix)
+            try:
+                arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
+            except ValueError as error:
+                raise ChecksumError(f"{path} is damaged: {error}", fix) from error
+        return cls(key, arrays, checksums)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The same as tensors, on the same pages."""
+        return {name: torch.from_numpy(array) for name, array in self.arrays.items()}
+
+    @property
+    def digest(self) -> str:
+        """Of the content: equal digests, equal arrays."""
+        return digest(self.checksums)
+
+
+@contextmanager
+def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
+    """An empty folder for `.npy` files, which takes the place of `directory` if all goes well.
+
+    `directory` is there complete, with a manifest, or as it was before.
     """
     directory = Path(directory)
-    (directory / MANIFEST).unlink(missing_ok=True)
-    files: dict[str, Any] = {}
-    for name, tensor in arrays.items():
-        array, path = tensor.cpu().numpy(), directory / f"{name}.npy"
-        save_array(path, array)
-        shape, dtype = list(array.shape), str(array.dtype)
-        files[name] = {"shape": shape, "dtype": dtype, "sha256": sha256_file(path)}
-    source = None if source is None else dict(source)
-    write_json(directory / MANIFEST, {"source": source, "arrays": files})
-
-
-def load_arrays(
-    directory: Path | str, names: Sequence[str], what: str, verify: bool = True
-) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """Memory-map what `save_arrays` wrote: pages are read on demand.
-
-    Args:
-        directory: of the manifest.
-        names: of the arrays wanted.
-        what: they are, for error messages ("similar groups").
-        verify: compare every file with its checksum.
-
-    Returns: tensors by name, and their source.
-
-    Raises:
-        DataError: nothing, or something else, is stored there.
-        ChecksumError: an array is missing or is not the one that the manifest describes.
-    """
-    directory = Path(directory)
-    manifest = read_json(directory / MANIFEST)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.parent.glob(f".{directory.name}.*"):
+        if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(leftover, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    replaced = temporary.with_name(f"{temporary.name}.old")
     try:
-        source = manifest["source"]
-        checksums = {name: manifest["arrays"][name]["sha256"] for name in names}
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{directory} holds no {what}", "compute them again") from error
-    tensors = {}
-    for name in names:
-        path = directory / f"{name}.npy"
-        if not path.is_file() or (verify and sha256_file(path) != checksums[name]):
-            raise ChecksumError(
-                f"{path} is missing or not what {MANIFEST} says",
-                f"delete {directory} and compute the {what} again",
-            )
-        # Copy-on-write: torch wants a writable array, the file stays as it is.
-        tensors[name] = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-    return tensors, source
+        temporary.chmod(0o755)
+        yield temporary
+        write_json(temporary / MANIFEST, {"key": key, "arrays": _described(temporary)})
+        with suppress(FileNotFoundError):
+            directory.rename(replaced)
+        try:
+            temporary.rename(directory)
+        except OSError:
+            if not (directory / MANIFEST).is_file():  # else another process was faster
+                raise
+    finally:
+        for folder in (temporary, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def stored_source(directory: Path | str) -> Any:
-    """The source that a folder's manifest names, None if there is no such folder."""
-    path = Path(directory) / MANIFEST
-    if not path.is_file():
+def save_arrays(directory: Path | str, arrays: Mapping[str, Tensor], key: Any) -> None:
+    """Write one `.npy` per tensor, and what they were made from, as JSON."""
+    with new_array_folder(directory, key) as folder:
+        for name, tensor in arrays.items():
+            np.save(folder / f"{name}.npy", tensor.cpu().numpy(), allow_pickle=False)
+
+
+def stored_key(directory: Path | str) -> Any:
+    """The key that a folder's manifest names, None if there is no such folder."""
+    try:
+        return read_json(Path(directory) / MANIFEST)["key"]
+    except (GegError, KeyError, TypeError):
         return None
-    manifest = read_json(path)
-    return manifest.get("source") if isinstance(manifest, dict) else None
+
+
+def _described(folder: Path) -> dict[str, dict[str, Any]]:
+    """The manifest's entry of every array in a folder."""
+    described = {}
+    for path in sorted(folder.glob("*.npy")):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        about = {"shape": list(array.shape), "dtype": str(array.dtype)}
+        described[path.stem] = {**about, "sha256": sha256_file(path)}
+    return described

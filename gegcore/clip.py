@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from gegcore import registry
 from gegcore.embeddings import EmbeddingTable, embed_dataset
 from gegcore.errors import ConfigError, DataError, MissingDependencyError
-from gegcore.text_tower import crop_to_longest, encode_cropped
 from gegcore.word_to_bpe import WordToBpe
 
 __all__ = ["ClipModel", "EmbeddingTable", "WordToBpe", "embed_dataset", "load_clip", "similarity"]
@@ -55,11 +54,7 @@ class ClipModel(nn.Module):
     """
 
     def __init__(
-        self,
-        name: str,
-        model: nn.Module,
-        tokenizer: Any,
-        prepare: Callable[[Pictures], Tensor],
+        self, name: str, model: nn.Module, tokenizer: Any, prepare: Callable[[Pictures], Tensor]
     ) -> None:
         super().__init__()
         self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
@@ -88,21 +83,16 @@ class ClipModel(nn.Module):
     def encode_images(self, images: Pictures, batch_size: int = _IMAGES_PER_BATCH) -> Tensor:
         """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
 
-        Args:
-            batch_size: pictures that go through the network at once.
-
         Raises:
             DataError: no pictures, or an array that is not uint8 `(B, H, W, 3)`.
         """
         if len(images) == 0:
             raise DataError("no images to embed", "pass at least one image")
-        if isinstance(images, np.ndarray) and (
-            images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3
-        ):
-            raise DataError(
-                f"images have shape {images.shape} and type {images.dtype}",
-                "pass uint8 RGB pixels of shape (B, H, W, 3)",
-            )
+        if isinstance(images, np.ndarray):
+            shape, kind = images.shape, images.dtype
+            if kind != np.uint8 or len(shape) != 4 or shape[-1] != 3:
+                what = f"images have shape {shape} and type {kind}"
+                raise DataError(what, "pass uint8 RGB pixels of shape (B, H, W, 3)")
         parts = []
         for start in range(0, len(images), batch_size):
             batch = self._prepare(images[start : start + batch_size])
@@ -168,32 +158,49 @@ def load_clip(
         found: ClipModel = registry.find("clip", name)(pretrained)
         return found.to(device)
     source = str(pretrained or "openai")
-    _check_source(name, source)
-    model, transform = _create(name, source)
+    local = Path(source).is_file()
+    _check_source(name, source, local)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*QuickGELU mismatch.*")
+            # Only the weights asked for: no base weights of a tower from a hub.
+            model, _, transform = open_clip.create_model_and_transforms(
+                name, pretrained=source, pretrained_image=False, pretrained_text=False
+            )
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        if local:
+            raise DataError(
+                f"{source} does not hold weights of {name}: {reason}",
+                "give a state dict (safetensors or .pt) of this very architecture",
+            ) from error
+        raise MissingDependencyError(
+            f"CLIP weights {source!r} of {name} could not be obtained: {reason}",
+            "download the weights file elsewhere and pass its path as `pretrained`",
+        ) from error
 
     def prepare(images: Pictures) -> Tensor:
         pictures = [Image.fromarray(x) if isinstance(x, np.ndarray) else x for x in images]
         return torch.stack([transform(picture) for picture in pictures])
 
-    label = Path(source).name if Path(source).is_file() else source
+    label = Path(source).name if local else source
     clip = ClipModel(f"{name}/{label}", model, open_clip.get_tokenizer(name), prepare)
     return clip.to(device)
 
 
-def _check_source(name: str, source: str) -> None:
+def _check_source(name: str, source: str, local: bool) -> None:
     """Refuse what open_clip would only warn of, before anything is downloaded."""
     known = open_clip.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, [*known, *registry.names("clip")], n=3)
         raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
-    if Path(source).is_file():
+    if local:
         return
     tag = get_pretrained_cfg(name, source)
     if not tag:
-        tags = open_clip.list_pretrained_tags_by_model(name)
         raise ConfigError(
             f"{source!r} is neither a weights file nor a tag of {name}",
-            f"give the path of a file, or one of {tags}",
+            f"give a file's path, or one of {open_clip.list_pretrained_tags_by_model(name)}",
         )
     quick = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
     if quick != bool(tag.get("quick_gelu", False)):
@@ -205,31 +212,51 @@ def _check_source(name: str, source: str) -> None:
         )
 
 
-def _create(name: str, source: str) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
-    """open_clip's model and evaluation transform, its failures put into words."""
-    local = Path(source).is_file()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*QuickGELU mismatch.*")
-            model, _, transform = open_clip.create_model_and_transforms(
-                name,
-                pretrained=source,
-                # Only the weights asked for: no base weights of a tower from a hub.
-                pretrained_image=False,
-                pretrained_text=False,
-            )
-    except Exception as error:
-        if local:
-            raise DataError(
-                f"{source} does not hold weights of {name}: {_first_line(error)}",
-                "give a state dict (safetensors or .pt) of this very architecture",
-            ) from error
-        raise MissingDependencyError(
-            f"CLIP weights {source!r} of {name} could not be obtained: {_first_line(error)}",
-            "download the weights file elsewhere and pass its path as `pretrained`",
-        ) from error
-    return model, transform
+def crop_to_longest(model: nn.Module, bpe: Tensor) -> Tensor:
+    """Drop the padding that all captions `(M, L)` share, where the tower allows it."""
+    tower = getattr(model, "text", model)
+    if not _croppable(tower):
+        return bpe
+    return bpe[:, : int(_end_position(tower, bpe).max()) + 1]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
+    """Text features `(M, E)`, not normalised, of BPE ids `(M, L)` with L up to the context length.
+
+    The tower is causal and pooled at the end token, so whatever follows that token changes
+    nothing and trailing padding can be left out. Towers that are not causal, or that pool
+    elsewhere, are padded to their context length and run by open_clip's own forward.
+    """
+    tower: Any = getattr(model, "text", model)
+    length = bpe.shape[1]
+    if not _croppable(tower):
+        whole: Any = model
+        return whole.encode_text(nn.functional.pad(bpe, (0, whole.context_length - length)))
+    dtype = tower.transformer.get_cast_dtype()
+    x = tower.token_embedding(bpe).to(dtype) + tower.positional_embedding[:length].to(dtype)
+    x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+    rows = torch.arange(len(bpe), device=bpe.device)
+    pooled = tower.ln_final(x)[rows, _end_position(tower, bpe)]
+    projection = tower.text_projection
+    if projection is None:
+        return pooled
+    return projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
+
+
+def _end_position(tower: nn.Module, bpe: Tensor) -> Tensor:
+    """Where each caption's end token stands: the highest id, or the id that the config names."""
+    kind, end = _pooling(tower)
+    return bpe.argmax(dim=-1) if kind == "argmax" else (bpe == end).int().argmax(dim=-1)  # type: ignore[attr-defined]
+
+
+def _pooling(tower: Any) -> tuple[str, int | None]:
+    """How the tower pools, under the names of `CLIP` or of `TextTransformer`."""
+    if hasattr(tower, "text_pool_type"):
+        return tower.text_pool_type, getattr(tower, "text_eos_id", None)
+    return getattr(tower, "pool_type", "none"), getattr(tower, "eos_id", None)
+
+
+def _croppable(tower: Any) -> bool:
+    causal = isinstance(getattr(tower, "attn_mask", None), Tensor)
+    plain = getattr(tower, "cls_emb", None) is None
+    return causal and plain and _pooling(tower)[0] in ("argmax", "eos")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import load_arrays, save_arrays, stored_source
-from gegcore.data.dataset import CaptionDataset
+from gegcore.array_folder import ArrayFolder, save_arrays, stored_key
+from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
 from gegcore.progress import track
 from gegcore.storage import digest
 
 _CHUNK = 256
-_FILES = ("images", "captions", "caption_image")
+_ARRAYS = ("images", "captions", "caption_image")
 
 
 class DualEncoder(Protocol):
@@ -46,28 +44,27 @@ class EmbeddingTable:
         images: `(N, E)` float32, L2-normalised.
         captions: `(M, E)` float32, all ground-truth captions, image after image.
         caption_image: `(M,)` int64, the position of each caption's image.
-        source: clip, clip_digest, corpus, split, image_ids, pictures_digest, captions_digest.
+        key: what they were made from: clip, clip_digest, captions_digest and `pictures_key`.
     """
 
     images: Tensor
     captions: Tensor
     caption_image: Tensor
-    source: Mapping[str, str]
+    key: Mapping[str, str]
 
     def save(self, directory: Path | str) -> None:
         """Write the arrays and a manifest with their checksums."""
-        save_arrays(directory, {name: getattr(self, name) for name in _FILES}, self.source)
+        save_arrays(directory, {name: getattr(self, name) for name in _ARRAYS}, self.key)
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> EmbeddingTable:
         """Memory-map a table written by `save`.
 
         Raises:
-            DataError: nothing (or something else) is stored there.
-            ChecksumError: an array is not the one that the manifest describes.
+            DataError, ChecksumError: as `ArrayFolder.open`.
         """
-        arrays, source = load_arrays(directory, _FILES, "CLIP embeddings", verify)
-        return cls(**arrays, source=source or {})
+        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings", verify)
+        return cls(**folder.tensors, key=folder.key)
 
 
 def embed_dataset(
@@ -76,8 +73,6 @@ def embed_dataset(
     """Embed all pictures and captions of a split, or open the stored table if it is current.
 
     Args:
-        clip: a frozen CLIP, or another dual encoder.
-        dataset: one split.
         directory: where to keep the table; a table there made by the same CLIP from the same
             captions and pictures is opened instead of computed.
 
@@ -85,57 +80,33 @@ def embed_dataset(
         DataError: the split has no images or no captions.
         ChecksumError: the stored table is damaged.
     """
-    source = _source(clip, dataset)
-    if directory is not None and stored_source(directory) == source:
+    key = _key(clip, dataset)
+    if directory is not None and stored_key(directory) == key:
         return EmbeddingTable.open(directory)
-    captions = [(c, i) for i, record in enumerate(dataset.records) for c in record.captions]
-    label = f"CLIP {dataset.split}"
-    texts = _in_chunks([text for text, _ in captions], clip.encode_texts, f"{label} captions")
+    owned = [(text, i) for i, record in enumerate(dataset.records) for text in record.captions]
+    texts, owners = [text for text, _ in owned], torch.tensor([owner for _, owner in owned])
+    rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
+    captions = _in_chunks(texts, clip.encode_texts, f"{label} captions")
     images = _in_chunks(
-        range(len(dataset.records)),
-        lambda indices: clip.encode_images(dataset.images(indices)),
-        f"{label} images",
+        rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images"
     )
-    owners = torch.tensor([owner for _, owner in captions])
-    table = EmbeddingTable(images, texts, owners, source)
+    table = EmbeddingTable(images, captions, owners, key)
     if directory is not None:
         table.save(directory)
     return table
 
 
-def _in_chunks(items: Any, encode: Any, description: str) -> Tensor:
+def _in_chunks(items: Any, encode: Callable[[Any], Tensor], description: str) -> Tensor:
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     return torch.cat([encode(chunk).cpu() for chunk in track(chunks, description)])
 
 
-def _source(clip: DualEncoder, dataset: CaptionDataset) -> dict[str, str]:
-    records = dataset.records
-    if len(records) == 0:
-        raise DataError(
-            f"split {dataset.split!r} of {dataset.name} has no images", "check its path"
-        )
-    captions = [list(record.captions) for record in records]
+def _key(clip: DualEncoder, dataset: CaptionDataset) -> dict[str, str]:
+    captions = [list(record.captions) for record in dataset.records]
+    pictures = pictures_key(dataset)
     if not any(captions):
         raise DataError(
-            f"split {dataset.split!r} of {dataset.name} has no captions",
-            "give at least one caption",
+            f"split {dataset.split!r} of {dataset.name} has no captions", "give at least one"
         )
-    return {
-        "clip": clip.name,
-        "clip_digest": clip.digest,
-        "corpus": dataset.name,
-        "split": dataset.split,
-        "image_ids": digest([record.image_id for record in records]),
-        "captions_digest": digest(captions),
-        "pictures_digest": pictures_digest(dataset),
-    }
-
-
-def pictures_digest(dataset: CaptionDataset) -> str:
-    """Digest of eight pictures spread over the split: notices another painter or other files."""
-    count = len(dataset.records)
-    indices: Sequence[int] = sorted({int(i) for i in np.linspace(0, count - 1, min(8, count))})
-    state = hashlib.sha256()
-    for picture in dataset.images(indices):
-        state.update(np.ascontiguousarray(picture).tobytes())
-    return state.hexdigest()[:16]
+    about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions)}
+    return {**about, **pictures}

@@ -24,9 +24,8 @@ AUXILIARIES = ("am", "are", "be", "been", "being", "has", "have", "is", "was", "
 BAD_ENDINGS = frozenset(ARTICLES + POSSESSIVES + CONJUNCTIONS + PREPOSITIONS + AUXILIARIES)
 """Function words that need another word behind them.
 
-The lists of self-critical code bases have articles, conjunctions, prepositions and forms of "to
-be", as here. Left out are words that also end a sentence as an adverb, a pronoun or a noun:
-"outside", "behind", "above", "below", "off", "up", "down", "by itself", "this", "front".
+As in self-critical code bases, without words that also end a sentence as an adverb, a pronoun or a
+noun: "outside", "behind", "above", "below", "off", "up", "down", "by itself", "this", "front".
 """
 
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import load_arrays, save_arrays
+from gegcore.array_folder import ArrayFolder, save_arrays
 from gegcore.errors import ConfigError, DataError
 from gegcore.progress import track
 
 _BLOCK_ELEMENTS = 1 << 26
 """Similarities held at once (256 MiB of float32)."""
-
-
-@dataclass(frozen=True)
-class GroupSource:
-    """What the groups were computed from: digests that tell whether they are stale."""
-
-    clip: str
-    clip_digest: str
-    captions_digest: str
 
 
 @dataclass(frozen=True)
@@ -33,12 +25,12 @@ class SimilarGroups:
         index: `(N, K)` int64 positions within the split, most similar first, never the image
             itself.
         score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
-        source: digests of the CLIP model and of the captions, None for ad-hoc groups.
+        key: that of the embeddings they were made from, None for ad-hoc groups.
     """
 
     index: Tensor
     score: Tensor
-    source: GroupSource | None = None
+    key: Mapping[str, str] | None = None
 
     @property
     def k(self) -> int:
@@ -46,23 +38,17 @@ class SimilarGroups:
 
     def save(self, directory: Path | str) -> None:
         """Write the arrays and a manifest with their checksums."""
-        source = asdict(self.source) if self.source else None
-        save_arrays(directory, {"index": self.index, "score": self.score}, source)
+        save_arrays(directory, {"index": self.index, "score": self.score}, self.key)
 
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
         """Read groups written by `save`.
 
         Raises:
-            DataError: nothing (or something else) is stored there.
-            ChecksumError: an array is not the one that the manifest describes.
+            DataError, ChecksumError: as `ArrayFolder.open`.
         """
-        arrays, source = load_arrays(directory, ("index", "score"), "similar groups")
-        try:
-            provenance = GroupSource(**source) if source else None
-        except TypeError as error:
-            raise DataError(f"{directory} holds no similar groups", "compute them again") from error
-        return cls(arrays["index"], arrays["score"], provenance)
+        folder = ArrayFolder.open(directory, ("index", "score"), "similar groups")
+        return cls(**folder.tensors, key=folder.key)
 
 
 def similar_groups(
@@ -70,7 +56,7 @@ def similar_groups(
     caption_emb: Tensor,
     caption_image: Tensor,
     k: int,
-    source: GroupSource | None = None,
+    key: Mapping[str, str] | None = None,
 ) -> SimilarGroups:
     """Find the K most similar images of every image of one split, exactly, in blocks of rows.
 
@@ -82,8 +68,7 @@ def similar_groups(
         image_emb: `(N_images, E)`, L2-normalised.
         caption_emb: `(M, E)` of all ground-truth captions of the split, L2-normalised.
         caption_image: `(M,)` int64, the position of each caption's image.
-        k: group size K.
-        source: digests to carry along.
+        key: of the embeddings.
 
     Raises:
         ConfigError: K < 1, or K is not smaller than the number of images.
@@ -103,7 +88,7 @@ def similar_groups(
         blocks.append(_group_block(similarity, caption_image, targets, images, k, nearest))
     index = torch.cat([block[0] for block in blocks]).cpu()
     score = torch.cat([block[1] for block in blocks]).cpu()
-    return SimilarGroups(index, score, source)
+    return SimilarGroups(index, score, key)
 
 
 def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> int:
@@ -116,14 +101,11 @@ def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> i
             f"use K <= {images - 1} or a larger split",
         )
     if caption_image.shape != caption_emb.shape[:1]:
-        raise DataError(
-            f"{caption_emb.shape[0]} captions but {caption_image.shape[0]} image positions",
-            "give one image position for each caption",
-        )
+        what = f"{caption_emb.shape[0]} captions but {caption_image.shape[0]} image positions"
+        raise DataError(what, "give one image position for each caption")
     if int(caption_image.min()) < 0 or int(caption_image.max()) >= images:
-        raise DataError(
-            "a caption belongs to an image outside the split", "pass captions of this split only"
-        )
+        what = "a caption belongs to an image outside the split"
+        raise DataError(what, "pass captions of this split only")
     counts = torch.bincount(caption_image, minlength=images)
     if int(counts.min()) == 0:
         raise DataError(
@@ -134,12 +116,7 @@ def _check(images: int, caption_emb: Tensor, caption_image: Tensor, k: int) -> i
 
 
 def _group_block(
-    similarity: Tensor,
-    caption_image: Tensor,
-    targets: Tensor,
-    images: int,
-    k: int,
-    nearest: int,
+    similarity: Tensor, caption_image: Tensor, targets: Tensor, images: int, k: int, nearest: int
 ) -> tuple[Tensor, Tensor]:
     """Index and score `(b, K)` of a block of targets from their similarities `(b, M)`."""
     score, caption = similarity.topk(nearest, dim=1)

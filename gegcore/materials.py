@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from gegcore import registry
-from gegcore.array_folder import stored_source
+from gegcore.array_folder import stored_key
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureStore
+from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.errors import DataError
+from gegcore.groups import SimilarGroups, similar_groups
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.judged import open_judges
 from gegcore.profiles import Profile
 from gegcore.runs import project_root
 from gegcore.storage import digest
 
-STAGES = ("data", "features", "clip", "groups")
+STAGES = {"data": "vocabulary", "features": "features", "clip": "tables", "groups": "groups"}
+"""Stage of `gegcore prepare` -> what of `Materials` it makes."""
 
 
 @dataclass
 class Materials:
-    """The prepared inputs of one profile, opened on demand and made if they are missing.
-
-    Every stage is idempotent: what is stored and current is opened, what is stale is made again.
+    """The prepared inputs of one profile, opened on demand and made if they are missing or stale.
 
     Attributes:
-        profile: sizes and names.
         folder: `artifacts/<profile>/`.
         device: where CLIP and the detector run.
     """
@@ -68,11 +66,11 @@ class Materials:
     @cached_property
     def features(self) -> dict[str, FeatureStore]:
         """Pooled and region features of each split."""
-        stores = {}
         extractor = registry.find("extractor", self.profile.data.extractor)(self.device)
-        for split, dataset in self.data.items():
-            stores[split] = write_features(dataset, extractor, self.folder / "features" / split)
-        return stores
+        return {
+            split: write_features(dataset, extractor, self.folder / "features" / split)
+            for split, dataset in self.data.items()
+        }
 
     @cached_property
     def tables(self) -> dict[str, EmbeddingTable]:
@@ -97,24 +95,41 @@ class Materials:
         vars(other).update({k: v for k, v in opened.items() if same_k or k != "groups"})
         return other
 
+    def references(self, split: str) -> list[list[list[int]]]:
+        """Reference captions of a split as word ids, one list an image.
+
+        Raises:
+            DataError: an image without captions, or a caption of unknown words only.
+        """
+        encoded, unknown = [], {self.vocabulary.unknown_id}
+        for record in self.data[split].records:
+            ids = [self.vocabulary.encode(caption) for caption in record.captions]
+            where = f"{split} image {record.image_id}"
+            if not ids:
+                raise DataError(f"{where} has no caption", "give one, or drop the image")
+            for caption, words in zip(record.captions, ids, strict=True):
+                if unknown.issuperset(words):
+                    raise DataError(
+                        f"caption {caption!r} of {where} has no known word",
+                        "drop the caption, or lower min_count in the profile",
+                    )
+            encoded.append(ids)
+        return encoded
+
     def judges(self, split: str) -> dict[str, Judged]:
         """The profile's judges by label, with what they see of a split."""
         return open_judges(self.profile.judges, self.data[split], self.folder, self.device)
 
     def make(self, stage: str) -> None:
         """Make one stage ("data", "features", "clip" or "groups") for all splits."""
-        if stage == "data":
-            _ = self.vocabulary
-        else:
-            getattr(self, {"features": "features", "clip": "tables", "groups": "groups"}[stage])
+        getattr(self, STAGES[stage])
 
     def _groups(self, split: str, table: EmbeddingTable) -> SimilarGroups:
         k = self.profile.group_size
         folder = self.folder / "groups" / f"{split}-k{k}"
-        source = GroupSource(self.clip.name, self.clip.digest, table.source["captions_digest"])
-        if stored_source(folder) == asdict(source):
+        if stored_key(folder) == table.key:
             return SimilarGroups.load(folder)
-        groups = similar_groups(table.images, table.captions, table.caption_image, k, source)
+        groups = similar_groups(table.images, table.captions, table.caption_image, k, table.key)
         groups.save(folder)
         return groups
 

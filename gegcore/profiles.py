@@ -7,21 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS, DataSettings
 from gegcore.errors import ConfigError
-from gegcore.models.registry import ARCHITECTURES, architecture
+from gegcore.models.registry import architecture
 from gegcore.storage import digest
-from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
+from gegcore.training.config import ObjectiveConfig, objective_config
 from gegcore.training.recipes import recipe
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
@@ -97,23 +90,18 @@ class Profile(_Section):
             ConfigError: an unknown field, or a value out of range.
         """
         now = self.objective(objective, model)
-        new = {name: value for name, value in fields.items() if value is not None}
-        wanted = objective_config(objective, {**now.model_dump(), **new})
-        new = {
-            name: value for name in new if (value := getattr(wanted, name)) != getattr(now, name)
-        }
-        if group_size not in (None, self.group_size):
-            new["group_size"] = group_size
-        if not new:
+        given = {name: value for name, value in fields.items() if value is not None}
+        wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
+        before = now.model_dump(mode="json")
+        new = {name: value for name, value in wanted.items() if value != before[name]}
+        k = self.group_size if group_size is None else group_size
+        if not new and k == self.group_size:
             return self
-        settings = self.model_dump()
-        settings["group_size"] = new.pop("group_size", self.group_size)
+        settings = self.model_dump() | {"group_size": k}
+        settings["variant"] = digest([self.variant, k, model, objective, wanted])[:8]
         of_model = settings["objectives_by_model"].setdefault(model, {})
         of_model[objective] = {**of_model.get(objective, {}), **new}
-        tag = digest([self.variant, settings["group_size"], wanted.model_dump(mode="json")])
-        profile = Profile.model_validate({**settings, "variant": tag[:8]})
-        _check(profile)
-        return profile
+        return _checked(settings, f"changed settings of {model} {objective}")
 
     def objective(self, name: str, model: str | None = None) -> ObjectiveConfig:
         """The paper's settings of an objective under the model's recipe and our own overrides."""
@@ -134,8 +122,8 @@ def load_profile(name: str) -> Profile:
     A file that says `extends: quick` holds only what differs from that profile.
 
     Raises:
-        ConfigError: no such profile; malformed YAML; an unknown model, objective or field; a
-            value out of range; more group members than images in a split.
+        ConfigError: no such profile, malformed YAML, an unknown name or field, a value out of
+            range, or more group members than images in a split.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -145,13 +133,18 @@ def load_profile(name: str) -> Profile:
         raise ConfigError(
             f"there is no profile '{name}'", f"{hint}profiles: {', '.join(known)}, or a .yaml path"
         )
+    return _checked({"name": path.stem, **_fields(path)}, path.name)
+
+
+def _checked(settings: dict[str, Any], where: str) -> Profile:
+    """A profile of these settings, or the error that names the wrong one."""
     try:
-        profile = Profile.model_validate({"name": path.stem, **_fields(path)})
+        profile = Profile.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"profile '{name}', field '{field}': {first['msg']}", f"mend {path.name}"
+            f"profile '{settings['name']}', field '{field}': {first['msg']}", f"mend {where}"
         ) from error
     _check(profile)
     return profile
@@ -183,26 +176,23 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        # Rewards are one formula: who writes some of its terms means these terms.
-        if isinstance(old, dict) and isinstance(value, dict) and key != "rewards":
-            value = _merged(old, value)
+        if isinstance(old, dict) and isinstance(value, dict):
+            # Rewards are one formula: who writes some of its terms means these terms. And another
+            # kind of data set has other fields.
+            other_kind = value.get("kind", old.get("kind")) != old.get("kind")
+            if key != "rewards" and not other_kind:
+                value = _merged(old, value)
         result[key] = value
     return result
 
 
 def _check(profile: Profile) -> None:
-    grid = profile.experiments
-    by_model = profile.objectives_by_model
-    named = [name for fields in by_model.values() for name in fields]
+    """What no single field can know."""
+    grid, by_model = profile.experiments, profile.objectives_by_model
     for name in (*profile.models, *by_model, *grid.models):
-        if name not in ARCHITECTURES:
-            architecture(name)
-    for name in (*profile.objectives, *named, *grid.objectives):
-        if name not in OBJECTIVES:
-            raise ConfigError(
-                f"profile '{profile.name}' names an unknown objective '{name}'",
-                f"use one of: {', '.join(OBJECTIVES)}",
-            )
+        architecture(name)
+    for name in (*profile.objectives, *grid.objectives):
+        profile.objective(name)
     for model, objectives in by_model.items():
         for name in objectives:
             profile.objective(name, model)

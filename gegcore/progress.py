@@ -16,8 +16,7 @@ def track(
     """Yield from `iterable` behind a plain-text bar on stderr.
 
     Plain `tqdm`, not the notebook widget: widget state needs JavaScript from a network. In batch
-    runs set `TQDM_MININTERVAL=60` (seconds) to keep logs short. The bar appears
-    after `delay` seconds.
+    runs `TQDM_MININTERVAL=60` (seconds) keeps logs short. The bar appears after `delay` seconds.
     """
     yield from tqdm(
         iterable, desc=description, total=total, leave=False, dynamic_ncols=True, delay=delay

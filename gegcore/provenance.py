@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -28,8 +29,7 @@ def code_digest(*modules: str) -> str:
 
     Follows imports transitively, inside gegcore and the packages of these modules, and hashes
     syntax trees without docstrings: a change of code anywhere below changes the digest, a comment,
-    a docstring or a change of layout does not. This is what decides whether a stored run or page
-    is stale.
+    a docstring or a change of layout does not.
 
     Args:
         modules: dotted names such as `"gegcore.training.loop"`.
@@ -69,8 +69,10 @@ def module_file(name: str) -> Path | None:
         return None
     if not spec.submodule_search_locations:
         return Path(spec.origin) if spec.origin and not parts else None
-    base = Path(spec.submodule_search_locations[0]).joinpath(*parts)
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    bases = [Path(folder).joinpath(*parts) for folder in spec.submodule_search_locations]
+    candidates = [
+        path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")
+    ]
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -99,21 +101,11 @@ def _syntax_digest(path: Path, _modified: int) -> str:
 
 def git_revision() -> str:
     """Commit of the checkout, with `+` after it if tracked files differ from it; "" outside git."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        return done.stdout.strip()
-
+    git = ["git", "-C", str(Path(__file__).parent)]
+    how: dict[str, Any] = dict(capture_output=True, text=True, timeout=20, check=True)
     try:
-        revision = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        revision = subprocess.run([*git, "rev-parse", "HEAD"], **how).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], **how).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
     return revision + ("+" if changed else "")
@@ -123,10 +115,8 @@ def environment() -> dict[str, Any]:
     """Versions and machine, as stored beside every result."""
     versions = {"python": platform.python_version()}
     for library in _LIBRARIES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
     return {
         "git_revision": git_revision(),

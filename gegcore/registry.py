@@ -26,7 +26,7 @@ def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
     Args:
         kind: "captioner", "clip", "dataset", "extractor", "judge", "metric" or "reward".
         name: as above; modules are also looked for in the working directory.
-        own: what gegcore itself has of this kind.
+        own: what gegcore itself has.
 
     Raises:
         ConfigError: there is no such name, module or object.
@@ -52,14 +52,20 @@ def names(kind: str, own: Mapping[str, Any] = _NONE) -> list[str]:
 
 
 def module(name: str, kind: str = "") -> str:
-    """The module of `package.module:object`, or of a short name that a package announces."""
+    """The module of `package.module:object` or of a name that a package announces; "" of others."""
+    _look_in_working_directory()
     entries = {} if ":" in name else {entry.name: entry.value for entry in _announced(kind)}
-    return entries.get(name, name).partition(":")[0]
+    return entries.get(name, name if ":" in name else "").partition(":")[0]
 
 
 def file_name(name: str) -> str:
     """A name as a part of a file's name: `package.module:object` has a colon, which some refuse."""
     return name.replace(":", ".")
+
+
+def _look_in_working_directory() -> None:
+    if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
+        sys.path.append(os.getcwd())
 
 
 def _announced(kind: str) -> list[EntryPoint]:
@@ -68,8 +74,7 @@ def _announced(kind: str) -> list[EntryPoint]:
 
 def _imported(kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
-        sys.path.append(os.getcwd())
+    _look_in_working_directory()
     try:
         found = importlib.import_module(module)
         for part in attribute.split("."):

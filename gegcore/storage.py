@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
-import numpy as np
 import torch
 from safetensors.torch import save
 
@@ -29,22 +28,15 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=_TEMPORARY
-    )
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{_TEMPORARY}")
     try:
-        encoding = None if "b" in mode else "utf-8"
-        with os.fdopen(handle, mode, encoding=encoding) as stream:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp files are private (0600); a result is an ordinary file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -58,7 +50,6 @@ def remove_temporaries(directory: Path | str) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write `text` atomically."""
     with atomic_write(path) as stream:
         stream.write(text)
 
@@ -82,16 +73,8 @@ def read_json(path: Path | str) -> Any:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: {error}", "save it as UTF-8") from error
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise DataError(
-            f"{path} is not valid JSON: {error.msg} ({where})", "mend or regenerate the file"
-        ) from error
-
-
-def save_array(path: Path | str, array: np.ndarray) -> None:
-    """Write one `.npy` array atomically."""
-    with atomic_write(path, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+        what = f"{error.msg} (line {error.lineno}, column {error.colno})"
+        raise DataError(f"{path} is not valid JSON: {what}", "mend or make it again") from error
 
 
 def save_safetensors(

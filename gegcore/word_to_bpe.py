@@ -49,21 +49,15 @@ class WordToBpe(nn.Module):
         self.register_buffer("pieces", pieces, persistent=False)
 
     def longest(self, words: int) -> int:
-        """BPE ids, start and end included, that no caption of so many words exceeds.
-
-        Known to the host without looking at the captions: P pieces for each word, at most the
-        context length.
-        """
+        """BPE ids, start and end included, that no caption of so many words exceeds."""
         return min(2 + words * self.most_pieces, self.context_length)
 
     def forward(self, tokens: Tensor, length: int | None = None) -> Tensor:
         """Word ids `(M, T)`, each row ended by its first 0 or by T, -> BPE ids `(M, L)`.
 
         Args:
-            tokens: word ids.
             length: L. By default the longest caption of the batch, which costs a GPU one host
-                synchronisation; a fixed L costs none and truncates what is longer (nothing, if
-                it is `longest(T)`).
+                synchronisation; a fixed L, such as `longest(T)`, costs none and truncates.
 
         Overlong captions are truncated to the context length and keep their end token.
         """

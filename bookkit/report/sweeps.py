@@ -37,11 +37,11 @@ def sweep_figure(profile: Profile, objective: str = "scst_geg", field: str = "be
     than the baseline in training.
 
     A profile whose sweep is not stored gets the sentence that says so, and the command that
-    makes it: see `gegcore.experiment.sweep`.
+    makes it: see `bookkit.sweep`.
     """
     path = STORED / f"{profile.name}-{objective}-{field}.json"
     if not path.is_file():
-        command = f"python -m gegcore.experiment.sweep --profile {profile.name} "
+        command = f"python -m bookkit.sweep --profile {profile.name} "
         command += f"--objective {objective} --field {field} --values ..."
         return Html(
             f"<p>No sweep of {field} is stored for profile {profile.name}. This makes one: "

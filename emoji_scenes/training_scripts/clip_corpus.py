@@ -18,7 +18,7 @@ from emoji_scenes.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
 from emoji_scenes.scenes.annotators import human_captions
 from emoji_scenes.scenes.graph import SceneGraph
 from emoji_scenes.training_scripts.clip_degenerate import degenerate
-from gegcore.embeddings import pictures_digest
+from gegcore.data.dataset import pictures_key
 from gegcore.progress import track
 
 DETAILED, SHORT, NOISY, WRONG = 4, 3, 4, 3
@@ -85,7 +85,7 @@ def cache_grids(model: ScenesClip, dataset: ScenesDataset, folder: Path) -> np.n
     Grids that an earlier run left in `folder` are used again if their pictures are the same.
     """
     count = len(dataset.records)
-    key = f"{dataset.name}-{dataset.split}-{count}-{pictures_digest(dataset)}"
+    key = f"{dataset.name}-{dataset.split}-{count}-{pictures_key(dataset)['pixels']}"
     path = folder / f"{key}.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")

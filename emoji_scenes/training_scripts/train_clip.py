@@ -42,10 +42,9 @@ from emoji_scenes.training_scripts.clip_corpus import (
 from emoji_scenes.training_scripts.clip_loss import contrastive_loss
 from emoji_scenes.training_scripts.clip_quality import evaluate, retrieval
 from emoji_scenes.vision.weights import FOLDER, save_shipped
-from gegcore.clip import ClipModel
+from gegcore.clip import ClipModel, crop_to_longest, encode_cropped
 from gegcore.progress import track
 from gegcore.provenance import environment
-from gegcore.text_tower import crop_to_longest, encode_cropped
 
 _MAX_SCALE = 100.0
 """CLIP's bound on the inverse temperature."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from gegcore.errors import DataError
 from gegcore.storage import digest
 
 SPLITS = ("train", "val", "test")
+
+_PROBES = 32
+"""Pictures whose pixels are compared before what was stored of a split is taken for current."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,27 @@ class DataSettings(BaseModel, ABC):
         Raises:
             DataError: it is not there, or damaged.
         """
+
+
+def pictures_key(dataset: CaptionDataset) -> dict[str, str]:
+    """What is made of a split's pictures alone: which they are, and a sample of their pixels.
+
+    The pixels tell another painter, or other files under the same names.
+
+    Raises:
+        DataError: there are none.
+    """
+    records = dataset.records
+    if not len(records):
+        raise DataError(f"split {dataset.split!r} of {dataset.name} has no images", "add some")
+    probes = np.linspace(0, len(records) - 1, min(_PROBES, len(records))).round().astype(int)
+    pixels = [np.ascontiguousarray(x).tobytes() for x in dataset.images(probes.tolist())]
+    return {
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "images": digest([[record.image_id, record.file, record.scene] for record in records]),
+        "pixels": hashlib.sha256(b"".join(pixels)).hexdigest()[:16],
+    }
 
 
 def annotations_digest(dataset: CaptionDataset) -> str:

@@ -1,4 +1,4 @@
-"""Image features, computed once and read many times: arrays on disk behind one manifest."""
+"""Image features, computed once and read many times."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gegcore.array_folder import ArrayFolder, new_array_folder
+from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import ChecksumError, DataError
-from gegcore.storage import digest, read_json, sha256_file
+from gegcore.progress import track
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+_STORED: dict[str, np.dtype[Any]] = {
+    "pooled": np.dtype(np.float16),
+    "attributes": np.dtype(np.float16),
+    "regions": np.dtype(np.float16),
+    "boxes": np.dtype(np.float32),
+    "relations": np.dtype(np.int16),
+    "mask": np.dtype(np.bool_),
+}
+"""How each array of a batch is kept on disk; half precision halves the reading."""
 
 
 @dataclass(frozen=True)
@@ -77,77 +86,42 @@ class InputSizes:
 class FeatureStore:
     """Features of one split, memory-mapped: open costs nothing, `batch` reads what it needs.
 
-    Whoever computed the arrays, the folder is the same: `manifest.json` and one `.npy` per field
-    of FeatureBatch. Use `FeatureStore.open`.
+    Whoever computed the arrays, the folder is the same: one for the `image_ids` and one per field
+    of `FeatureBatch` that the data has. Use `FeatureStore.open`.
+
+    Attributes:
+        key: what the features were made from.
+        digest: of the features themselves: equal digests, equal arrays.
+        image_ids: image of each row.
     """
 
-    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
-        self.directory, self.manifest = directory, manifest
-        self._arrays = {
-            name: np.load(directory / entry["file"], mmap_mode="r", allow_pickle=False)
-            for name, entry in manifest["arrays"].items()
-        }
+    def __init__(self, folder: ArrayFolder) -> None:
+        self.key, self.digest, self._arrays = folder.key, folder.digest, dict(folder.arrays)
+        self.image_ids: list[int] = self._arrays.pop("image_ids").tolist()
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> FeatureStore:
-        """Map the features in `directory`.
-
-        Args:
-            directory: a folder that `write_features` made.
-            verify: compare every file with its SHA-256 in the manifest (about 1 GB/s).
+        """Map the features that `write_features` stored.
 
         Raises:
-            DataError: no manifest, or one of another format.
-            ChecksumError: a file is missing or damaged.
+            DataError, ChecksumError: as `ArrayFolder.open`.
         """
-        directory = Path(directory)
-        fix = f"delete {directory} and compute the features again"
-        manifest = read_json(directory / MANIFEST)
-        known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-        if not known or not {"arrays", "count", "image_ids", "source"} <= manifest.keys():
-            raise DataError(f"{directory / MANIFEST} is not a feature manifest v{FORMAT}", fix)
-        for entry in manifest["arrays"].values():
-            path = directory / entry["file"]
-            if not path.is_file():
-                raise ChecksumError(f"feature file {path} is missing", fix)
-            if verify and sha256_file(path) != entry["sha256"]:
-                raise ChecksumError(f"feature file {path} does not match its checksum", fix)
-        try:
-            store = cls(directory, manifest)
-        except ValueError as error:
-            raise ChecksumError(
-                f"a feature file in {directory} is damaged: {error}", fix
-            ) from error
-        return store
+        needed = ("image_ids", "pooled", "regions", "boxes", "mask")
+        return cls(ArrayFolder.open(directory, needed, "features", verify))
 
     def __len__(self) -> int:
-        return int(self.manifest["count"])
-
-    @property
-    def image_ids(self) -> list[int]:
-        """Image of each row."""
-        return list(self.manifest["image_ids"])
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the features themselves: equal digests, equal arrays."""
-        sums = {name: entry["sha256"] for name, entry in self.manifest["arrays"].items()}
-        return digest({"image_ids": self.manifest["source"]["image_ids"], "arrays": sums})
+        return len(self.image_ids)
 
     def width(self, field: str) -> int:
-        """Length of the last axis of one array, e.g. `width("regions")` is Dr."""
-        return int(self._arrays[field].shape[-1])
+        """Length of the last axis of one array: `width("regions")` is Dr; 0 if it is absent."""
+        return int(self._arrays[field].shape[-1]) if field in self._arrays else 0
 
     @cached_property
     def sizes(self) -> InputSizes:
         """What a captioner must know to be built for these features."""
-        arrays = self.manifest["arrays"]
-        return InputSizes(
-            regions=self.width("regions"),
-            pooled=self.width("pooled"),
-            attributes=self.width("attributes") if "attributes" in arrays else 0,
-            relations=int(arrays["relations"]["labels"]) if "relations" in arrays else 0,
-        )
+        widths = {name: self.width(name) for name in ("regions", "pooled", "attributes")}
+        labels = self.key["extractor"]["relation_labels"] if "relations" in self._arrays else 0
+        return InputSizes(**widths, relations=labels)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.
@@ -161,10 +135,9 @@ class FeatureStore:
                 f"image index outside 0..{len(self) - 1}: {index.min()}..{index.max()}",
                 "features and captions belong to different splits: prepare both again",
             )
-        read: dict[str, Any] = {field.name: None for field in fields(FeatureBatch)}
-        for name, array in self._arrays.items():
-            read[name] = _widen(torch.from_numpy(array[index]))
-        return FeatureBatch(**read)
+        absent: dict[str, Any] = {field.name: None for field in fields(FeatureBatch)}
+        there = {name: _widen(torch.from_numpy(x[index])) for name, x in self._arrays.items()}
+        return FeatureBatch(**absent | there)
 
 
 def _widen(tensor: Tensor) -> Tensor:
@@ -172,3 +145,86 @@ def _widen(tensor: Tensor) -> Tensor:
     if tensor.dtype == torch.bool:
         return tensor
     return tensor.float() if tensor.is_floating_point() else tensor.long()
+
+
+class ExtractorProtocol(Protocol):
+    """Whatever turns pictures into features: `name` and `digest` identify it and its weights."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def relation_labels(self) -> int:
+        """Labels between regions, 0 (no edge) included; 0 of an extractor without relations."""
+
+    def __call__(self, images: np.ndarray) -> FeatureBatch:
+        """Features of uint8 RGB pictures `(B, H, W, 3)`."""
+        ...
+
+
+def write_features(
+    dataset: CaptionDataset,
+    extractor: ExtractorProtocol,
+    directory: Path | str,
+    batch: int = 64,
+) -> FeatureStore:
+    """Compute the features of a split, or open those that are stored and current.
+
+    Current means: of the same pictures (`pictures_key`) and the same extractor (name and digest).
+
+    Args:
+        directory: replaced if it holds features of something else, or damaged ones.
+        batch: images per call of the extractor.
+
+    Raises:
+        DataError: the split is empty, or a relation has a label beyond those of the extractor.
+    """
+    about = {name: getattr(extractor, name) for name in ("name", "digest", "relation_labels")}
+    key = {**pictures_key(dataset), "extractor": about}
+    try:
+        store = FeatureStore.open(directory)
+        if store.key == key:
+            return store
+    except (DataError, ChecksumError):
+        pass  # missing or damaged: compute it
+    with new_array_folder(directory, key) as folder:
+        _compute(dataset, extractor, folder, batch)
+    return FeatureStore.open(directory, verify=False)
+
+
+def _compute(
+    dataset: CaptionDataset, extractor: ExtractorProtocol, folder: Path, size: int
+) -> None:
+    """Run the extractor over the split."""
+    ids = [record.image_id for record in dataset.records]
+    np.save(folder / "image_ids.npy", np.array(ids, dtype=np.int64))
+    maps: dict[str, np.memmap] = {}
+    starts = range(0, len(ids), size)
+    for start in track(starts, f"features of {dataset.split}", total=len(starts)):
+        rows = range(start, min(start + size, len(ids)))
+        features = extractor(dataset.images(list(rows)))
+        for name, stored in _STORED.items():
+            value = getattr(features, name)
+            if value is None:
+                continue
+            if name not in maps:
+                shape = (len(ids), *value.shape[1:])
+                path = folder / f"{name}.npy"
+                maps[name] = np.lib.format.open_memmap(path, "w+", dtype=stored, shape=shape)
+            maps[name][start : rows.stop] = value.detach().cpu().numpy()
+    if "relations" in maps:
+        _check_relations(maps["relations"], extractor)
+    for array in maps.values():
+        array.flush()
+
+
+def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None:
+    """A label that the extractor does not announce would be outside the models' tables."""
+    low, high, labels = int(relations.min()), int(relations.max()), extractor.relation_labels
+    if low < 0 or high >= labels:
+        found = f"announces {labels} relation labels and finds label {low if low < 0 else high}"
+        fix = "its relation_labels must count every label, 0 (no edge) included"
+        raise DataError(f"extractor {extractor.name!r} {found}", fix)

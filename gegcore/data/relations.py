@@ -43,11 +43,7 @@ def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Ten
     Region i is the subject and j the object: the edge goes from i to j, and GCN-LSTM gathers along
     rows for one direction and along columns for the other.
 
-    0: no edge, for regions far apart, a region and itself, and padding.
-    1: j lies inside i.
-    2: j covers i.
-    3: they overlap and neither includes the other, or their centres coincide (no direction).
-    4 to 11: the direction from i's centre to j's.
+    0 is for regions far apart, a region and itself, and padding; 3 also where centres coincide.
 
     X-modaler reads 20 labels of its own in the same layout from files, probably of the paper's
     semantic graph: how many labels there are is a property of the features.

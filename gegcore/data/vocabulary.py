@@ -42,12 +42,11 @@ class Vocabulary:
         """Keep words that occur at least `min_count` times, most frequent first.
 
         Raises:
-            DataError: no caption holds a word that is frequent enough.
+            DataError: there are none.
         """
         counts = Counter(word for caption in captions for word in tokenize(caption))
-        kept = sorted(
-            (w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w)
-        )
+        frequent = (word for word, count in counts.items() if count >= min_count)
+        kept = sorted(frequent, key=lambda word: (-counts[word], word))
         if not kept:
             raise DataError(
                 f"no word occurs {min_count} times in the captions",
@@ -85,11 +84,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path | str) -> Vocabulary:
-        """Read a vocabulary written by `save`.
-
-        Raises:
-            DataError: the file is missing, malformed or does not hold a vocabulary.
-        """
+        """Read what `save` wrote; DataError where it is missing or something else."""
         stored = read_json(path)
         if not isinstance(stored, dict) or not isinstance(stored.get("words"), list):
             raise DataError(f"{path} holds no vocabulary", 'expected {"words": [...]}')

@@ -9,21 +9,19 @@ Notation: B images, S captions per image, T words, V vocabulary, R rows of the m
 from gegcore.decoding.beam import beam_search
 from gegcore.decoding.growth import Decoded, compiled_step
 from gegcore.decoding.policy import (
-    block_repeats,
     forbidden_ids,
     hide,
     log_policy,
     policy,
     said_mask,
-    truncate,
+    score,
+    sequence_log_probs,
 )
 from gegcore.decoding.sampling import decode
-from gegcore.decoding.scoring import score, sequence_log_probs
 
 __all__ = [
     "Decoded",
     "beam_search",
-    "block_repeats",
     "compiled_step",
     "decode",
     "forbidden_ids",
@@ -33,5 +31,4 @@ __all__ = [
     "said_mask",
     "score",
     "sequence_log_probs",
-    "truncate",
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gegcore.decoding.policy import block_repeats, forbidden_ids, hide
+from gegcore.decoding.policy import forbidden_ids, hide
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import END, Captioner, Memory, State
 
@@ -75,10 +75,6 @@ class Captions:
         """The image of each row, (R,) ascending."""
         return self.first // self.tokens.shape[1]
 
-    def said(self, t: int) -> Tensor:
-        """The first t words on each row, (R, t)."""
-        return self.tokens.flatten(0, 1)[self.first, :t]
-
     def append(self, words: Tensor, log_probs: Tensor, t: int) -> None:
         """Say one word. Shapes: words, log_probs (B, S); ignored where captions are finished."""
         self.tokens[..., t] = words.masked_fill(self.finished, END)
@@ -124,8 +120,9 @@ def grow(
     copies: int,
     max_len: int,
     forbid: Collection[int],
-    no_repeat_ngram: int,
     say: Callable[[Captions, Tensor, int], None],
+    in_place: bool = False,
+    step: Step | None = None,
 ) -> Decoded:
     """Grow ``copies`` captions per image, word by word, until all are finished.
 
@@ -133,72 +130,43 @@ def grow(
 
     Args:
         say: given the logits (R, V) of step t, appends one word to every caption.
+        in_place: for a GPU: every caption has a row of its own from the first word on, shapes are
+            constant and all steps are run, finished or not, so that the host queues the whole loop
+            without waiting for the device. The captions are the same.
+        step: called instead of ``model.step``; with constant shapes it can be compiled once
+            (:func:`compiled_step`).
 
     Raises:
-        ConfigError: ``max_len``, ``no_repeat_ngram`` or ``forbid`` out of range.
+        ConfigError: ``max_len`` or ``forbid`` out of range.
     """
-    check_growth(max_len, no_repeat_ngram)
+    if max_len < 1:
+        raise ConfigError(f"max_len={max_len} leaves no room for a word", "use max_len >= 1")
     memory = features if isinstance(features, Memory) else model.encode(features)
     share = not model.training
     captions = Captions.empty(memory.batch_size, copies, max_len, next(model.parameters()))
-    state = model.start(memory, 1, max_len)
-    if not share and copies > 1:
-        state = state.keep(captions.separate())
-    words = torch.full_like(captions.first, END)
-    for t in range(max_len):
-        logits, state = model.step(words, state)
-        if t == 0:
-            forbidden = forbidden_ids(forbid, logits)
-        logits = hide(logits, forbidden)
-        if no_repeat_ngram:
-            logits = block_repeats(logits, captions.said(t), no_repeat_ngram)
-        say(captions, logits, t)
-        if t == max_len - 1 or captions.finished.all():
-            break
-        parent, words = captions.branch(t, logits.shape[-1], share)
-        if parent is not None:
-            state = state.keep(parent)
-    return Decoded(captions.tokens[..., : t + 1], captions.log_probs[..., : t + 1])
-
-
-def grow_in_place(
-    model: Captioner,
-    memory: Memory,
-    copies: int,
-    max_len: int,
-    forbid: Collection[int],
-    no_repeat_ngram: int,
-    say: Callable[[Captions, Tensor, int], None],
-    step: Step | None = None,
-) -> Decoded:
-    """As ``grow``, but with constant shapes and no look at what was said: for a GPU.
-
-    Every caption has a row of its own from the first word on, a cache holds ``max_len`` words, and
-    all steps are run, finished or not: so the host queues the whole loop without waiting for the
-    device, and ``step`` can be compiled once (:func:`compiled_step`). It says the same captions as
-    ``grow``; on a CPU it takes longer, as captions that have said the same do not share their work.
-
-    Args:
-        step: called instead of ``model.step``.
-
-    Raises:
-        ConfigError: as ``grow``.
-    """
-    check_growth(max_len, no_repeat_ngram)
-    captions = Captions.empty(memory.batch_size, copies, max_len, next(model.parameters()))
-    captions.separate()
-    state = model.start(memory, copies, max_len).with_constant_shapes()
+    if in_place:
+        captions.separate()
+        state = model.start(memory, copies, max_len).with_constant_shapes()
+    else:
+        state = model.start(memory, 1, max_len)
+        if not share and copies > 1:
+            state = state.keep(captions.separate())
     words, forward = torch.full_like(captions.first, END), step or model.step
     for t in range(max_len):
         logits, state = forward(words, state)
         if t == 0:
             forbidden = forbidden_ids(forbid, logits)
         logits = hide(logits, forbidden)
-        if no_repeat_ngram:
-            logits = block_repeats(logits, captions.said(t), no_repeat_ngram)
         say(captions, logits, t)
-        words = captions.tokens[..., t].flatten()
-    return Decoded(captions.tokens, captions.log_probs)
+        if in_place:
+            words = captions.tokens[..., t].flatten()
+            continue
+        if t == max_len - 1 or captions.finished.all():
+            break
+        parent, words = captions.branch(t, logits.shape[-1], share)
+        if parent is not None:
+            state = state.keep(parent)
+    return Decoded(captions.tokens[..., : t + 1], captions.log_probs[..., : t + 1])
 
 
 def compiled_step(model: Captioner, **options: Any) -> Step:
@@ -210,12 +178,3 @@ def compiled_step(model: Captioner, **options: Any) -> Step:
     """
     compiled: Step = torch.compile(model.step, fullgraph=True, dynamic=False, **options)
     return compiled
-
-
-def check_growth(max_len: int, no_repeat_ngram: int) -> None:
-    """Raise ConfigError if an argument of ``grow`` is out of range."""
-    if max_len < 1:
-        raise ConfigError(f"max_len={max_len} leaves no room for a word", "use max_len >= 1")
-    if no_repeat_ngram < 0:
-        fix = "use the length of n-grams said once at most, such as 3, or 0 for no such rule"
-        raise ConfigError(f"no_repeat_ngram={no_repeat_ngram} is negative", fix)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gegcore.decoding.growth import Captions, Decoded, Step, grow, grow_in_place
-from gegcore.decoding.policy import policy, truncate
+from gegcore.decoding.growth import Captions, Decoded, Step, grow
+from gegcore.decoding.policy import policy
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
 
@@ -28,9 +28,6 @@ def decode(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
     forbid: Collection[int] = (),
-    top_k: int = 0,
-    top_p: float = 1.0,
-    no_repeat_ngram: int = 0,
     noise: Tensor | None = None,
     in_place: bool | None = None,
     step: Step | None = None,
@@ -41,8 +38,7 @@ def decode(
     which other images are decoded with it.
 
     The reported log-probabilities are those of the policy that drew the word: without the words
-    that ``forbid`` and ``no_repeat_ngram`` rule out; for the sampled captions also divided by the
-    temperature, truncated to ``top_k`` and ``top_p``, in this order, and renormalised.
+    that ``forbid`` rules out; for the sampled captions also at their temperature.
 
     Dropout is as the model's mode says: call ``model.eval()`` first unless noise is wanted.
 
@@ -54,13 +50,9 @@ def decode(
         temperature: divides the logits of the sampled captions (not of the greedy one).
         generator: makes the draws reproducible; of the noise's device.
         forbid: ids that are never said (UNK).
-        top_k: draw from the k likeliest words only; 0: from all.
-        top_p: draw from the nucleus only, the fewest words that hold this probability; 1: from all.
-        no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
         noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
             ``generator`` if not given. Shapes: (B, samples, max_len) float64.
-
-        in_place: constant shapes and no waiting for the device (``grow_in_place``); by default on
+        in_place: constant shapes and no waiting for the device (see ``grow``); by default on
             a GPU. Tokens then always have ``max_len`` steps.
         step: used instead of ``model.step`` in this case; see ``compiled_step``.
 
@@ -69,12 +61,21 @@ def decode(
 
     Source: the samples and the baseline of Eq. 5-6 (self-critical training).
     """
-    _check(samples, greedy, temperature, top_k, top_p)
+    if samples < 0 or samples + greedy == 0:
+        raise ConfigError(f"nothing to decode: samples={samples}", "set greedy=True or samples>0")
+    if not 0 < temperature < math.inf:
+        what = f"temperature={temperature} is not positive and finite"
+        raise ConfigError(what, "use greedy=True instead of 0")
     memory = features if isinstance(features, Memory) else model.encode(features)
+    expected, device = (
+        (memory.batch_size, samples, max(max_len, 0)),
+        next(model.parameters()).device,
+    )
     if noise is None:
-        noise = _noise((memory.batch_size, samples, max(max_len, 0)), model, generator)
-    elif noise.shape != (memory.batch_size, samples, max_len):
-        expected = (memory.batch_size, samples, max_len)
+        source = device if generator is None else generator.device
+        noise = torch.rand(expected, dtype=torch.float64, generator=generator, device=source)
+        noise = noise.to(device)
+    elif noise.shape != expected:
         raise ConfigError(
             f"noise of shape {tuple(noise.shape)} for (images, samples, max_len) = {expected}",
             "draw it with torch.rand(images, samples, max_len, dtype=torch.float64)",
@@ -89,7 +90,7 @@ def decode(
             said.append(p[row, words[0]].log())
         if samples:
             row = captions.row[:, int(greedy) :]
-            p = truncate(p if temperature == 1 else policy(logits / temperature), top_k, top_p)
+            p = p if temperature == 1 else policy(logits / temperature)
             words.append(_draw(p, row, noise[captions.image(), :, t]))
             said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
@@ -97,32 +98,7 @@ def decode(
     copies = samples + greedy
     if in_place is None:
         in_place = step is not None or noise.is_cuda
-    if in_place:
-        return grow_in_place(model, memory, copies, max_len, forbid, no_repeat_ngram, say, step)
-    return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say)
-
-
-def _check(samples: int, greedy: bool, temperature: float, top_k: int, top_p: float) -> None:
-    if samples < 0 or samples + greedy == 0:
-        raise ConfigError(f"nothing to decode: samples={samples}", "set greedy=True or samples>0")
-    if not 0 < temperature < math.inf:
-        raise ConfigError(
-            f"temperature={temperature} is not positive and finite", "use greedy=True instead of 0"
-        )
-    if top_k < 0:
-        raise ConfigError(f"top_k={top_k} is negative", "use a number of words, or 0 for all")
-    if not 0 < top_p <= 1:
-        fix = "use a share of the probability such as 0.9, or 1 for all words"
-        raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
-
-
-def _noise(
-    shape: tuple[int, int, int], model: Captioner, generator: torch.Generator | None
-) -> Tensor:
-    device = next(model.parameters()).device
-    source = device if generator is None else generator.device
-    numbers = torch.rand(shape, dtype=torch.float64, generator=generator, device=source)
-    return numbers.to(device)
+    return grow(model, memory, copies, max_len, forbid, say, in_place, step)
 
 
 def _draw(p: Tensor, row: Tensor, numbers: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import open_clip
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import load_arrays, save_arrays
+from gegcore.array_folder import ArrayFolder, save_arrays
 from gegcore.errors import DataError, GegError
 from gegcore.storage import digest
 
@@ -39,9 +39,9 @@ class EmbeddingCache:
     """
 
     def __init__(self, clip: ClipModel, folder: Path | str | None = None) -> None:
-        source = {"clip": clip.name, "digest": clip.digest, "open_clip": open_clip.__version__}
-        self.source = source
-        self.folder = Path(folder) / "embeddings" / digest(source) if folder else None
+        version = open_clip.__version__
+        self.key = {"clip": clip.name, "clip_digest": clip.digest, "open_clip": version}
+        self.folder = Path(folder) / "embeddings" / digest(self.key) if folder else None
         self._known: dict[str, Tensor] = {}
         for table in sorted(self.folder.glob("*/")) if self.folder and self.folder.is_dir() else ():
             self._load(table)
@@ -66,7 +66,7 @@ class EmbeddingCache:
         rows = torch.stack(list(embeddings.values())).float().cpu()
         if not bool(torch.isfinite(rows).all()):
             raise DataError(
-                f"CLIP {self.source['clip']} gives embeddings that are NaN or infinite",
+                f"CLIP {self.key['clip']} gives embeddings that are NaN or infinite",
                 "check its weights",
             )
         self._known.update(zip(embeddings, rows, strict=True))
@@ -75,17 +75,17 @@ class EmbeddingCache:
         keys = torch.from_numpy(np.stack([_bytes(key) for key in embeddings]))
         try:
             name = digest(sorted(embeddings))
-            save_arrays(self.folder / name, {"keys": keys, "embeddings": rows}, self.source)
+            save_arrays(self.folder / name, {"keys": keys, "embeddings": rows}, self.key)
         except OSError:
             self.folder = None  # No place to write: the next evaluation embeds again.
 
     def _load(self, table: Path) -> None:
         try:
-            arrays, source = load_arrays(table, _ARRAYS, "CLIP embeddings")
+            stored = ArrayFolder.open(table, _ARRAYS, "CLIP embeddings")
         except (GegError, OSError):
             return
-        keys, rows = (arrays[name] for name in _ARRAYS)
-        if source == self.source and keys.shape == (len(rows), 32):
+        keys, rows = (stored.tensors[name] for name in _ARRAYS)
+        if stored.key == self.key and keys.shape == (len(rows), 32):
             names = [bytes(key).hex() for key in keys.numpy()]
             self._known.update(zip(names, rows, strict=True))
 

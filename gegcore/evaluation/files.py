@@ -18,7 +18,7 @@ from gegcore.evaluation.image_folder import ImageFolder
 from gegcore.evaluation.image_ids import ImageId, matches
 from gegcore.evaluation.report import EvaluationReport, Source
 from gegcore.evaluation.skipped import Skips
-from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.groups import SimilarGroups, similar_groups
 from gegcore.metrics import significance
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
@@ -181,9 +181,9 @@ def _with_pictures(
     counts = torch.tensor([len(captions) for captions in references.values()])
     owners = torch.repeat_interleave(torch.arange(len(images)), counts)
     rows = torch.stack(list(embedded.values()))
-    table = EmbeddingTable(rows, embed_texts(clip, texts, cache), owners, cache.source)
-    source = GroupSource(clip.name, clip.digest, digest(list(references.values())))
-    groups: SimilarGroups = similar_groups(rows, table.captions, owners, settings.k, source)
+    table = EmbeddingTable(rows, embed_texts(clip, texts, cache), owners, cache.key)
+    key = {**cache.key, "captions_digest": digest(list(references.values()))}
+    groups: SimilarGroups = similar_groups(rows, table.captions, owners, settings.k, key)
     pictured = Pictures(clip, table, images, groups)
     return [
         _evaluate({image: captions[image] for image in images}, references, settings, pictured)

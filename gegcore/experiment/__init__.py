@@ -34,17 +34,14 @@ def run_experiment(
     or code has changed starts over. Launched as several processes, it trains with all of them.
 
     Args:
-        profile: see `load_profile`.
-        model: a name in `gegcore.models.ARCHITECTURES`.
+        model: a name in `gegcore.models.ARCHITECTURES`, or `package.module:Class`.
         objective: a name in `gegcore.training.config.OBJECTIVES`; what it starts from must have
             been run before.
         seed: of initialisation, data order, dropout and sampling.
-        device: default: this process's GPU if there are any, else the CPU.
+        device, precision: see `start_accelerator`.
         materials: to share opened data between several runs of one process.
-        precision: "no", "bf16" or "fp16" mixed precision of training; default: what
-            `accelerate launch` was told, else "no".
         reward: instead of the objective's: `(tokens (B, S, T), image_index (B,)) -> (B, S)`. The
-            run gets a folder of its own, by the code of the reward.
+            run gets a folder of its own, by its code and the numbers and words that it uses.
 
     Raises:
         ConfigError: unknown model, objective, field or precision.
@@ -66,10 +63,16 @@ def run_experiment(
 
 
 def _name(reward: Reward) -> str:
-    """A name that changes with the reward's code, as far as it can be read."""
+    """A name that changes with the reward's code and the numbers and words that it uses."""
+    function = inspect.isfunction(reward)
     said = getattr(reward, "__qualname__", type(reward).__qualname__)
     try:
-        code = inspect.getsource(reward if inspect.isroutine(reward) else type(reward))
+        code = inspect.getsource(reward if function else type(reward))
     except (OSError, TypeError):  # typed into an interpreter that keeps no source
         code = repr(reward)
-    return f"{said}-{digest(code)[:8]}"
+    used = getattr(reward, "__dict__", {})
+    if function:
+        found = inspect.getclosurevars(reward)
+        used = {**found.globals, **found.nonlocals}
+    plain = {k: v for k, v in used.items() if isinstance(v, bool | int | float | str)}
+    return f"{said}-{digest([code, plain])[:8]}"

@@ -27,6 +27,7 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     """
     judges = materials.judges("test")
     more = materials.profile.metrics
+    modules = filter(None, (registry.module(name, "metric") for name in more))
     key = digest(
         {
             "checkpoint": sha256_file(run.checkpoint),
@@ -34,7 +35,7 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
             "judges": {label: judge.digest for label, (judge, _) in judges.items()},
             "spice": spice_problem() is None,
             "resamples": materials.profile.resamples,
-            "code": code_digest("gegcore.experiment.testing", *map(registry.module, more)),
+            "code": code_digest("gegcore.experiment.testing", *modules),
         }
     )
     if run.made_from("evaluation.json") == key:

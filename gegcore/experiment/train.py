@@ -24,11 +24,9 @@ from gegcore.provenance import code_digest, environment
 from gegcore.rewards.reward import Reward
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
-from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
-from gegcore.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -46,39 +44,22 @@ def train(
 
     Args:
         materials: opened on the accelerator's device.
-        model_name: see `gegcore.models.ARCHITECTURES`.
-        objective_name: see `gegcore.training.config.OBJECTIVES`.
-        seed: of all randomness.
         accelerator: see `start_accelerator`; default: the materials' device, full precision.
         own: rewards of the objective that have no importable name.
 
     Raises:
-        ConfigError: unknown model or objective.
-        DataError: the run to start from is not finished.
-        TrainingError: the loss is not finite, or the state cannot be read or written.
-        TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
+        ConfigError, DataError, TrainingError, TrainingInterrupted: as `run_experiment`.
     """
     profile = materials.profile
     architecture(model_name)
     config = profile.objective(objective_name, model_name)
     run = RunFolder.of(profile.name, model_name, objective_name, seed, profile.variant)
-    return train_into(run, materials, model_name, objective_name, config, seed, accelerator, own)
-
-
-def train_into(
-    run: RunFolder,
-    materials: Materials,
-    model_name: str,
-    objective_name: str,
-    config: ObjectiveConfig,
-    seed: int,
-    accelerator: Accelerator | None = None,
-    own: Mapping[str, Reward] = MappingProxyType({}),
-) -> RunFolder:
-    """As `train`, with settings and a folder of the caller's choice (see `sweep`)."""
     accelerator = accelerator or start_accelerator(materials.device)
-    make_once(materials, accelerator)
-    start = start_run(materials.profile, model_name, config, seed)
+    if accelerator.num_processes > 1:  # the main process makes what is missing, the others map it
+        with accelerator.main_process_first():
+            for stage in STAGES:
+                materials.make(stage)
+    start = start_run(profile, model_name, config, seed)
     key = training_key(materials, model_name, objective_name, config, seed, start)
     if run.made_from("training.json") == key and run.checkpoint.is_file():
         return run
@@ -86,75 +67,41 @@ def train_into(
         return run
     accelerator.wait_for_everyone()  # until all have read what the main process now changes
     if accelerator.is_main_process:
-        _open_folder(run, materials, model_name, objective_name, config, seed, key)
+        _clear_stale(run, key)
+        objective = {"name": objective_name, **config.model_dump(mode="json")}
+        resolved = {
+            "profile": profile.model_dump(mode="json"),
+            "model": model_name,
+            "objective": objective,
+            "seed": seed,
+        }
+        write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
     accelerator.wait_for_everyone()
 
-    model = new_captioner(materials, model_name, seed)
+    model, validator = new_captioner(materials, model_name, seed), Validator(materials)
     if start is not None:
         model.load_state_dict(load_file(start.checkpoint))
-    objective = build_objective(materials, config, own)
-    validator = Validator(materials)
-    count = len(materials.data["train"].records)
-    stream = stage_seed(seed, objective_name)
-    monitor = Monitor(
-        run.path,
-        config,
-        lambda: validator.captions,
-        shows=accelerator.is_main_process,
-        loss_scaling=accelerator.scaler is not None,
-    )
     trainer = Trainer(
-        model, objective, config, count, stream, validator, run.path, monitor, accelerator
+        model,
+        build_objective(materials, config, own),
+        config,
+        len(materials.data["train"].records),
+        stage_seed(seed, objective_name),
+        validator,
+        run.path,
+        lambda: validator.captions,
+        accelerator,
     )
     progress = trainer.fit()
     if accelerator.is_main_process:
-        _store(run, model, model_name, key, progress)
+        save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
+        record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
+        record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
+        record |= {"history": progress.history, "environment": environment()}
+        write_json(run.file("training.json"), record)
+        shutil.rmtree(run.file("state"))
     accelerator.wait_for_everyone()
     return run
-
-
-def make_once(materials: Materials, accelerator: Accelerator) -> None:
-    """Make what is missing in the main process; the others then map the same files."""
-    if accelerator.num_processes > 1:
-        with accelerator.main_process_first():
-            for stage in STAGES:
-                materials.make(stage)
-
-
-def _open_folder(
-    run: RunFolder,
-    materials: Materials,
-    model_name: str,
-    objective_name: str,
-    config: ObjectiveConfig,
-    seed: int,
-    key: str,
-) -> None:
-    _clear_stale(run, key)
-    resolved = {
-        "profile": materials.profile.model_dump(mode="json"),
-        "model": model_name,
-        "objective": {"name": objective_name, **config.model_dump(mode="json")},
-        "seed": seed,
-    }
-    write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
-
-
-def _store(run: RunFolder, model: Captioner, model_name: str, key: str, progress: Progress) -> None:
-    save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
-    write_json(
-        run.file("training.json"),
-        {
-            "key": key,
-            "steps": progress.step,
-            "best_epoch": progress.best_epoch,
-            "seconds": round(progress.seconds, 1),
-            "sittings": progress.sittings,
-            "history": progress.history,
-            "environment": environment(),
-        },
-    )
-    shutil.rmtree(run.file("state"))
 
 
 def stage_seed(seed: int, objective_name: str) -> int:
@@ -184,6 +131,9 @@ def training_key(
 ) -> str:
     """Digest of all that decides what training makes: when it changes, the run is stale."""
     profile = materials.profile
+    # Somebody else's captioner and rewards are code of this run, too.
+    named = [("captioner", model_name), *(("reward", name) for name in config.rewards)]
+    modules = filter(None, (registry.module(name, kind) for kind, name in named))
     return digest(
         {
             "model": [model_name, profile.models.get(model_name, {})],
@@ -192,14 +142,9 @@ def training_key(
             "max_len": profile.max_len,
             "materials": materials.digest(),
             "start": sha256_file(start.checkpoint) if start else None,
-            "code": code_digest("gegcore.experiment.train", *_named(model_name, config)),
+            "code": code_digest("gegcore.experiment.train", *modules),
         }
     )
-
-
-def _named(model_name: str, config: ObjectiveConfig) -> list[str]:
-    """Modules of the captioner and rewards that are named by `package.module:object`."""
-    return [registry.module(name) for name in (model_name, *config.rewards) if ":" in name]
 
 
 def import_key(materials: Materials, model_name: str) -> str:

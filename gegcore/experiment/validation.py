@@ -7,7 +7,6 @@ from torch import Tensor
 
 from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
-from gegcore.experiment.references import reference_ids
 from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
 from gegcore.metrics.retrieval import retrieval_ranks
@@ -45,23 +44,21 @@ class Validator:
     counts) times 100. No test image is ever read here.
 
     Attributes:
-        captions: image id -> greedy caption of the last call, for a few images that are the same
-            for all runs and epochs.
+        captions: image id -> caption of the last call, for a few images, always the same.
     """
 
     def __init__(self, materials: Materials) -> None:
         self.materials = materials
         self.captions: dict[str, str] = {}
-        references = {split: reference_ids(materials, split) for split in ("train", "val")}
         size = len(materials.vocabulary)
-        frequency = document_frequency(references["train"], size)
-        self.cider = CiderD(references["val"], size, frequency)
+        frequency = document_frequency(materials.references("train"), size)
+        self.cider = CiderD(materials.references("val"), size, frequency)
         self.images = materials.tables["val"].images
         self.groups = materials.groups["val"].index
         lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)
         # As the metrics have it: nothing is gained here by half precision or by not waiting.
-        encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
-        self.encoder = encoder.to(materials.device)
+        self.encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
+        self.encoder.to(materials.device)
 
     @torch.no_grad()
     def __call__(self, model: Captioner) -> dict[str, float]:

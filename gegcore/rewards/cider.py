@@ -6,17 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from gegcore.rewards.ngrams import (
-    PADDING,
-    NgramTable,
-    append_padding,
-    caption_lengths,
-    ngram_keys,
-)
+from gegcore.errors import ConfigError
+from gegcore.rewards.ngrams import PADDING, NgramTable, append_padding, caption_lengths, ngram_keys
 from gegcore.rewards.references import (
     DocumentFrequency,
     TokenLists,
-    check_frequency,
     count_references,
     document_frequency,
     frequency_of,
@@ -31,8 +25,7 @@ class CiderD(nn.Module):
 
     The score of :cite:`vedantam2015cider` in the variant that all captioning code bases reward:
     tf-idf cosine per n with clipped counts, Gaussian penalty on the length difference (in
-    bigrams, as they all compute it), mean over n and over references, times 10. A caption that
-    the paper's tables would credit with 120 points gets 1.2.
+    bigrams), mean over n and over references, times 10: 1.2 is what tables call 120.
 
     References are counted once, at construction. A call has no loop over captions and no host
     synchronisation: n-grams are integers, matching is a batched binary search.
@@ -72,7 +65,12 @@ class CiderD(nn.Module):
         self.crop = True
         counted = count_references(references, vocab_size, count_end)
         frequency = frequency or frequency_of(counted, vocab_size, count_end)
-        check_frequency(frequency, vocab_size, count_end)
+        ours, theirs = (vocab_size, count_end), (frequency.vocab_size, frequency.count_end)
+        if ours != theirs:
+            raise ConfigError(
+                f"document frequencies of (vocab_size, count_end) = {theirs} cannot score {ours}",
+                "count them with the same vocabulary size and the same count_end",
+            )
         self.df_images, self.df_steps = frequency.images, frequency.table.steps
         self.ref_slots = int(counted.start.diff().max())
         idf = frequency.look_up(counted.keys)
@@ -148,8 +146,7 @@ def cider_d(
 ) -> Tensor:
     """CIDEr-D in one call: captions against the references of their images.
 
-    The references are counted in every call. Where the same images come back, as in training,
-    `CiderD` counts them once and is faster.
+    Where the same images come back, as in training, `CiderD` counts their references only once.
 
     >>> train = [[[1, 2, 3], [1, 2, 4]], [[5, 2, 6]], [[5, 7]]]  # word ids; id 0 is the end token
     >>> frequency = document_frequency(train, vocab_size=8)
@@ -161,9 +158,8 @@ def cider_d(
     Args:
         tokens: `(B, S, T)` int64, 0-padded from the end token on.
         references: of the B images, word ids without the end token.
-        frequency: document frequencies of a corpus, by `document_frequency`: there is no default,
-            because those of a mini-batch make scores depend on what else is in it (of one image,
-            all scores are 0). They say whether the end token counts.
+        frequency: of a corpus, by `document_frequency`; those of a mini-batch would make scores
+            depend on what else is in it. They say whether the end token counts.
         sigma: width of the length penalty, in bigrams.
 
     Returns:

@@ -19,17 +19,13 @@ from gegcore.groups import similar_groups
 class CaptionEncoder(nn.Module):
     """Embeds captions given as word ids, without leaving their device.
 
-    There are two ways to the same embeddings. With `dynamic_shapes`, captions are cropped to the
-    longest of the batch and a caption that occurs twice is encoded once: least work, but the host
-    must wait for the device to learn both numbers. Without, every caption is encoded, cropped to
-    the most BPE ids that T words can have: nothing waits, so the host can queue the whole step
-    from sampling to backward. A vocabulary with words of many pieces then pays for the whole
-    context length.
-
     Args:
         clip: a frozen CLIP.
         word_to_bpe: lookup from the captioner's word ids to CLIP's BPE ids.
-        dynamic_shapes: as above; by default on a CPU only, where waiting costs nothing.
+        dynamic_shapes: crop captions to the longest of the batch and encode those that occur twice
+            once: least work, but the host must wait for the device. Without, all are encoded,
+            cropped to the most BPE ids that T words can have, and the host can queue the whole
+            step. By default on a CPU only, where waiting costs nothing.
         precision: of the text tower's matrix products: float32, bfloat16 or float16. By default
             float16 on a CUDA device, in which CLIP was trained, and float32 elsewhere.
     """
@@ -65,8 +61,7 @@ class ClipReward(nn.Module, ABC):
     """A reward that sees nothing of a caption but its CLIP embedding.
 
     Args:
-        encoder: embeds the captions; rewards that share one encode a batch once when they are
-            terms of one `WeightedReward`.
+        encoder: embeds the captions; terms of one `WeightedReward` that share it encode once.
         image_embeddings: `(N, E)` L2-normalised, of the training split.
     """
 
@@ -136,8 +131,6 @@ class GroupEmbeddingGapReward(ClipReward):
             clip: a frozen CLIP; the reward lives on its device.
             dataset: training split.
             words: the captioner's; `words[i]` has id `i + 1`, id 0 ends a caption.
-            k: size of the similar groups.
-            gap: "avg" for Eq. 3, "min" for Eq. 4.
 
         Raises:
             ConfigError: K is not between 1 and the number of other images; `WordToBpe`.

@@ -32,10 +32,10 @@ def caption_lengths(tokens: Tensor, count_end: bool) -> Tensor:
 def ngram_keys(tokens: Tensor, remaining: Tensor, vocab_size: int) -> Tensor:
     """One int64 for every n-gram: n = 1..4, by its first token.
 
-    An n-gram is a number to base `vocab_size`: a leading 1, then its ids, so that no two n-grams
-    of any n are alike. It is then multiplied modulo 2^64, which spreads the keys evenly and keeps
-    them distinct. Of more than 46,340 ids the number wraps around: a hash to 64 bits, by which
-    some two of ten million n-grams share a key with odds of 3 in a million.
+    An n-gram is a number to base `vocab_size`: a leading 1, then its ids. It is then multiplied
+    modulo 2^64, which spreads the keys evenly and keeps them distinct. Of more than 46,340 ids the
+    number wraps around: a hash to 64 bits, by which some two of ten million n-grams share a key
+    with odds of 3 in a million.
 
     Args:
         tokens: `(..., T)` int64 ids; captions may follow each other in one row.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import DataError
 from gegcore.progress import track
 from gegcore.rewards.ngrams import ORDERS, NgramTable, ngram_keys
 
@@ -131,8 +131,7 @@ def document_frequency(
     Raises:
         DataError: as `count_references`.
     """
-    counted = count_references(references, vocab_size, count_end)
-    return frequency_of(counted, vocab_size, count_end)
+    return frequency_of(count_references(references, vocab_size, count_end), vocab_size, count_end)
 
 
 def frequency_of(counted: ReferenceNgrams, vocab_size: int, count_end: bool) -> DocumentFrequency:
@@ -142,16 +141,6 @@ def frequency_of(counted: ReferenceNgrams, vocab_size: int, count_end: bool) -> 
     idf = (math.log(corpus) - images.double().log()).float()
     idf = pad(idf, (0, len(table.keys) - len(distinct)))
     return DocumentFrequency(table, idf, corpus, vocab_size, count_end)
-
-
-def check_frequency(frequency: DocumentFrequency, vocab_size: int, count_end: bool) -> None:
-    """Raise ConfigError if document frequencies were counted in another way."""
-    ours, theirs = (vocab_size, count_end), (frequency.vocab_size, frequency.count_end)
-    if ours != theirs:
-        raise ConfigError(
-            f"document frequencies of (vocab_size, count_end) = {theirs} cannot score {ours}",
-            "count them with the same vocabulary size and the same count_end",
-        )
 
 
 def reference_scale(counted: ReferenceNgrams, idf: Tensor) -> Tensor:

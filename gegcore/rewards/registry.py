@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from torch import Tensor
 
 from gegcore import registry
+from gegcore.clip import ClipModel, WordToBpe
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
 from gegcore.groups import SimilarGroups
@@ -18,30 +20,31 @@ from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, Simil
 from gegcore.rewards.reward import Reward, WeightedReward
 
 
-class RewardInputs(Protocol):
-    """What a reward may need of the training split; each is made when it is asked for.
+@dataclass(frozen=True)
+class RewardInputs:
+    """What a reward may need of the training split.
 
     Attributes:
         vocabulary: of the word ids that it scores.
         references: reference captions of every image, as word ids.
-        count_end: whether the end token counts in CIDEr-D.
-        encoder: word ids -> CLIP embeddings; one for all rewards, so that a batch is encoded once.
+        clip: lives on the device of the rewards.
         images: `(N, E)` CLIP embeddings, L2-normalised.
         groups: the K similar images of each.
+        count_end: whether the end token counts in CIDEr-D.
     """
 
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-    @property
-    def references(self) -> TokenLists: ...
-    @property
-    def count_end(self) -> bool: ...
-    @property
-    def encoder(self) -> CaptionEncoder: ...
-    @property
-    def images(self) -> Tensor: ...
-    @property
-    def groups(self) -> SimilarGroups: ...
+    vocabulary: Vocabulary
+    references: TokenLists
+    clip: ClipModel
+    images: Tensor
+    groups: SimilarGroups
+    count_end: bool = True
+
+    @cached_property
+    def encoder(self) -> CaptionEncoder:
+        """Word ids -> CLIP embeddings; one for all rewards, so that a batch is encoded once."""
+        lookup = WordToBpe(self.vocabulary.words, self.clip.tokenizer)
+        return CaptionEncoder(self.clip, lookup).to(self.clip.device)
 
 
 def _cider(given: RewardInputs) -> Reward:

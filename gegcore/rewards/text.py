@@ -22,7 +22,6 @@ class TextReward:
     Hugging Face TRL: pass it in `reward_funcs`, with a column `image_index` in the data set.
 
     Args:
-        reward: one reward or a weighted sum.
         vocabulary: of the ids that the other terms read; not needed by CLIP's.
         device: where the reward lives.
         name: what TRL's logs call it.

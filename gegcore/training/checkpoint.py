@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,14 +30,11 @@ class Progress:
         step: optimiser steps done; it is the position in the data, too.
         epoch: epochs validated.
         best: value of the selection metric at the best epoch so far, None before the first.
-        best_epoch: that epoch.
         history: one dict per validated epoch.
-        log: rows of log.csv.
-        window: metrics of the steps since the last of them.
+        log: rows of log.csv; `window` are the steps since the last of them.
         samples: rows of samples.jsonl.
         seconds: wall time spent so far, over all sittings.
-        sittings: per sitting the step it began at, and the device, precision, processes and
-            micro-batches that it computed with.
+        sittings: where each began, and the device, precision and processes that it had.
     """
 
     step: int = 0
@@ -58,8 +56,6 @@ class Resumable:
     There is no random-number and no scheduler state: both are functions of the seed and the step.
 
     Attributes:
-        model: its weights.
-        optimiser: its moments.
         scaler: of float16 gradients, None without.
         run: what decides the run, as JSON: a state of another one is refused.
     """
@@ -80,10 +76,8 @@ def save_state(
     """
     tensors = {f"model/{name}": value for name, value in parts.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
-    for index, state in parts.optimiser.state_dict()["state"].items():
-        tensors |= {
-            f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()
-        }
+    for index, moments in parts.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in moments.items()}
     metadata = {"format": FORMAT, "run": parts.run, "progress": asdict(progress)}
     if parts.scaler is not None:
         metadata["scaler"] = parts.scaler.state_dict()
@@ -97,46 +91,39 @@ def load_state(path: Path, parts: Resumable) -> tuple[Progress, dict[str, Tensor
     Raises:
         TrainingError: the file is damaged, of another format, or belongs to another run or model.
     """
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
+    model, best = dict[str, Tensor](), dict[str, Tensor]()
+    # Moments as they were stored; rates and decays are the configuration's.
+    optimiser = parts.optimiser.state_dict() | {"state": defaultdict(dict)}
     try:
         with safe_open(path, framework="pt") as stored:
             metadata = {name: json.loads(v) for name, v in (stored.metadata() or {}).items()}
             _check(path, metadata, parts.run)
             progress = Progress(**metadata["progress"])
-            for name in stored.keys():  # noqa: SIM118 (safe_open is no mapping)
-                group, key = name.split("/", 1)
-                groups[group][key] = stored.get_tensor(name)
-        parts.model.load_state_dict(groups["model"])
-        _load_optimiser(parts.optimiser, groups["optimiser"])
+            for key in stored.keys():  # noqa: SIM118 (safe_open is no mapping)
+                group, name = key.split("/", 1)
+                if group == "optimiser":
+                    index, name = name.split("/")
+                    optimiser["state"][int(index)][name] = stored.get_tensor(key)
+                else:
+                    {"model": model, "best": best}[group][name] = stored.get_tensor(key)
+        parts.model.load_state_dict(model)
+        parts.optimiser.load_state_dict(optimiser)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path} cannot be resumed from: {error}", _AFRESH) from error
     if parts.scaler is not None and "scaler" in metadata:
         parts.scaler.load_state_dict(metadata["scaler"])
-    return progress, groups["best"] or None
+    return progress, best or None
 
 
 def _check(path: Path, metadata: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     if metadata.get("format") != FORMAT:
         known = metadata.get("format", 1)
         raise TrainingError(f"{path} has format {known}, this version reads {FORMAT}", _AFRESH)
-    theirs = metadata["run"]
-    ours = json.loads(json.dumps(run))  # tuples become lists
-    names = sorted(ours.keys() | theirs.keys())
+    theirs, ours = metadata["run"], json.loads(json.dumps(run))  # tuples become lists
     differ = [
         f"{name} {theirs.get(name)}, not {ours.get(name)}"
-        for name in names
+        for name in sorted(ours.keys() | theirs.keys())
         if theirs.get(name) != ours.get(name)
     ]
     if differ:
         raise TrainingError(f"{path} is the state of another run: {'; '.join(differ)}", _AFRESH)
-
-
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Moments as they were stored; rates and decays are the configuration's."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, name = key.split("/")
-        state.setdefault(int(index), {})[name] = value
-    restored = optimiser.state_dict()
-    restored["state"] = state
-    optimiser.load_state_dict(restored)

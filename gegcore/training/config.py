@@ -9,26 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from gegcore.errors import ConfigError
 
 
-class SelectionRule(BaseModel):
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SelectionRule(_Section):
     """The written rule by which the checkpoint of a run is chosen on the validation split."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    metric: Literal["CIDEr-D", "R@1", "GEG-Avg"] = Field(
-        "CIDEr-D", description="validation metric to maximise over epochs"
-    )
+    metric: Literal["CIDEr-D", "R@1", "GEG-Avg"] = Field("CIDEr-D", description="to maximise")
     least_cider_share: float = Field(
-        0.0,
-        ge=0,
-        description="only epochs whose validation CIDEr-D is at least this share of the value "
-        "before training count; 0 = all",
+        0.0, ge=0, description="epochs count that keep this share of the CIDEr-D before training"
     )
 
 
-class ScheduledSampling(BaseModel):
+class ScheduledSampling(_Section):
     """Feed the model's own words with a probability that rises in steps (epochs count from 0)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     start: int = Field(0, ge=0, description="epoch from which the probability may rise")
     every: int = Field(5, ge=1, description="epochs between increases; the first after as many")
@@ -40,15 +35,11 @@ _INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate", "compile_de
 """Settings that a run can go on with after they have changed: what it learns stays the same."""
 
 
-class ObjectiveConfig(BaseModel):
+class ObjectiveConfig(_Section):
     """One objective: its loss, where it starts from, and its schedule."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     loss: Literal["cross_entropy", "self_critical"]
-    start_from: str | None = Field(
-        None, description="objective whose checkpoint training starts from"
-    )
+    start_from: str | None = Field(None, description="objective whose checkpoint it starts from")
     label: str = Field("", description="name in tables")
 
     epochs: int = Field(30, ge=1)
@@ -74,17 +65,15 @@ class ObjectiveConfig(BaseModel):
     samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
     sampling: Literal["multinomial", "beam"] = Field(
         "multinomial",
-        description="independent draws (X-modaler), or the captions of a beam as large (Eq. 6; "
-        "biased, for the likeliest captions are no draws from the policy)",
+        description="independent draws (X-modaler), or a beam as large (Eq. 6; biased: the "
+        "likeliest captions are no draws from the policy)",
     )
-    temperature: float = Field(
-        1.0, gt=0, description="of multinomial samples; they are scored at the same temperature"
-    )
+    temperature: float = Field(1.0, gt=0, description="of draws; they are scored at the same")
     baseline: Literal["greedy", "mean_of_others"] = Field(
         "greedy", description="self-critical baseline; the paper's is greedy (Eq. 5)"
     )
     rewards: dict[str, FiniteFloat] = Field(
-        default_factory=lambda: {"cider": 1.0},
+        {"cider": 1.0},
         description="weight of each reward in Eq. 7 (GEG: cider 0.1, geg_avg 10, Sec. 4.1): names "
         "of gegcore.rewards.REWARDS, or package.module:object",
     )
@@ -107,38 +96,37 @@ class ObjectiveConfig(BaseModel):
         return self.model_dump(mode="json", exclude=_INDIFFERENT)
 
 
-_CLIP_REWARD: dict[str, Any] = {
-    "loss": "self_critical",
-    "start_from": "scst",
-    "epochs": 10,
-    "rewards": {"cider": 0.1, "geg_avg": 10.0},
-    "select": SelectionRule(metric="R@1", least_cider_share=0.9),
-}
+_SELECTED = SelectionRule(metric="R@1", least_cider_share=0.9)
+
+
+def _self_critical(label: str, start: str = "scst", **settings: Any) -> ObjectiveConfig:
+    return ObjectiveConfig(
+        loss="self_critical", start_from=start, label=label, **{"epochs": 10, **settings}
+    )
+
 
 OBJECTIVES: dict[str, ObjectiveConfig] = {
     "mle": ObjectiveConfig(
         loss="cross_entropy", label="MLE", label_smoothing=0.1, learning_rate=5e-4
     ),
-    "scst": ObjectiveConfig(
-        loss="self_critical", start_from="mle", label="+SCST", learning_rate=1e-5
+    "scst": _self_critical("+SCST", "mle", learning_rate=1e-5, epochs=30),
+    "scst_pp": _self_critical("+SCST++", learning_rate=1e-5),
+    "scst_er": _self_critical(
+        "+SCST+ER", rewards={"cider": 0.1, "similarity": 10.0}, select=_SELECTED
     ),
-    "scst_pp": ObjectiveConfig(
-        loss="self_critical", start_from="scst", label="+SCST++", learning_rate=1e-5, epochs=10
+    "scst_geg": _self_critical(
+        "+SCST+GEG", rewards={"cider": 0.1, "geg_avg": 10.0}, select=_SELECTED
     ),
-    "scst_er": ObjectiveConfig(
-        **_CLIP_REWARD | {"label": "+SCST+ER", "rewards": {"cider": 0.1, "similarity": 10.0}}
+    "scst_geg_min": _self_critical(
+        "+SCST+GEG-Min", rewards={"cider": 0.1, "geg_min": 10.0}, select=_SELECTED
     ),
-    "scst_geg": ObjectiveConfig(**_CLIP_REWARD | {"label": "+SCST+GEG"}),
-    "scst_geg_min": ObjectiveConfig(
-        **_CLIP_REWARD | {"label": "+SCST+GEG-Min", "rewards": {"cider": 0.1, "geg_min": 10.0}}
-    ),
-    "scst_geg_sole": ObjectiveConfig(
-        **_CLIP_REWARD
-        # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects.
-        | {"label": "+SCST+GEG-sole", "rewards": {"geg_avg": 10.0}}
-        | {"select": SelectionRule(metric="R@1")}
-        # It collapses in the paper too (Table 6), and that is what it is to show.
-        | {"guards": "warn"}
+    # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects. It collapses in the
+    # paper too (Table 6), and that is what it is to show.
+    "scst_geg_sole": _self_critical(
+        "+SCST+GEG-sole",
+        rewards={"geg_avg": 10.0},
+        select=SelectionRule(metric="R@1"),
+        guards="warn",
     ),
 }
 """Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, distributed
@@ -46,9 +46,8 @@ def start_accelerator(
 
     precision = precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if precision not in PRECISIONS:
-        raise ConfigError(
-            f"unknown precision '{precision}'", f"use one of: {', '.join(PRECISIONS)}"
-        )
+        known = ", ".join(PRECISIONS)
+        raise ConfigError(f"unknown precision '{precision}'", f"use one of: {known}")
     chosen = None if device is None else torch.device(device)
     cpu = not torch.cuda.is_available() if chosen is None else chosen.type == "cpu"
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
@@ -58,11 +57,10 @@ def start_accelerator(
         if chosen is not None and chosen.type == "cuda" and chosen.index is not None:
             torch.cuda.set_device(chosen)
     try:
-        patience = InitProcessGroupKwargs(timeout=_PATIENCE)
-        started = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
-        if precision == "fp16" and started.device.type == "cpu":
+        if precision == "fp16" and cpu:
             raise ValueError("a CPU has no float16 arithmetic")  # accelerate would not say so
-        return started
+        patience = InitProcessGroupKwargs(timeout=_PATIENCE)
+        return Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=[patience])
     except ValueError as error:
         raise ConfigError(
             f"precision '{precision}' cannot be had here: {error}",
@@ -77,12 +75,11 @@ def sum_over_processes(accelerator: Accelerator, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def from_main(accelerator: Accelerator, value: T) -> T:
+def from_main(value: T) -> T:
     """What the main process has for `value`, in all of them (they wait for it)."""
     from accelerate.utils import broadcast_object_list
 
-    values: list[Any] = broadcast_object_list([value])
-    result: T = values[0]
+    result: T = broadcast_object_list([value])[0]
     return result
 
 

@@ -1,11 +1,10 @@
 """What a log must not look like: a run that cannot recover stops, one that goes astray is named.
 
 Every rule compares a row of the log, a mean over some steps, with a bound; most bounds follow from
-the first row, which is nearly the model that training started from. The bounds keep a distance from
-28 logs of this project's runs that went well (all seven captioners, +SCST and +SCST+GEG; of single
-batches, which spread more than means do): samples 0.80 to 1.26 times as long as at the start,
-entropy at most 0.15 nats above it, rewards 0.69 to 1.99 times it. Three rows in a row must break a
-rule: runs with far too high a learning rate fell to 0.42 of the reward in one row and came back.
+the first row, nearly the model that training started from, and keep a distance from 28 logs of runs
+that went well (samples 0.80 to 1.26 times as long as at the start, entropy at most 0.15 nats above
+it, rewards 0.69 to 1.99 times it). Three rows in a row must break a rule: runs with far too high a
+learning rate fell to 0.42 of the reward in one row and came back.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import dataclass, replace
 from gegcore.training.config import ObjectiveConfig
 
 Row = Mapping[str, float]
+Bound = Callable[[Row], float]
 
 IN_A_ROW = 3
 """Rows that must break a rule, one after the other."""
@@ -38,7 +38,7 @@ class Rule:
     metric: str
     what: str
     fix: str
-    bound: Callable[[Row], float]
+    bound: Bound
     below: bool = False
     stop: bool = False
 
@@ -71,15 +71,12 @@ class Finding:
 def rules(config: ObjectiveConfig) -> tuple[Rule, ...]:
     """The rules of an objective; with `guards: warn` none of them stops."""
     learns = config.loss == "cross_entropy"
-    policy = (*_CAPTIONS, *_REWARDS, *_samples_differ(config.samples))
-    found: tuple[Rule, ...] = _LIKELIHOOD if learns else policy
-    if config.guards == "warn":
-        return tuple(replace(rule, stop=False) for rule in found)
-    return found
+    found = _LIKELIHOOD if learns else (*_POLICY, *_samples_differ(config.samples))
+    return tuple(replace(rule, stop=rule.stop and config.guards == "stop") for rule in found)
 
 
 def findings(log: Sequence[Row], checked: Sequence[Rule]) -> Iterator[Finding]:
-    """Rules that the last rows of a log break; those that stop a run come first.
+    """Rules that the last rows of a log break, those that stop a run first.
 
     A run that starts beyond a bound has not collapsed: it is warned of at most.
     """
@@ -108,40 +105,45 @@ def not_finite(steps: Sequence[Row], loss_scaling: bool = False) -> tuple[int, s
     """The first step whose loss or gradient is NaN or infinite: its position, and which it is.
 
     Args:
-        loss_scaling: the trainer skips steps whose scaled float16 gradient overflows, as a part of
-            finding the scale, so that only the loss counts.
+        loss_scaling: steps whose scaled float16 gradient overflows are skipped to find the scale:
+            only the loss counts.
     """
     names = ("loss",) if loss_scaling else ("loss", "grad_norm")
-    for position, row in enumerate(steps):
-        for name in names:
-            if not math.isfinite(row.get(name, 0.0)):
-                return position, name
-    return None
+    every = ((position, name) for position in range(len(steps)) for name in names)
+    return next((at for at in every if not math.isfinite(steps[at[0]].get(at[1], 0.0))), None)
 
 
-def times_start(metric: str, factor: float) -> Callable[[Row], float]:
-    """A bound relative to the start; none where the metric does not start above 0."""
+def _times(metric: str, factor: float) -> Bound:
+    """Relative to the start; no bound where the metric does not start above 0."""
     return lambda start: factor * start[metric] if start[metric] > 0 else math.nan
 
 
-def lost_of_start(share: float) -> Callable[[Row], float]:
+def _lost(share: float) -> Bound:
     """A share of the reward at the start is lost, and half of its spread.
 
     The latter where rewards start near 0, as sums of CIDEr-D and a negative GEG-Min may: there
     every share is small.
     """
-    keeps = times_start("reward", 1 - share)
+    keeps = _times("reward", 1 - share)
     return lambda start: keeps(start) - max(0.0, _spread(start) / 2 - share * start["reward"])
 
 
-def above_start(metric: str, distance: float) -> Callable[[Row], float]:
-    """A bound at a distance from the start."""
+def _above(metric: str, distance: float) -> Bound:
     return lambda start: start[metric] + distance
 
 
-def at(value: float) -> Callable[[Row], float]:
-    """A bound that is the same for all runs."""
+def _at(value: float) -> Bound:
     return lambda start: value
+
+
+def _spread(start: Row) -> float:
+    """Of the rewards of an image's samples; logs of older runs do not say it."""
+    return start.get("reward_std", 0.0)
+
+
+def _exploded(start: Row) -> float:
+    """CIDEr-D ends at 10 and cosines at 1: no reward with a bound comes so far."""
+    return start["reward"] + 20 * max(abs(start["reward"]), _spread(start))
 
 
 _CALM = "lower the learning rate, or clip the gradient more"
@@ -152,73 +154,48 @@ _REWARD = (
 _LANGUAGE = "raise the weight of cider: only CIDEr-D rewards short and fluent captions"
 _EXPLORE = "lower the learning rate, or train for fewer steps: equal samples teach nothing"
 
+_UNBOUNDED = "check the reward and its weights: a reward without a bound is always gamed"
+_PUNISHED = "set `baseline: mean_of_others`: against greedy captions samples are mostly punished"
+
 _LIKELIHOOD = (
     # Cross-entropy falls from the logarithm of the vocabulary's size; a mean over batches that
     # rises by half has lost what the model knew.
-    Rule("loss", "the loss grows", _CALM, times_start("loss", 1.5), stop=True),
-    Rule("loss", "the loss rises", _CALM, times_start("loss", 1.1)),
+    Rule("loss", "the loss grows", _CALM, _times("loss", 1.5), stop=True),
+    Rule("loss", "the loss rises", _CALM, _times("loss", 1.1)),
 )
 
-_CAPTIONS = (
+_POLICY = (
     # A policy whose every second caption has no word earns nothing from which to learn better.
-    Rule("empty", "captions have no words", _REWARD, at(0.5), stop=True),
-    Rule("empty", "some captions have no words", _REWARD, at(0.1)),
+    Rule("empty", "captions have no words", _REWARD, _at(0.5), stop=True),
+    Rule("empty", "some captions have no words", _REWARD, _at(0.1)),
     # "a picture of a": in this project's failed runs half of the words went within 200 steps.
-    Rule(
-        "length",
-        "captions are cut short",
-        _REWARD,
-        times_start("length", 0.6),
-        below=True,
-        stop=True,
-    ),
-    Rule("length", "captions become short", _REWARD, times_start("length", 0.75), below=True),
-    Rule("length", "captions become long", _LANGUAGE, times_start("length", 1.4)),
+    Rule("length", "captions are cut short", _REWARD, _times("length", 0.6), True, stop=True),
+    Rule("length", "captions become short", _REWARD, _times("length", 0.75), below=True),
+    Rule("length", "captions become long", _LANGUAGE, _times("length", 1.4)),
     # Rewards without an end token make a third to a half of the captions end in "with a", a known
     # flaw rather than a collapse; four fifths is one phrase for everything.
-    Rule("bad_endings", "captions end in mid-phrase", _REWARD, at(0.8), stop=True),
-    Rule("bad_endings", "some captions end in mid-phrase", _REWARD, at(0.2)),
+    Rule("bad_endings", "captions end in mid-phrase", _REWARD, _at(0.8), stop=True),
+    Rule("bad_endings", "some captions end in mid-phrase", _REWARD, _at(0.2)),
     # The paper's GEG-sole says "below a fence below a fence ..."; there `guards: warn` is right.
-    Rule("unfinished", "captions never end", _LANGUAGE, at(0.95), stop=True),
-    Rule("unfinished", "some captions never end", _LANGUAGE, at(0.3)),
-)
-
-_REWARDS = (
-    Rule("reward", "the reward collapsed", _REWARD, lost_of_start(0.5), below=True, stop=True),
-    Rule("reward", "the reward falls", _REWARD, lost_of_start(0.35), below=True),
-    # CIDEr-D ends at 10 and cosines at 1: no reward with a bound comes so far.
-    Rule(
-        "reward",
-        "the reward exploded",
-        "check the reward and its weights: a reward without a bound is always gamed",
-        lambda start: start["reward"] + 20 * max(abs(start["reward"]), _spread(start)),
-        stop=True,
-    ),
-    Rule(
-        "positive_advantage",
-        "hardly any sample beats the baseline",
-        "set `baseline: mean_of_others`: against greedy captions samples are mostly punished",
-        at(0.1),
-        below=True,
-    ),
+    Rule("unfinished", "captions never end", _LANGUAGE, _at(0.95), stop=True),
+    Rule("unfinished", "some captions never end", _LANGUAGE, _at(0.3)),
+    Rule("reward", "the reward collapsed", _REWARD, _lost(0.5), below=True, stop=True),
+    Rule("reward", "the reward falls", _REWARD, _lost(0.35), below=True),
+    Rule("reward", "the reward exploded", _UNBOUNDED, _exploded, stop=True),
+    Rule("positive_advantage", "hardly any sample beats the baseline", _PUNISHED, _at(0.1), True),
     # Samples of a healthy policy become more certain. Two nats are a policy that spreads over
     # seven times as many words.
-    Rule("entropy", "the policy forgets its words", _CALM, above_start("entropy", 2.0), stop=True),
-    Rule("entropy", "the policy becomes less certain", _CALM, above_start("entropy", 0.7)),
+    Rule("entropy", "the policy forgets its words", _CALM, _above("entropy", 2.0), stop=True),
+    Rule("entropy", "the policy becomes less certain", _CALM, _above("entropy", 0.7)),
 )
-
-
-def _spread(start: Row) -> float:
-    """Of the rewards of an image's samples; logs of older runs do not say it."""
-    return start.get("reward_std", 0.0)
 
 
 def _samples_differ(samples: int) -> tuple[Rule, ...]:
     """All samples of all images the same: every advantage is 0, and so is every gradient."""
     if samples < 2:
         return ()
-    what = "the samples of an image are all the same"
+    what = "the samples of an image are {} the same"
     return (
-        Rule("distinct", what, _EXPLORE, at(1.02 / samples), below=True, stop=True),
-        Rule("distinct", what.replace("all", "mostly"), _EXPLORE, at(1.5 / samples), below=True),
+        Rule("distinct", what.format("all"), _EXPLORE, _at(1.02 / samples), True, stop=True),
+        Rule("distinct", what.format("mostly"), _EXPLORE, _at(1.5 / samples), below=True),
     )

@@ -17,16 +17,13 @@ class StopNow(BaseException):
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM while it is entered, and puts the old handlers back afterwards.
+    """Notes the first SIGINT or SIGTERM while it is entered; old handlers come back afterwards.
 
     Outside the main thread Python lets nobody handle signals: there nothing is noted.
 
     Args:
         insist: a second Ctrl-C raises KeyboardInterrupt at once. Launchers of several processes
             send a signal twice without impatience.
-
-    Attributes:
-        signal: the first one that came, None before.
     """
 
     def __init__(self, insist: bool = True) -> None:

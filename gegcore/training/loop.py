@@ -46,15 +46,12 @@ class Trainer:
     share of every batch, and the main one validates, shows, logs and saves.
 
     Args:
-        model: on its device.
-        objective: makes the loss of a batch.
-        config: schedule and selection rule.
         num_images: size of the training split.
         seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
-        monitor: shows and logs the run; made with the accelerator's `is_main_process`.
-        accelerator: precision and processes; default: this process alone, in full precision.
+        captions: what the model said at the last validation, to be kept; see `Monitor`.
+        accelerator: default: this process alone, in full precision.
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class Trainer:
         seed: int,
         validate: Validation,
         folder: Path,
-        monitor: Monitor | None = None,
+        captions: Callable[[], dict[str, str]] | None = None,
         accelerator: Accelerator | None = None,
     ) -> None:
         self.model, self.objective, self.config = model, objective, config
@@ -79,12 +76,8 @@ class Trainer:
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
-        self.monitor = monitor or Monitor(
-            folder,
-            config,
-            shows=self.main,
-            loss_scaling=self.accelerator.scaler is not None,
-        )
+        scaled = self.accelerator.scaler is not None
+        self.monitor = Monitor(folder, config, captions, shows=self.main, loss_scaling=scaled)
         self.best: dict[str, Tensor] | None = None
         self.started = 0.0
 
@@ -153,7 +146,7 @@ class Trainer:
         rate = learning_rate(self.config, step, self.total_steps)
         metrics, stopping = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
         self.progress.step += 1
-        self.monitor.step(self.progress, metrics, len(batch), rate)
+        self.monitor.step(self.progress, metrics, rate)
         return stopping
 
     def _batch(self, step: int) -> Tensor:
@@ -174,7 +167,7 @@ class Trainer:
                     metrics = self.validate(self.model)
             except StopNow:
                 pass
-        metrics = from_main(self.accelerator, metrics)
+        metrics = from_main(metrics)
         if metrics is None:
             return False
         progress, rule = self.progress, self.config.select
@@ -217,13 +210,8 @@ class Trainer:
         )
 
     def _parts(self) -> Resumable:
-        run = {
-            "model": type(self.model).__name__,
-            "images": self.num_images,
-            "seed": self.seed,
-            **self.config.decisive(),
-        }
-        step = self.optimiser_step
+        about = {"model": type(self.model).__name__, "images": self.num_images, "seed": self.seed}
+        run, step = {**about, **self.config.decisive()}, self.optimiser_step
         return Resumable(self.model, step.optimiser, self.accelerator.scaler, run)
 
     def _interrupted(self, stop: StopRequest) -> TrainingInterrupted:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pandas as pd
 import torch
@@ -22,10 +21,12 @@ from tqdm import tqdm
 
 from gegcore.errors import TrainingError
 from gegcore.storage import atomic_write, write_text
-from gegcore.training.board import Board
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.guards import findings, not_finite, rules
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
@@ -41,14 +42,12 @@ class Monitor:
 
     Args:
         folder: the run folder.
-        config: whose guards apply, and how many captions an image makes.
+        config: whose guards apply.
         captions: what the model said at the last validation, a picture's name -> caption.
         every: steps of a window.
         shows: whether to print and write files; False on all but the first of several processes,
-            which must all be given the same metrics or a `reduce`.
-        reduce: mean over processes of the `(steps, metrics)` values of a window.
+            which must all be given the same metrics.
         loss_scaling: see `guards.not_finite`.
-        clock: seconds; for captions per second, which are shown but never logged.
     """
 
     def __init__(
@@ -59,49 +58,49 @@ class Monitor:
         *,
         every: int = EVERY,
         shows: bool = True,
-        reduce: Callable[[Tensor], Tensor] | None = None,
         loss_scaling: bool = False,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.folder, self.config, self.captions = folder, config, captions
-        self.every, self.shows, self.reduce = every, shows, reduce
-        self.loss_scaling, self.clock = loss_scaling, clock
+        self.every, self.shows, self.loss_scaling = every, shows, loss_scaling
         self._rules = rules(config)
         self._warned: set[str] = set()
         self._total = 0
         self._saved: int | None = None  # step of the last checkpoint
         self._names: tuple[str, ...] = ()
         self._waiting: list[Tensor] = []  # one vector of metrics a step, still on the device
-        self._seconds, self._images, self._since = 0.0, 0, 0.0
-        self._bar: tqdm | None = None
-        self._board: Board | None = None
+        self._bar: tqdm = tqdm(disable=True)
+        self._board: SummaryWriter | None = None
 
     def open(self, progress: Progress, total_steps: int) -> None:
         """Start or go on from what a checkpoint restored."""
         self._total, self._saved = total_steps, progress.step or None
         if self.shows:
-            try:
-                self._board = Board(self.folder / "tensorboard", progress.step)
-            except ImportError:
-                print("no curves for TensorBoard: pip install tensorboard", file=sys.stderr)
-            # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
-            # validation and checkpoints too.
-            self._bar = tqdm(
-                total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
-                bar_format=_BAR, desc=self._epoch(progress),
-            )  # fmt: skip
-        self._since = self.clock()
+            self._board = self._open_board(progress)
+        # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
+        # validation and checkpoints too.
+        self._bar = tqdm(
+            total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
+            bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows,
+        )  # fmt: skip
 
-    def step(
-        self, progress: Progress, metrics: Mapping[str, Tensor], images: int, learning_rate: float
-    ) -> None:
+    def _open_board(self, progress: Progress) -> SummaryWriter | None:
+        """Curves for TensorBoard, where it is installed."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second, only runs need it
+        except ImportError:
+            print("no curves for TensorBoard: pip install tensorboard", file=sys.stderr)
+            return None
+        # What an earlier sitting wrote after its last checkpoint is not shown.
+        purge = progress.step + 1 if progress.step else 0
+        return SummaryWriter(str(self.folder / "tensorboard"), purge_step=purge)
+
+    def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
         """Take the metrics of the step that `progress.step` now counts.
 
         Args:
             progress: gets a row of its log where a window is full, and after the last step.
             metrics: 0-d tensors, means over the images of the step; `loss` is one of them, and
                 `grad_norm` should be, before clipping. The same names in every step.
-            images: of the step, over all processes.
             learning_rate: of the step.
 
         Raises:
@@ -109,16 +108,11 @@ class Monitor:
         """
         self._names = tuple(metrics)
         self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
-        self._images += images
-        full = progress.step % self.every == 0 or progress.step == self._total
-        if full:
+        if progress.step % self.every == 0 or progress.step == self._total:
             self._fetch(progress)
-        self._lap(counts=True)
-        if full:
             self._end_window(progress, learning_rate)
-        if self._bar is not None:
-            self._bar.set_description_str(self._epoch(progress), refresh=False)
-            self._bar.update()
+        self._bar.set_description_str(self._epoch(progress), refresh=False)
+        self._bar.update()
 
     def validated(self, progress: Progress, metrics: Mapping[str, float]) -> None:
         """Say the metrics of an epoch, and keep what the model said of some pictures."""
@@ -127,9 +121,7 @@ class Monitor:
             progress.samples.append({**place, "captions": self.captions()})
         said = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         self._say(f"epoch {progress.epoch}: {said}")
-        if self._board is not None:
-            self._board.add(metrics, progress.step, "validation")
-        self._lap(counts=False)
+        self._draw("validation", metrics, progress.step)
 
     def write(self, progress: Progress) -> None:
         """Bring `progress` and the files up to date; a checkpoint must be written after this.
@@ -138,50 +130,37 @@ class Monitor:
             TrainingError: a loss or gradient is not finite, so that no checkpoint must be written.
         """
         self._fetch(progress)
-        self._lap(counts=True)
         self._write_files(progress)
         self._saved = progress.step
-        self._lap(counts=False)
 
     def close(self) -> None:
         """Close bar and event files; may be called twice."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
         if self._board is not None:
             self._board.close()
-        self._bar = self._board = None
+            self._board = None
 
     def _fetch(self, progress: Progress) -> None:
         """Bring what waits on the device into the window: the one wait for the device."""
         if not self._waiting:
             return
-        values = torch.stack(self._waiting)
-        rows = (values if self.reduce is None else self.reduce(values)).tolist()
+        rows = torch.stack(self._waiting).tolist()
         self._waiting = []
         progress.window += [dict(zip(self._names, row, strict=True)) for row in rows]
-        bad = not_finite(progress.window, self.loss_scaling)
-        if bad is not None:
+        if bad := not_finite(progress.window, self.loss_scaling):
             position, name = bad
             step = progress.step - len(progress.window) + 1 + position
-            value = progress.window[position][name]
-            what = {"loss": "loss", "grad_norm": "gradient norm"}[name]
             fix = "lower the learning rate or the reward weights, or use a wider number format"
-            self._stop(progress, f"the {what} is {value} at step {step}", fix)
+            what = f"{name.replace('grad_', 'gradient ')} is {progress.window[position][name]}"
+            self._stop(progress, f"the {what} at step {step}", fix)
 
     def _end_window(self, progress: Progress, learning_rate: float) -> None:
         window, progress.window = progress.window, []
         means = {name: _mean([row[name] for row in window]) for name in window[0]}
         row = {"learning_rate": learning_rate, **means}
         progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
-        rate = self._images * self._captions_per_image / max(self._seconds, 1e-9)
-        self._images, self._seconds = 0, 0.0
-        if self._bar is not None:
-            self._bar.set_postfix_str(bar_text(row, rate), refresh=False)
-        if self._board is not None:
-            self._board.add({**row, "captions_per_second": rate}, progress.step, "training")
-        self._guard(progress)
-
-    def _guard(self, progress: Progress) -> None:
+        self._bar.set_postfix_str(_bar_text(row), refresh=False)
+        self._draw("training", row, progress.step)
         for finding in findings(progress.log, self._rules):
             if finding.rule.stop:
                 lenient = "if this is what you want to see, set `guards: warn` in the profile"
@@ -195,10 +174,8 @@ class Monitor:
         self._write_files(progress)
         kept = "No checkpoint was written before."
         if self._saved is not None:
-            kept = (
-                f"The checkpoint of step {self._saved} is in {self.folder / 'state'}; a run with "
-                "other settings replaces it."
-            )
+            place = self.folder / "state"
+            kept = f"The checkpoint of step {self._saved} is in {place}; other settings replace it."
         raise TrainingError(f"{self.folder.name}: {what}", f"{fix}. {kept}")
 
     def _write_files(self, progress: Progress) -> None:
@@ -219,25 +196,20 @@ class Monitor:
     def _epoch(self, progress: Progress) -> str:
         return f"epoch {min(progress.epoch + 1, self.config.epochs)}/{self.config.epochs}"
 
-    def _lap(self, counts: bool) -> None:
-        """Add the time since the last call to that of the window, or leave it out."""
-        now = self.clock()
-        self._seconds += now - self._since if counts else 0.0
-        self._since = now
-
-    @property
-    def _captions_per_image(self) -> int:
-        learns = self.config.loss == "cross_entropy"
-        return self.config.captions_per_image if learns else self.config.samples
+    def _draw(self, group: str, values: Mapping[str, float], step: int) -> None:
+        """Add a point to every curve; a name without a slash goes into the group."""
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name if "/" in name else f"{group}/{name}", value, step)
 
 
-def bar_text(row: Mapping[str, float], captions_per_second: float) -> str:
+def _bar_text(row: Mapping[str, float]) -> str:
     """The numbers of a window in as few letters as possible, the most telling first."""
     parts = [f"loss {_short(row['loss'])}"]
     parts += [f"{n.split('/')[1]} {_short(v)}" for n, v in row.items() if n.startswith("reward/")]
     if "positive_advantage" in row:
         parts.append(f"adv+ {100 * row['positive_advantage']:.0f}%")
-    return " ".join([*parts, f"{captions_per_second:.0f}/s"])
+    return " ".join(parts)
 
 
 def _short(value: float) -> str:

@@ -7,10 +7,11 @@ for dropout): a batch in one piece, in micro-batches or on several devices gives
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from gegcore.data.features import FeatureStore
 from gegcore.decoding import beam_search, compiled_step, decode, said_mask, sequence_log_probs
@@ -18,9 +19,8 @@ from gegcore.decoding.growth import Step
 from gegcore.models.captioner import Captioner, Memory, shift_right
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.health import policy_health
 from gegcore.training.scheduled_sampling import scheduled_logits, scheduled_probability
-from gegcore.training.scst import self_critical_advantage, self_critical_loss
+from gegcore.training.scst import policy_health, self_critical_advantage, self_critical_loss
 from gegcore.training.xe import IGNORED, cross_entropy, teacher_forcing
 
 
@@ -62,9 +62,8 @@ class CrossEntropyObjective:
     """MLE: each image is encoded once for its C captions.
 
     Attributes:
-        features: the training split's features.
+        features: of the training split.
         captions: `(N, C, T)` word ids, on the device.
-        config: reads `captions_per_image`, `label_smoothing` and `scheduled_sampling`.
     """
 
     features: FeatureStore
@@ -119,9 +118,8 @@ class SelfCriticalObjective:
     Dropout is off in both, so that the scored log-probabilities are those of the sampled policy.
 
     Attributes:
-        features: the training split's features.
+        features: of the training split.
         reward: Eq. 7.
-        config: reads `samples`, `sampling`, `temperature` and `baseline`.
         max_len: steps of decoding, the end token included.
         forbid: word ids never generated (UNK).
         device: where the model lives.
@@ -165,28 +163,17 @@ class SelfCriticalObjective:
 
     def _captions(self, model: Captioner, memory: Memory, noise: Tensor) -> Tensor:
         """The greedy caption, then the samples: `(B, 1 + S, T)`."""
-        count = self.config.samples
-        if self.config.sampling == "multinomial":
-            return decode(
-                model,
-                memory,
-                samples=count,
-                max_len=self.max_len,
-                temperature=self.config.temperature,
-                forbid=self.forbid,
-                noise=noise,
-                step=self._decoder_step(model),
-            ).tokens
-        greedy = decode(model, memory, max_len=self.max_len, forbid=self.forbid).tokens
-        found = beam_search(model, memory, count, self.max_len, self.forbid).tokens
+        config = self.config
+        limits: dict[str, Any] = {"max_len": self.max_len, "forbid": self.forbid}
+        if config.sampling == "multinomial":
+            if config.compile_decoder and self._compiled is None:
+                self._compiled = compiled_step(model)
+            limits |= {"noise": noise, "temperature": config.temperature, "step": self._compiled}
+            return decode(model, memory, config.samples, **limits).tokens
+        greedy = decode(model, memory, **limits).tokens
+        found = beam_search(model, memory, config.samples, **limits).tokens
         length = max(greedy.shape[-1], found.shape[-1])
-        pad = torch.nn.functional.pad
         return torch.cat([pad(x, (0, length - x.shape[-1])) for x in (greedy, found)], 1)
-
-    def _decoder_step(self, model: Captioner) -> Step | None:
-        if self.config.compile_decoder and self._compiled is None:
-            self._compiled = compiled_step(model)
-        return self._compiled
 
     def _score(self, model: Captioner, memory: Memory, samples: Tensor) -> Tensor:
         """Log-probabilities under the very policy that was sampled, temperature included."""

@@ -28,12 +28,10 @@ def scheduled_logits(
     """Logits of scheduled sampling: some input words are drawn from the step before.
 
     Every input word but the first is replaced, independently and with the given probability, by a
-    draw from the full distribution that the model has just put on this position. No gradient
-    flows through the draw; targets stay as they are. At probability 0 it is teacher forcing.
+    draw from the model's distribution at this position, without gradient; targets stay.
 
     Args:
         inputs: `(B, C, T)` of teacher forcing.
-        probability: of feeding the model's own word.
         coins: `(B, C, T)` uniform in [0, 1): own word where below the probability.
         numbers: `(B, C, T)` float64, uniform in [0, 1): what the draws are made from.
 

@@ -30,10 +30,7 @@ class OptimiserStep:
     processes in one call.
 
     Args:
-        model: on its device.
-        objective: the loss of some images.
         config: Adam, gradient clipping and micro-batches.
-        accelerator: see `start_accelerator`.
     """
 
     def __init__(
@@ -64,9 +61,7 @@ class OptimiserStep:
         Shapes: batch (B,) image positions on the CPU; noise (B, ...) on the device.
 
         Args:
-            batch: the global batch.
-            noise: its random numbers, see `Objective`.
-            rate: learning rate.
+            batch: the global batch, and `noise` its random numbers; see `Objective`.
             stop: whether this process wishes to stop, asked as late as can be.
 
         Returns: means over the global batch as 0-d tensors, and whether any process wishes to stop.
@@ -133,12 +128,9 @@ class OptimiserStep:
 
 def _gradient_buffer(parameters: list[torch.nn.Parameter]) -> Tensor:
     """Zeros, of which the gradients become views: backward adds to them in place."""
-    first = parameters[0]
-    size = sum(p.numel() for p in parameters)
-    buffer = torch.zeros(size, dtype=first.dtype, device=first.device)
-    for parameter, view in zip(
-        parameters, buffer.split([p.numel() for p in parameters]), strict=True
-    ):
+    sizes = [parameter.numel() for parameter in parameters]
+    buffer = parameters[0].new_zeros(sum(sizes), requires_grad=False)
+    for parameter, view in zip(parameters, buffer.split(sizes), strict=True):
         parameter.grad = view.view_as(parameter)
     return buffer
 

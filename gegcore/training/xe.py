@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gegcore.models.captioner import shift_right
+
 IGNORED = -1
 """Target of positions without a word."""
 
@@ -32,8 +34,7 @@ def teacher_forcing(captions: Tensor) -> tuple[Tensor, Tensor]:
 
     Inputs are `0 w1 .. wn`, targets `w1 .. wn 0` and then -1 (X-modaler's convention).
     """
-    inputs = torch.zeros_like(captions)
-    inputs[..., 1:] = captions[..., :-1]
+    inputs = shift_right(captions)
     ended_before = (inputs[..., 1:] == 0).long().cumsum(-1) > 0
     targets = captions.clone()
     targets[..., 1:] = targets[..., 1:].masked_fill(ended_before, IGNORED)

@@ -215,8 +215,8 @@ def test_embedding_table_is_stored_and_reused(
 
     monkeypatch.setattr(ClipModel, "encode_images", refuse)
     again = embed_dataset(clip, Pictures(), tmp_path)
-    assert torch.equal(again.images, table.images) and again.source == table.source
-    assert again.source["clip_digest"] == clip.digest
+    assert torch.equal(again.images, table.images) and again.key == table.key
+    assert again.key["clip_digest"] == clip.digest
     with pytest.raises(AssertionError, match="embedded again"):
         embed_dataset(clip, Pictures("a crimson square"), tmp_path)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gegcore import groups
 from gegcore.errors import ChecksumError, ConfigError, DataError
-from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.groups import SimilarGroups, similar_groups
 
 
 def brute_force(
@@ -103,12 +103,12 @@ def test_captions_must_match_the_images() -> None:
 
 
 def test_saved_groups_come_back_and_damage_is_noticed(tmp_path: Path) -> None:
-    source = GroupSource("scenes-clip", "aa", "bb")
-    found = similar_groups(torch.eye(4), torch.eye(4), torch.arange(4), 2, source)
+    key = {"clip": "scenes-clip", "clip_digest": "aa", "captions_digest": "bb"}
+    found = similar_groups(torch.eye(4), torch.eye(4), torch.arange(4), 2, key)
     found.save(tmp_path)
     again = SimilarGroups.load(tmp_path)
     assert torch.equal(again.index, found.index) and torch.equal(again.score, found.score)
-    assert again.source == source and again.k == 2
+    assert again.key == key and again.k == 2
     content = bytearray((tmp_path / "index.npy").read_bytes())
     content[-1] ^= 1
     (tmp_path / "index.npy").write_bytes(content)
@@ -120,5 +120,5 @@ def test_a_half_written_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         SimilarGroups.load(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match="no similar groups"):
+    with pytest.raises(DataError, match="no manifest of similar groups"):
         SimilarGroups.load(tmp_path)

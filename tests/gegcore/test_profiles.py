@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_shipped_profiles_are_valid(name: str) -> None:
 def test_paper_settings_are_the_defaults() -> None:
     profile = load_profile("smoke").model_copy(update={"objectives": {}})
     geg = profile.objective("scst_geg")
-    assert (geg.alpha, geg.beta, geg.clip_term, geg.epochs) == (0.1, 10.0, "geg_avg", 10)
+    assert (geg.rewards, geg.epochs) == ({"cider": 0.1, "geg_avg": 10.0}, 10)
     assert (geg.learning_rate, geg.betas, geg.eps) == (5e-5, (0.9, 0.999), 1e-8)
     assert geg.baseline == "greedy"
 
@@ -31,7 +32,7 @@ def test_paper_settings_are_the_defaults() -> None:
     ("text", "named"),
     [
         ("data: {train: 10, val: 10, test: 3}\ngroup_size: 5", "K = 5.*3 images of the test split"),
-        ("data: {train: 10, val: 10, test: 10}\nmodels: {transfomer: {}}", "model 'transfomer'"),
+        ("data: {train: 10, val: 10, test: 10}\nmodels: {transfomer: {}}", "'transfomer'"),
         ("data: {train: 10, val: 10, test: 10}\nobjectives: {scts: {}}", "objective 'scts'"),
         ("data: {train: 10, val: 10, test: 10}\nobjectives: {mle: {epochs: 0}}", "field 'epochs'"),
         ("data: {train: 10, val: 10, test: 10}\ngroup_sizes: 5", "field 'group_sizes'"),
@@ -87,7 +88,7 @@ def test_a_model_may_have_settings_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ("{vgg: {mle: {epochs: 2}}}", "model 'vgg'"),
+        ("{vgg: {mle: {epochs: 2}}}", "'vgg'"),
         ("{xlan: {ml: {epochs: 2}}}", "objective 'ml'"),
         ("{xlan: {mle: {epoch: 2}}}", "field 'epoch'"),
     ],
@@ -97,3 +98,78 @@ def test_wrong_settings_of_a_model_are_named(tmp_path: Path, fields: str, named:
     path.write_text(f"extends: quick\nobjectives_by_model: {fields}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(named)):
         load_profile(str(path))
+
+
+def test_another_kind_of_data_set_replaces_the_old_one(tmp_path: Path) -> None:
+    """Its fields are its own; a change of some fields of the same kind keeps the others."""
+    (tmp_path / "theirs_data.py").write_text(
+        "from gegcore.data.dataset import DataSettings\n"
+        "class Few(DataSettings):\n"
+        "    count: int\n"
+        "    def size(self, split): return self.count\n"
+        "    def open(self, split, folder): raise NotImplementedError\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text('extends: quick\ndata: {kind: "theirs_data:Few", count: 9}\n', encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        profile = load_profile(str(path))
+        assert profile.data.size("val") == profile.data.count == 9
+        assert profile.model_dump(mode="json")["data"]["kind"] == "theirs_data:Few"
+        path.write_text('extends: quick\ndata: {kind: "theirs_data:Few", cuont: 9}\n')
+        with pytest.raises(ConfigError, match="data"):
+            load_profile(str(path))
+        path.write_text('extends: quick\ndata: {kind: "theirs_data:Fewer"}\n')
+        with pytest.raises(ConfigError, match="dataset 'theirs_data:Fewer' cannot be found"):
+            load_profile(str(path))
+
+
+def test_nothing_changed_is_the_same_profile() -> None:
+    profile = load_profile("quick")
+    own = profile.objective("scst_geg", "updown")
+    same = profile.changed(
+        *("updown", "scst_geg", profile.group_size),
+        **{"rewards": own.rewards, "epochs": own.epochs, "learning_rate": None},
+    )
+    assert same is profile and profile.changed("updown", "mle") is profile
+
+
+def test_changed_settings_are_of_one_run_and_have_a_variant() -> None:
+    profile = load_profile("quick")
+    rewards = {"cider": 0.1, "geg_avg": 2.0}
+    changed = profile.changed("xlan", "scst_geg", group_size=3, rewards=rewards, epochs=1)
+    config = changed.objective("scst_geg", "xlan")
+    assert (changed.group_size, config.rewards, config.epochs) == (3, rewards, 1)
+    assert config.select == profile.objective("scst_geg").select
+    assert changed.objective("scst_geg", "transformer") == profile.objective("scst_geg")
+    assert changed.objective("scst", "xlan") == profile.objective("scst", "xlan")
+    assert profile.group_size == 5 and profile.variant == ""
+    others = [
+        profile.changed("xlan", "scst_geg", rewards=rewards, epochs=1),
+        profile.changed("xlan", "scst_geg", 3, rewards=rewards),
+        profile.changed("xlan", "scst_geg", 3, rewards={**rewards, "cider": 0}, epochs=1),
+        changed.changed("xlan", "scst_geg", epochs=2),
+    ]
+    assert len({other.variant for other in (profile, changed, *others)}) == 6
+    assert profile.changed("xlan", "scst_geg", 3, rewards=rewards, epochs=1) == changed
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"epoch": 2}, "field 'epoch'"),
+        ({"epochs": 0}, "field 'epochs'"),
+        ({"rewards": {"cider": "much"}}, r"field 'rewards\.cider'"),
+        ({"group_size": 0}, "field 'group_size'"),
+        ({"group_size": 500}, "K = 500 images need more than the 500 images of the val split"),
+    ],
+)
+def test_wrong_changes_are_named(fields: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load_profile("quick").changed("transformer", "scst_geg", **fields)
+
+
+def test_stages_are_the_way_from_the_first() -> None:
+    profile = load_profile("quick")
+    assert profile.stages("scst_geg") == ["mle", "scst", "scst_geg"]
+    assert profile.stages("mle") == ["mle"]

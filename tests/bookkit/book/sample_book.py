@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from bookkit.dag import experiments
 from bookkit.report.frontpage import COLUMNS
 from emoji_scenes.dataset import ScenesDataset
-from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
 from gegcore.storage import write_json
 
@@ -99,7 +99,7 @@ def make_project(root: Path, profile: Profile) -> None:
     dataset = ScenesDataset("test", 12)
     dataset.save(artifacts / "data" / "test.json")
     index = (torch.arange(12)[:, None] + torch.arange(1, profile.group_size + 1)) % 12
-    groups = SimilarGroups(index, torch.zeros(index.shape), GroupSource("none", "0", "0"))
+    groups = SimilarGroups(index, torch.zeros(index.shape))
     groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
     for run in experiments(profile).values():
         page = artifacts / "pages" / "runs" / f"{run.name}.ipynb"

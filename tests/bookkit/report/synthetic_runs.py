@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.embeddings import EmbeddingTable
-from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.groups import SimilarGroups, similar_groups
 from gegcore.profiles import Profile
 from gegcore.runs import RunFolder
 from gegcore.storage import write_json
@@ -47,10 +47,7 @@ def make_test_split(home: Path, profile: Profile) -> tuple[ScenesDataset, Simila
     dataset = ScenesDataset("test", profile.data.test)
     dataset.save(artifacts / "data" / "test.json")
     table = make_embeddings(dataset)
-    source = GroupSource("none", "0", "0")
-    groups = similar_groups(
-        table.images, table.captions, table.caption_image, profile.group_size, source
-    )
+    groups = similar_groups(table.images, table.captions, table.caption_image, profile.group_size)
     groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
     return dataset, groups
 

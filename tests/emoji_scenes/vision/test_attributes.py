@@ -27,7 +27,7 @@ from emoji_scenes.vision.detector import RegionExtractor, load_extractor
 from emoji_scenes.vision.faster_rcnn import Thresholds
 from emoji_scenes.vision.trunk import POOLED, STRIDE8, STRIDE16, TrunkMaps
 from emoji_scenes.vision.weights import load_shipped, save_shipped
-from gegcore.data.feature_writer import write_features
+from gegcore.data.features import write_features
 from gegcore.data.relations import RELATIONS, spatial_relations
 from gegcore.errors import ChecksumError, ConfigError, MissingDependencyError, TrainingError
 

@@ -20,8 +20,7 @@ from emoji_scenes.training_scripts.train_attributes import (
 from emoji_scenes.vision.attributes import SHIPPED, load_classifier
 from emoji_scenes.vision.detector import RegionExtractor, load_extractor
 from emoji_scenes.vision.weights import FOLDER, load_shipped
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureStore
+from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.relations import RELATIONS
 
 COUNT = 120

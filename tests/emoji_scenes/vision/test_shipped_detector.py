@@ -13,8 +13,7 @@ from emoji_scenes.training_scripts.detector_scores import DetectorScores
 from emoji_scenes.training_scripts.train_detector import world_labels
 from emoji_scenes.vision.detector import SHIPPED, RegionExtractor, load_extractor
 from emoji_scenes.vision.weights import load_shipped
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureStore
+from gegcore.data.features import FeatureStore, write_features
 
 
 @pytest.fixture(scope="module")

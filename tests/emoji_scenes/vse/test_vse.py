@@ -80,7 +80,7 @@ def test_judges_embed_a_split(held_out: ScenesDataset, tmp_path: Path) -> None:
     for name in ("scenes-clip-judge", NAME):
         judge = load_judge(name)
         table = embed_dataset(judge, few, tmp_path / name)
-        assert table.source["clip"] == name and len(table.images) == 6
+        assert table.key["clip"] == name and len(table.images) == 6
         again = embed_dataset(load_judge(name), few, tmp_path / name)
         assert np.array_equal(again.captions, table.captions)
     with pytest.raises(ConfigError, match="did you mean 'scenes-vse'"):

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gegcore.data.dataset import ImageRecord
-from gegcore.data.feature_writer import write_features
-from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes
+from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes, write_features
 from gegcore.errors import ChecksumError, DataError
 
 N, DR, DG = 3, 4, 5
@@ -158,7 +157,7 @@ def test_not_a_feature_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="manifest.json"):
         FeatureStore.open(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(DataError, match="not a feature manifest"):
+    with pytest.raises(DataError, match="no manifest of features"):
         FeatureStore.open(tmp_path)
 
 

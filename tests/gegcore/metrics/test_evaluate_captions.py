@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import DataError
-from gegcore.groups import GroupSource, SimilarGroups
+from gegcore.groups import SimilarGroups
 from gegcore.metrics import evaluate as module
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.meteor import Meteor
@@ -53,7 +53,8 @@ class LetterClip:
 
 def _groups(images: int) -> SimilarGroups:
     index = (torch.arange(images)[:, None] + torch.tensor([1, 2, 5])) % images
-    return SimilarGroups(index, torch.zeros(images, 3), GroupSource("letters", "01", "02"))
+    key = {"clip": "letters", "clip_digest": "01", "captions_digest": "02"}
+    return SimilarGroups(index, torch.zeros(images, 3), key)
 
 
 def _evaluate(**changes: Any) -> Evaluation:

@@ -96,6 +96,6 @@ def train_until_operation(folder: Path, settings: ObjectiveConfig, last: int) ->
 
         return counted
 
-    for name in ("fsync", "chmod", "replace", "fdopen"):
+    for name in ("fsync", "replace"):
         setattr(os, name, dying(getattr(os, name)))
     train(folder, settings)

@@ -1,8 +1,7 @@
 """One setting of an objective tried at several values, judged on the validation split only.
 
-    python -m gegcore.experiment.sweep --field beta --values 0.4 0.6 1 2
-    python -m gegcore.experiment.sweep --objective scst --field baseline \\
-        --values greedy mean_of_others
+    python -m bookkit.sweep --field rewards.geg_avg --values 0.4 0.6 1 2
+    python -m bookkit.sweep --objective scst --field baseline --values greedy mean_of_others
 
 trains each value from the same start run and writes what validation said to
 `results/sweeps/<profile>-<objective>-<field>.json`, beside what training itself reported. No test
@@ -21,13 +20,13 @@ import numpy as np
 import yaml
 
 from gegcore.errors import ConfigError, DataError, GegError
-from gegcore.experiment.train import start_run, train_into
+from gegcore.experiment import train
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
-from gegcore.runs import RunFolder, project_root
+from gegcore.runs import RunFolder
 from gegcore.storage import read_json, write_json
-from gegcore.training.config import ObjectiveConfig, objective_config
+from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 
 TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings")
@@ -50,6 +49,9 @@ def sweep(
 ) -> dict[str, Any]:
     """Train an objective once per value of one of its fields, from the profile's own start run.
 
+    Args:
+        field: of `ObjectiveConfig`, or `rewards.NAME` for the weight of one reward.
+
     Returns: field, the settings that were the same in all runs, and per value the validation
     history (epoch 0 is the start run), the epoch that was kept, and means of the training log.
 
@@ -59,21 +61,23 @@ def sweep(
     """
     materials = materials or Materials.of(profile, start_accelerator().device)
     base = profile.objective(objective, model)
-    if start_run(profile, model, base, seed) is None:
+    if base.start_from is None:
         raise DataError(
             f"objective '{objective}' starts from no other run: nothing to compare with",
             "sweep an objective that continues from another, such as scst_geg",
         )
-    configs = [_changed(objective, base, field, value) for value in values]
+    changed = [
+        profile.changed(model, objective, **_setting(base, field, value)) for value in values
+    ]
     entries = []
-    for value, config in zip(values, configs, strict=True):
-        name = f"{model}-{objective}-seed{seed}-{field}-{value}"
-        folder = RunFolder(project_root() / "runs" / "sweeps" / profile.name / name)
-        run = train_into(folder, materials, model, objective, config, seed)
+    for value, other in zip(values, changed, strict=True):
+        run = train(materials.under(other), model, objective, seed)
         record = read_json(run.file("training.json"))
         kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
         entries.append({"value": value, **kept, "training": _by_epoch(run)})
-    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field}
+    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field.split(".")[0]}
+    if "." in field:
+        shared["rewards"] = {k: v for k, v in base.rewards.items() if f"rewards.{k}" != field}
     return {
         "profile": profile.name,
         "model": model,
@@ -94,11 +98,12 @@ def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
     return means.rename_axis("epoch").reset_index().to_dict("records")
 
 
-def _changed(objective: str, base: ObjectiveConfig, field: str, value: Any) -> ObjectiveConfig:
-    if field not in ObjectiveConfig.model_fields:
-        known = ", ".join(ObjectiveConfig.model_fields)
-        raise ConfigError(f"an objective has no field '{field}'", f"fields: {known}")
-    return objective_config(objective, {**base.model_dump(), field: value})
+def _setting(base: ObjectiveConfig, field: str, value: Any) -> dict[str, Any]:
+    """The field and what it becomes; the other rewards keep their weights."""
+    name, _, reward = field.partition(".")
+    if reward and name != "rewards":
+        raise ConfigError(f"'{name}' has no field '{reward}'", "only rewards.NAME has a dot")
+    return {name: {**base.rewards, reward: value} if reward else value}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--model", default="transformer")
     parser.add_argument("--objective", default="scst_geg")
-    parser.add_argument("--field", required=True, help="of the objective, e.g. beta")
+    parser.add_argument("--field", required=True, help="of the objective: rewards.geg_avg, epochs")
     parser.add_argument("--values", required=True, nargs="+", help="YAML scalars")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")

@@ -1,0 +1,72 @@
+"""Sweeps: each value trained once from the same start, judged on validation only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bookkit.sweep import main, sweep, sweep_file
+from gegcore.errors import ConfigError, DataError
+from gegcore.experiment import train
+from gegcore.materials import Materials
+from gegcore.profiles import load_profile
+from gegcore.storage import read_json
+
+
+def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    with pytest.raises(DataError, match="scst"):
+        sweep(profile, "transformer", "scst_geg", "rewards.geg_avg", [1], 1, materials)
+    train(materials, "transformer", "mle", 1)
+    train(materials, "transformer", "scst", 1)
+    field = "rewards.geg_avg"
+    arguments = ["--profile", "smoke", "--field", field, "--values", "0", "5", "--to"]
+    assert main([*arguments, str(smoke_home / "results")]) == 0
+    path = sweep_file(smoke_home / "results", "smoke", "scst_geg", field)
+    found = read_json(path)
+    assert [entry["value"] for entry in found["entries"]] == [0, 5]
+    low, high = (entry["history"] for entry in found["entries"])
+    assert low[0] == high[0] and low[-1] != high[-1]
+    assert found["shared"]["rewards"] == {"cider": 0.1} and "beta" not in found["shared"]
+
+    # A second sweep with one more value trains only that one; the profile's own is its own run.
+    runs = smoke_home / "runs" / "smoke"
+    before = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.iterdir()}
+    own = profile.objective("scst_geg").rewards["geg_avg"]
+    assert main([*arguments[:-1], str(own), "--to", str(smoke_home / "results")]) == 0
+    after = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.iterdir()}
+    assert before.items() < after.items()
+    assert after.keys() - before.keys() == {"transformer-scst_geg-seed1"}
+
+
+def test_a_sweep_over_names_keeps_what_training_said(smoke_home: Path) -> None:
+    """The comparison of baselines: values that are words, one learning curve each."""
+    train(Materials.of(load_profile("smoke")), "transformer", "mle", 1)
+    arguments = ["--profile", "smoke", "--objective", "scst", "--field", "baseline", "--values"]
+    to = ["--to", str(smoke_home / "results")]
+    assert main([*arguments, "greedy", "mean_of_others", *to]) == 0
+    path = sweep_file(smoke_home / "results", "smoke", "scst", "baseline")
+    assert path.name == "smoke-scst-baseline.json"
+    entries = read_json(path)["entries"]
+    assert [entry["value"] for entry in entries] == ["greedy", "mean_of_others"]
+    for entry in entries:
+        assert [row["epoch"] for row in entry["training"]] == [1]
+        assert {"reward", "reward_greedy", "positive_advantage"} <= set(entry["training"][0])
+    assert main([*arguments, "median", *to]) == 1  # the message names the two that there are
+
+
+def test_wrong_fields_and_objectives_are_refused(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    with pytest.raises(DataError, match="mle"):
+        sweep(profile, "transformer", "mle", "epochs", [1], 1, materials)
+    for field, value, named in (
+        ("gamma", 1, "field 'gamma'"),
+        ("samples", 0, "field 'samples'"),
+        ("select.metric", "R@1", "'select' has no field 'metric'"),
+        ("rewards.geg_avg", "much", r"field 'rewards\.geg_avg'"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            sweep(profile, "transformer", "scst", field, [value], 1, materials)

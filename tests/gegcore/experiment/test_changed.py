@@ -1,0 +1,136 @@
+"""A run of other settings or of a reward of one's own: a folder of its own, from the same start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gegcore import experiment
+from gegcore.errors import ConfigError
+from gegcore.experiment import run_experiment
+from gegcore.materials import Materials
+from gegcore.profiles import Profile, load_profile
+from gegcore.runs import RunFolder
+
+MODEL = "transformer"
+
+
+@pytest.fixture
+def trained(smoke_home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Profile, Materials]:
+    """The smoke profile with MLE and +SCST trained; nothing in here needs test scores."""
+    monkeypatch.setattr(experiment, "evaluate", lambda *_: None)
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    for objective in ("mle", "scst"):
+        run_experiment(profile, MODEL, objective, 1, materials=materials)
+    return profile, materials
+
+
+def contents(run: RunFolder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+
+
+def test_changed_settings_never_touch_another_run(trained: tuple[Profile, Materials]) -> None:
+    profile, materials = trained
+    own = run_experiment(profile, MODEL, "scst_geg", 1, materials=materials)
+    before = contents(own)
+    changes = ({"group_size": 3}, {"rewards": {"cider": 0.1, "geg_min": 2}}, {"epochs": 2})
+    runs = [
+        run_experiment(profile.changed(MODEL, "scst_geg", **changed), MODEL, "scst_geg", 1,
+                       materials=materials)
+        for changed in changes
+    ]  # fmt: skip
+    assert contents(own) == before
+    assert len({run.path for run in (own, *runs)}) == 1 + len(changes)
+    assert [len(run.history()) for run in (own, *runs)] == [2, 2, 2, 3]
+    # All start from the profile's own +SCST, also under another K; GEG depends on K.
+    starts = [run.history().iloc[0] for run in (own, *runs)]
+    assert len({(start["CIDEr-D"], start["R@1"]) for start in starts}) == 1
+    assert starts[0]["GEG-Avg"] == starts[2]["GEG-Avg"] != starts[1]["GEG-Avg"]
+    assert "reward/geg_min" in runs[1].log() and "reward/geg_avg" in runs[0].log()
+    again = profile.changed(MODEL, "scst_geg", group_size=3)
+    stamp = runs[0].checkpoint.stat().st_mtime_ns
+    assert run_experiment(again, MODEL, "scst_geg", 1, materials=materials) == runs[0]
+    assert runs[0].checkpoint.stat().st_mtime_ns == stamp
+
+
+def says(word: int, bonus: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
+    def reward(tokens: Tensor, image_index: Tensor) -> Tensor:
+        return bonus * (tokens == word).float().sum(-1)
+
+    return reward
+
+
+def short(tokens: Tensor, image_index: Tensor) -> Tensor:
+    """Minus the number of words."""
+    return -(tokens > 0).float().sum(-1)
+
+
+class Long(torch.nn.Module):
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
+        return self.weight * (tokens > 0).float().sum(-1)
+
+
+def test_a_reward_of_ones_own_has_a_folder_by_its_code(trained: tuple[Profile, Materials]) -> None:
+    """Two closures of one function differ in what they close over."""
+    profile, materials = trained
+    own = contents(RunFolder.of(profile.name, MODEL, "scst", 1))
+    runs = {}
+    for name, reward in {
+        "closure": says(3), "other word": says(4), "function": short,
+        "module": Long(1.0), "other weight": Long(2.0),
+    }.items():  # fmt: skip
+        run = run_experiment(profile, MODEL, "scst", 1, materials=materials, reward=reward)
+        (column,) = (name for name in run.log() if name.startswith("reward/"))
+        assert run.log()[column].tolist() == run.log()["reward"].tolist()
+        runs[name] = run
+    assert len({run.path for run in runs.values()}) == len(runs)
+    assert contents(RunFolder.of(profile.name, MODEL, "scst", 1)) == own
+    again = run_experiment(profile, MODEL, "scst", 1, materials=materials, reward=says(3))
+    assert again == runs["closure"]
+    assert (runs["function"].log()["reward"] < 0).all()
+
+
+def test_a_reward_named_by_a_profile(
+    trained: tuple[Profile, Materials], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function as it is; a class constructed with what is known of the training split."""
+    profile, materials = trained
+    module = tmp_path / "theirs_reward.py"
+    module.write_text(
+        "import torch\n"
+        "def words(tokens, image_index):\n"
+        "    return (tokens > 0).float().sum(-1)\n"
+        "class References:\n"
+        "    def __init__(self, given):\n"
+        "        assert given.encoder is given.encoder and given.images.shape[0] == 96\n"
+        "        assert given.groups.k == 5 and given.count_end\n"
+        "        self.count = torch.tensor([len(image) for image in given.references])\n"
+        "    def __call__(self, tokens, image_index):\n"
+        "        return self.count[image_index, None].expand(tokens.shape[:2]).float()\n"
+        "number = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = {"theirs_reward:words": 0.5, "theirs_reward:References": 2.0}
+    changed = profile.changed(MODEL, "scst", rewards=weights)
+    run = run_experiment(changed, MODEL, "scst", 1, materials=materials)
+    log, key = run.log(), run.made_from("training.json")
+    assert (log["reward/theirs_reward:References"] == 5).all()
+    expected = 0.5 * log["reward/theirs_reward:words"] + 10
+    assert log["reward"].tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+    module.write_text(module.read_text().replace(".sum(-1)", ".sum(-1) + 1"))
+    monkeypatch.delitem(__import__("sys").modules, "theirs_reward")
+    again = run_experiment(changed, MODEL, "scst", 1, materials=materials)
+    assert again == run and again.made_from("training.json") != key  # other code: trained again
+    with pytest.raises(ConfigError, match="reward 'theirs_reward:number' cannot be called"):
+        nothing = profile.changed(MODEL, "scst", rewards={"theirs_reward:number": 1})
+        run_experiment(nothing, MODEL, "scst", 1, materials=materials)

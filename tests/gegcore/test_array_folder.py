@@ -1,0 +1,59 @@
+"""Arrays behind one manifest: whole or as before, and known by key and content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gegcore.array_folder import ArrayFolder, new_array_folder, save_arrays, stored_key
+from gegcore.errors import ChecksumError, DataError
+
+ARRAYS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
+KEY = {"clip": "x", "sizes": [1, 2]}
+
+
+def test_arrays_come_back_with_what_they_were_made_from(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "x", ARRAYS, KEY)
+    folder = ArrayFolder.open(tmp_path / "x", ("a",), "things")
+    assert folder.key == KEY == stored_key(tmp_path / "x")
+    assert all(torch.equal(folder.tensors[name], ARRAYS[name]) for name in ARRAYS)
+    assert all(isinstance(array, np.memmap) for array in folder.arrays.values())
+    folder.tensors["a"][0, 0] = 9  # a page of ours, not of the file
+    assert torch.equal(ArrayFolder.open(tmp_path / "x", (), "things").tensors["a"], ARRAYS["a"])
+
+
+def test_a_digest_is_of_the_content_and_a_key_is_not(tmp_path: Path) -> None:
+    for name, key, arrays in (("x", KEY, ARRAYS), ("y", 2, ARRAYS), ("z", KEY, {"a": ARRAYS["b"]})):
+        save_arrays(tmp_path / name, arrays, key)
+    x, y, z = (ArrayFolder.open(tmp_path / name, (), "things").digest for name in "xyz")
+    assert x == y != z
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "x", ARRAYS, 1)
+    with pytest.raises(RuntimeError), new_array_folder(tmp_path / "x", 2) as folder:
+        np.save(folder / "c.npy", np.zeros(3))
+        raise RuntimeError("killed")
+    assert stored_key(tmp_path / "x") == 1
+    with new_array_folder(tmp_path / "x", 3) as folder:
+        save_arrays(tmp_path / "x", ARRAYS, 2)  # by somebody else, meanwhile
+        np.save(folder / "c.npy", np.zeros(3))
+    assert set(ArrayFolder.open(tmp_path / "x", ("c",), "things").arrays) == {"c"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    assert stored_key(tmp_path) is None
+    with pytest.raises(DataError, match="does not exist"):
+        ArrayFolder.open(tmp_path, (), "things")
+    save_arrays(tmp_path / "x", ARRAYS, KEY)
+    with pytest.raises(DataError, match="no manifest of other things"):
+        ArrayFolder.open(tmp_path / "x", ("c",), "other things")
+    (tmp_path / "x" / "a.npy").write_bytes(b"short")
+    with pytest.raises(ChecksumError, match=r"a\.npy is missing or not what"):
+        ArrayFolder.open(tmp_path / "x", (), "things")
+    with pytest.raises(ChecksumError, match=r"a\.npy is damaged"):
+        ArrayFolder.open(tmp_path / "x", (), "things", verify=False)
