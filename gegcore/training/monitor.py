@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
 
-_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining}{postfix}"
+_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining} {rate_fmt}{postfix}"
 
 
 class Monitor:
@@ -80,7 +80,7 @@ class Monitor:
         # validation and checkpoints too.
         self._bar = tqdm(
             total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
-            bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows,
+            bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows, unit="",
         )  # fmt: skip
 
     def _open_board(self, progress: Progress) -> SummaryWriter | None:
