@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
 
-_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining} {rate_fmt}{postfix}"
+_BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining}{postfix} {rate_fmt}"
 
 
 class Monitor:
