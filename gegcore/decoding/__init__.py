@@ -9,6 +9,7 @@ Notation: B images, S captions per image, T words, V vocabulary, R rows of the m
 from gegcore.decoding.beam import beam_search
 from gegcore.decoding.growth import Decoded, compiled_step
 from gegcore.decoding.policy import (
+    block_repeats,
     forbidden_ids,
     hide,
     log_policy,
@@ -16,12 +17,14 @@ from gegcore.decoding.policy import (
     said_mask,
     score,
     sequence_log_probs,
+    truncate,
 )
 from gegcore.decoding.sampling import decode
 
 __all__ = [
     "Decoded",
     "beam_search",
+    "block_repeats",
     "compiled_step",
     "decode",
     "forbidden_ids",
@@ -31,4 +34,5 @@ __all__ = [
     "said_mask",
     "score",
     "sequence_log_probs",
+    "truncate",
 ]

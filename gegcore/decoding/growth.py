@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gegcore.decoding.policy import forbidden_ids, hide
+from gegcore.decoding.policy import block_repeats, forbidden_ids, hide
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import END, Captioner, Memory, State
 
@@ -75,6 +75,10 @@ class Captions:
         """The image of each row, (R,) ascending."""
         return self.first // self.tokens.shape[1]
 
+    def said(self, t: int) -> Tensor:
+        """The first t words on each row, (R, t)."""
+        return self.tokens.flatten(0, 1)[self.first, :t]
+
     def append(self, words: Tensor, log_probs: Tensor, t: int) -> None:
         """Say one word. Shapes: words, log_probs (B, S); ignored where captions are finished."""
         self.tokens[..., t] = words.masked_fill(self.finished, END)
@@ -120,6 +124,7 @@ def grow(
     copies: int,
     max_len: int,
     forbid: Collection[int],
+    no_repeat_ngram: int,
     say: Callable[[Captions, Tensor, int], None],
     in_place: bool = False,
     step: Step | None = None,
@@ -137,10 +142,13 @@ def grow(
             (:func:`compiled_step`).
 
     Raises:
-        ConfigError: ``max_len`` or ``forbid`` out of range.
+        ConfigError: ``max_len``, ``no_repeat_ngram`` or ``forbid`` out of range.
     """
     if max_len < 1:
         raise ConfigError(f"max_len={max_len} leaves no room for a word", "use max_len >= 1")
+    if no_repeat_ngram < 0:
+        fix = "use the length of n-grams said once at most, such as 3, or 0 for no such rule"
+        raise ConfigError(f"no_repeat_ngram={no_repeat_ngram} is negative", fix)
     memory = features if isinstance(features, Memory) else model.encode(features)
     share = not model.training
     captions = Captions.empty(memory.batch_size, copies, max_len, next(model.parameters()))
@@ -157,6 +165,8 @@ def grow(
         if t == 0:
             forbidden = forbidden_ids(forbid, logits)
         logits = hide(logits, forbidden)
+        if no_repeat_ngram:
+            logits = block_repeats(logits, captions.said(t), no_repeat_ngram)
         say(captions, logits, t)
         if in_place:
             words = captions.tokens[..., t].flatten()

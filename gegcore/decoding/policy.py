@@ -46,22 +46,90 @@ def hide(logits: Tensor, forbidden: Tensor) -> Tensor:
     return logits.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else logits
 
 
-def score(model: Captioner, memory: Memory, tokens: Tensor, forbid: Collection[int] = ()) -> Tensor:
+def block_repeats(logits: Tensor, said: Tensor, ngram: int) -> Tensor:
+    """Set the logits of words that would say an n-gram for the second time to -inf, out of place.
+
+    The end token is never blocked: a caption that has run out of words can always end.
+
+    Shapes: logits (..., V), said (..., t) long, the words so far -> (..., V).
+
+    Args:
+        logits: of the next word.
+        said: the words so far.
+        ngram: length of the n-grams; 0: nothing is blocked.
+
+    Source: Paulus et al. 2018, "A Deep Reinforced Model for Abstractive Summarization", Sec. 2.5
+    (trigrams).
+    """
+    if ngram == 0 or said.shape[-1] < ngram:
+        return logits
+    windows = said.unfold(-1, ngram, 1)  # (..., t - n + 1, n)
+    tail = said[..., None, said.shape[-1] - ngram + 1 :]
+    repeats = (windows[..., :-1] == tail).all(-1)
+    words = windows[..., -1].where(repeats, END)  # END stands for "nothing", and is set right below
+    blocked = logits.scatter(-1, words, float("-inf"))
+    blocked[..., END] = logits[..., END]
+    return blocked
+
+
+def truncate(p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+    """Keep the likely words of a policy and renormalise it; the others get probability 0.
+
+    First the ``top_k`` likeliest words, then of these, renormalised, the fewest that hold a
+    probability of ``top_p`` (the nucleus). Equally likely words at the edge: any of them.
+
+    Shapes: p (..., V), probabilities -> (..., V).
+
+    Args:
+        p: probabilities.
+        top_k: words kept; 0: all.
+        top_p: share of the probability kept; 1: all.
+
+    Source: Fan et al. 2018 (top-k); Holtzman et al. 2020, "The Curious Case of Neural Text
+    Degeneration", Sec. 3.1 (nucleus). The order of the two is that of Hugging Face Transformers.
+    """
+    if top_k == 0 and top_p == 1.0:
+        return p
+    vocab_size = p.shape[-1]
+    kept, words = p.topk(min(top_k or vocab_size, vocab_size), -1)  # likeliest first
+    kept = kept / kept.sum(-1, keepdim=True)
+    likelier = kept.cumsum(-1) - kept
+    kept = kept.masked_fill(likelier >= top_p, 0.0)
+    kept = kept / kept.sum(-1, keepdim=True)
+    return torch.zeros_like(p).scatter(-1, words, kept)
+
+
+def score(
+    model: Captioner,
+    memory: Memory,
+    tokens: Tensor,
+    forbid: Collection[int] = (),
+    no_repeat_ngram: int = 0,
+) -> Tensor:
     """Log-probabilities of given captions of encoded images; differentiable.
 
     Shapes: tokens (B, S, T) long, as :func:`decode` returns them -> (B, S, T). In the mode and with
-    the ``forbid`` of the decoding they equal its ``log_probs`` (at temperature 1).
+    the ``forbid`` and ``no_repeat_ngram`` of the decoding they equal its ``log_probs`` (at
+    temperature 1, without top-k and top-p).
     """
     logits = model.decode_teacher_forced(memory, shift_right(tokens))
-    return sequence_log_probs(logits, tokens, forbid)
+    return sequence_log_probs(logits, tokens, forbid, no_repeat_ngram)
 
 
-def sequence_log_probs(logits: Tensor, tokens: Tensor, forbid: Collection[int] = ()) -> Tensor:
+def sequence_log_probs(
+    logits: Tensor, tokens: Tensor, forbid: Collection[int] = (), no_repeat_ngram: int = 0
+) -> Tensor:
     """Log-probability of each token of a caption, its end token included; zero after it.
 
     Shapes: logits (..., T, V) of teacher forcing, tokens (..., T) long -> (..., T). The policy is
-    renormalised without the ``forbid`` ids.
+    renormalised without the ``forbid`` ids and without words that repeat an n-gram.
     """
     logits = hide(logits, forbidden_ids(forbid, logits))
+    if no_repeat_ngram:
+        steps = range(tokens.shape[-1])
+        allowed = [
+            block_repeats(logits[..., t, :], tokens[..., :t], no_repeat_ngram) for t in steps
+        ]
+        logits = torch.stack(allowed, dim=-2)
     picked = log_policy(logits).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
     return picked.masked_fill(~said_mask(tokens), 0.0)

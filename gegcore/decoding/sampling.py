@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gegcore.decoding.growth import Captions, Decoded, Step, grow
-from gegcore.decoding.policy import policy
+from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
 
@@ -28,6 +28,9 @@ def decode(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
     forbid: Collection[int] = (),
+    top_k: int = 0,
+    top_p: float = 1.0,
+    no_repeat_ngram: int = 0,
     noise: Tensor | None = None,
     in_place: bool | None = None,
     step: Step | None = None,
@@ -38,7 +41,8 @@ def decode(
     which other images are decoded with it.
 
     The reported log-probabilities are those of the policy that drew the word: without the words
-    that ``forbid`` rules out; for the sampled captions also at their temperature.
+    that ``forbid`` and ``no_repeat_ngram`` rule out; for the sampled captions also divided by the
+    temperature, truncated to ``top_k`` and ``top_p``, in this order, and renormalised.
 
     Dropout is as the model's mode says: call ``model.eval()`` first unless noise is wanted.
 
@@ -50,6 +54,9 @@ def decode(
         temperature: divides the logits of the sampled captions (not of the greedy one).
         generator: makes the draws reproducible; of the noise's device.
         forbid: ids that are never said (UNK).
+        top_k: draw from the k likeliest words only; 0: from all.
+        top_p: draw from the nucleus only, the fewest words that hold this probability; 1: from all.
+        no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
         noise: the numbers that the draws are made from, uniform in [0, 1); drawn from
             ``generator`` if not given. Shapes: (B, samples, max_len) float64.
         in_place: constant shapes and no waiting for the device (see ``grow``); by default on
@@ -66,6 +73,11 @@ def decode(
     if not 0 < temperature < math.inf:
         what = f"temperature={temperature} is not positive and finite"
         raise ConfigError(what, "use greedy=True instead of 0")
+    if top_k < 0:
+        raise ConfigError(f"top_k={top_k} is negative", "use a number of words, or 0 for all")
+    if not 0 < top_p <= 1:
+        fix = "use a share of the probability such as 0.9, or 1 for all words"
+        raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
     memory = features if isinstance(features, Memory) else model.encode(features)
     expected, device = (
         (memory.batch_size, samples, max(max_len, 0)),
@@ -90,7 +102,7 @@ def decode(
             said.append(p[row, words[0]].log())
         if samples:
             row = captions.row[:, int(greedy) :]
-            p = p if temperature == 1 else policy(logits / temperature)
+            p = truncate(p if temperature == 1 else policy(logits / temperature), top_k, top_p)
             words.append(_draw(p, row, noise[captions.image(), :, t]))
             said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
@@ -98,7 +110,7 @@ def decode(
     copies = samples + greedy
     if in_place is None:
         in_place = step is not None or noise.is_cuda
-    return grow(model, memory, copies, max_len, forbid, say, in_place, step)
+    return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say, in_place, step)
 
 
 def _draw(p: Tensor, row: Tensor, numbers: Tensor) -> Tensor:
