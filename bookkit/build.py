@@ -49,27 +49,25 @@ def build(profile: str, cores: int, root: Path, options: Sequence[str] = ()) -> 
             return _build(profile, cores, root, options)
     except Timeout as error:
         number = owner.read_text()
-        raise GegError(
-            f"another build of this folder is running (process {number})",
-            f"wait for it, or stop it: kill {number}",
-        ) from error
+        what = f"another build of this folder is running (process {number})"
+        raise GegError(what, f"wait for it, or stop it: kill {number}") from error
 
 
 def _build(profile: str, cores: int, root: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "snakemake", "--config", f"profile={profile}"]
-    environment = {"TQDM_MININTERVAL": "15", **os.environ, _ROOT: str(root)}
-    end_processes(root)
-    if any((root / ".snakemake" / "locks").glob("*")):
+    locked = any((root / ".snakemake" / "locks").glob("*"))
+    if end_processes(root) or locked:
         print("gegcore: an earlier build was killed; going on where it stopped", file=sys.stderr)
         subprocess.run([*command, "--unlock", "--quiet", "all"], cwd=root, check=True)
     command += ["--cores", str(cores), *_OPTIONS, *options]
+    environment = {"TQDM_MININTERVAL": "15", **os.environ, _ROOT: str(root)}
     try:
         return subprocess.call(command, cwd=root, env=environment)
     finally:  # also after Ctrl-C and SIGTERM: nothing may go on behind the user's back
         end_processes(root)
 
 
-def end_processes(root: Path) -> None:
+def end_processes(root: Path) -> int:
     """End what runs of a build of this folder, except this process and those that started it."""
     own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
     found = []
@@ -79,10 +77,10 @@ def end_processes(root: Path) -> None:
             if process.pid not in own and process.environ().get(_ROOT) == str(root):
                 process.terminate()
                 found.append(process)
-    _, stubborn = psutil.wait_procs(found, timeout=_GRACE)
-    for process in stubborn:
+    for process in psutil.wait_procs(found, timeout=_GRACE)[1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    return len(found)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ TINY = """
 data: {train: 20, val: 10, test: 10}
 experiments: {objectives: [mle, scst], seeds: [1]}
 """
-snakemake = pytest.importorskip("snakemake", reason="Snakemake needs Python 3.11")
+pytest.importorskip("snakemake", reason="Snakemake needs Python 3.11")
 
 
 def write_notebook(path: Path, *cells: str) -> None:
@@ -214,9 +214,12 @@ def test_killed_build_is_cleaned_up_and_continued(project: Path) -> None:
     refused = run_build(project)
     assert refused.returncode == 1
     assert f"another build of this folder is running (process {running.pid})" in refused.stdout
+    (snakemake,) = psutil.Process(running.pid).children()
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert children_of(project)  # orphans: Snakemake and the notebook go on
+    snakemake.kill()
+    assert any((project / ".snakemake" / "locks").iterdir())
     (project / "pause").unlink()
     after = run_build(project)
     assert after.returncode == 0, after.stdout

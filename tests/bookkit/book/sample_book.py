@@ -12,7 +12,6 @@ import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from bookkit.dag import experiments
-from bookkit.report.attention import AttentionExample, AttentionRecord, write_record
 from bookkit.report.frontpage import COLUMNS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.groups import GroupSource, SimilarGroups
@@ -75,31 +74,12 @@ def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
     write_json(folder / "provenance.json", {"trained": trained, "wall_seconds_training": 61.0})
 
 
-def make_attention(folder: Path, dataset: ScenesDataset) -> None:
-    """A stored record of a model that looks at one thing after the other."""
-    scene = dataset.scene(0)
-    words = dataset.records[0].captions[0].split()
-    boxes = tuple(thing.box for thing in scene.things)
-    peaks = [[0.9 if i % len(boxes) == j else 0.1 for j in range(len(boxes))] for i in range(99)]
-    example = AttentionExample(
-        image_id=scene.image_id,
-        scene=scene.to_dict(),
-        words=tuple(words),
-        weights=tuple(tuple(row) for row in peaks[: len(words)]),
-        boxes=boxes,
-    )
-    record = AttentionRecord(
-        run="updown-mle-seed1",
-        profile="quick",
-        model="updown",
-        objective="mle",
-        seed=1,
-        git_revision=REVISION,
-        trained="2026-01-02T03:04:05+00:00",
-        checkpoint_sha256="feedbeef" * 8,
-        examples=(example, example),
-    )
-    write_record(folder, record)
+def page_of(notebook: Path) -> nbformat.NotebookNode:
+    """As `executed`, with the prose of a real notebook, links and all."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    title, _, text = prose.partition("\n")
+    return executed(title.removeprefix("# "), text.strip())
 
 
 def make_project(root: Path, profile: Profile) -> None:
@@ -113,20 +93,11 @@ def make_project(root: Path, profile: Profile) -> None:
     (root / "notebooks").mkdir()
     artifacts = root / "artifacts" / profile.name
     (artifacts / "pages" / "runs").mkdir(parents=True)
-    titles = {
-        "00_start": "Start here",
-        "01_world": "The world",
-        "02_groups": "Similar groups",
-        "03_train": "Train a model",
-        "04_results": "Results",
-        "05_judges": "Judges",
-    }
-    for name, title in titles.items():
-        nbformat.write(executed(title), str(root / "notebooks" / f"{name}.ipynb"))
-        nbformat.write(executed(title), str(artifacts / "pages" / f"{name}.ipynb"))
+    for notebook in (CHECKOUT / "notebooks").glob("[0-9]*.ipynb"):
+        for folder in (root / "notebooks", artifacts / "pages"):
+            nbformat.write(page_of(notebook), str(folder / notebook.name))
     dataset = ScenesDataset("test", 12)
     dataset.save(artifacts / "data" / "test.json")
-    make_attention(root / "results" / "attention", dataset)
     index = (torch.arange(12)[:, None] + torch.arange(1, profile.group_size + 1)) % 12
     groups = SimilarGroups(index, torch.zeros(index.shape), GroupSource("none", "0", "0"))
     groups.save(artifacts / "groups" / f"test-k{profile.group_size}")
