@@ -22,9 +22,6 @@ from gegcore.storage import write_text
 def render(profile: Profile, root: Path, log: Path) -> Path:
     """Build the book of a profile in `root/_build/html`; the old book stays until the new is good.
 
-    Returns:
-        The front page.
-
     Raises:
         DataError: an executed page is missing.
         GegError: Sphinx warned of something; every warning is an error.
@@ -35,6 +32,7 @@ def render(profile: Profile, root: Path, log: Path) -> Path:
     final = root / "_build" / "html"
     shutil.rmtree(final, ignore_errors=True)
     html.replace(final)
+    shutil.rmtree(html.parent.parent)
     return final / "index.html"
 
 
@@ -60,8 +58,7 @@ def stage_pages(profile: Profile, root: Path) -> None:
 
 def _title(profile: Profile, run: Experiment) -> str:
     label = profile.objective(run.objective).label or run.objective
-    joined = label if label.startswith("+") else f" {label}"
-    return f"{run.model.capitalize()}{joined}, seed {run.seed}"
+    return f"{run.model.capitalize()} {label}, seed {run.seed}".replace(" +", "+", 1)
 
 
 def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:

@@ -27,13 +27,8 @@ def build(profile: str, cores: int, root: Path, options: Sequence[str] = ()) -> 
     """Run the whole DAG of `Snakefile` in `root`; a second call continues where one broke off.
 
     Args:
-        profile: name of a profile.
         cores: jobs side by side; training uses one core each.
-        root: checkout with Snakefile, notebooks/ and book/.
-        options: passed on to Snakemake.
-
-    Returns:
-        Snakemake's exit status.
+        options: passed on to Snakemake, whose exit status is returned.
 
     Raises:
         ConfigError: unknown profile.
@@ -55,14 +50,14 @@ def build(profile: str, cores: int, root: Path, options: Sequence[str] = ()) -> 
 
 def _build(profile: str, cores: int, root: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "snakemake", "--config", f"profile={profile}"]
+    command += ["--cores", str(cores)]
     locked = any((root / ".snakemake" / "locks").glob("*"))
     if end_processes(root) or locked:
         print("gegcore: an earlier build was killed; going on where it stopped", file=sys.stderr)
         subprocess.run([*command, "--unlock", "--quiet", "all"], cwd=root, check=True)
-    command += ["--cores", str(cores), *_OPTIONS, *options]
     environment = {"TQDM_MININTERVAL": "15", **os.environ, _ROOT: str(root)}
     try:
-        return subprocess.call(command, cwd=root, env=environment)
+        return subprocess.call([*command, *_OPTIONS, *options], cwd=root, env=environment)
     finally:  # also after Ctrl-C and SIGTERM: nothing may go on behind the user's back
         end_processes(root)
 
