@@ -53,6 +53,10 @@ wildcard_constraints:
     page="|".join(map(re.escape, [*PREPARED, *RESULTS])),
 
 
+onsuccess:
+    print("The book is ready:", Path("_build/html/index.html").resolve())
+
+
 localrules: html
 
 
