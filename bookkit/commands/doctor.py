@@ -6,9 +6,12 @@ import argparse
 import json
 import os
 import sys
+from typing import Any
 
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError
+
+_COLOURS = {"ok": 32, "note": 36, "missing": 33, "broken": 31}
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -23,20 +26,28 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
-    from bookkit.doctor import CHECKS, examine, healthy
-    from bookkit.doctor.lines import lines
+    from bookkit.doctor import CHECKS, examine
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     results = []
     for result in examine(CHECKS, arguments.full):
         results.append(result)
         if not arguments.json:
-            print(lines(result, colour), flush=True)
-    fatal = [result.check.name for result in results if result.fatal]
+            print(line(result, colour), flush=True)
+    fatal = [r["name"] for r in results if r["needed"] and r["status"] in ("missing", "broken")]
     if arguments.json:
-        records = [result.record() for result in results]
-        print(json.dumps({"ok": healthy(results), "full": arguments.full, "checks": records}))
+        print(json.dumps({"ok": not fatal, "full": arguments.full, "checks": results}))
     if fatal:
         raise GegError(f"make book does not work here: {', '.join(fatal)}", "mend it as said above")
     if not arguments.json:
         print("Everything that make book needs works.")
+
+
+def line(result: dict[str, Any], colour: bool = False) -> str:
+    """A result, readable without colour, and below it the command that mends what is wrong."""
+    mark = f"{result['status']:8}"
+    if colour:
+        mark = f"\033[{_COLOURS[result['status']]}m{mark}\033[0m"
+    optional = "" if result["needed"] else "optional: "
+    text = f"{mark}{result['name']:15}{result['detail']} ({optional}{result['purpose']})"
+    return f"{text}\n{'':8}-> {result['fix']}" if result["fix"] else text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from pathlib import Path
 
+from bookkit.dag import experiments
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.runs import RunFolder
@@ -16,28 +18,28 @@ KEPT = ("config.yaml", "metrics.json", "captions.json", "training.json", "proven
 def archive(profile: Profile, folder: Path) -> list[Path]:
     """Copy the small files of all runs of a profile to `folder/<profile>/<run>/`.
 
+    Nothing is deleted or overwritten: a run that is already there must be the same.
+
     Returns:
-        The folders written, one a run.
+        The folders, one a run.
 
     Raises:
-        DataError: a run is not finished; nothing is copied then.
+        DataError: a run is not finished, or another is kept under its name; nothing is copied then.
     """
-    grid = profile.experiments
-    runs = [
-        RunFolder.of(profile.name, model, objective, seed)
-        for model in grid.models
-        for objective in grid.objectives
-        for seed in grid.seeds
-    ]
-    for run in runs:
+    copies: list[tuple[Path, Path]] = []
+    for experiment in experiments(profile).values():
+        names = experiment.model, experiment.objective, experiment.seed
+        run = RunFolder.of(profile.name, *names)
         if run.made_from("evaluation.json") is None:
             raise DataError(f"run {run.name} is not finished", "run `make book` first")
-    targets = []
-    for run in runs:
-        target = folder / profile.name / run.name
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for name in KEPT:
-            shutil.copyfile(run.file(name), target / name)
-        targets.append(target)
-    return targets
+        copies += [(run.file(name), folder / profile.name / run.name / name) for name in KEPT]
+    for source, target in copies:
+        if target.exists() and not filecmp.cmp(source, target, shallow=False):
+            raise DataError(
+                f"{target} is of another run than {source}",
+                f"keep this one elsewhere (--to FOLDER), or move {target.parent} away",
+            )
+    for source, target in copies:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return sorted({target.parent for _, target in copies})

@@ -10,15 +10,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from bookkit.batch import check_parameters, execute_notebook, notebook_parameters, parse_value
-from gegcore.errors import ConfigError, DataError, GegError
+from bookkit.batch import notebook_parameters, read_notebook
+from gegcore.errors import DataError
 
-TINY = Path(__file__).parent / "fixtures" / "notebooks" / "tiny.ipynb"
+TINY = Path(__file__).parents[1] / "fixtures" / "notebooks" / "tiny.ipynb"
+
+
+def start(page: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bookkit.batch", str(TINY), str(page), *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def run(page: Path, *options: str) -> tuple[int, str]:
+    """Exit status and what was said."""
+    process = start(page, *options)
+    said = process.communicate(timeout=120)[1]
+    return process.returncode, said
 
 
 def outputs(path: Path) -> str:
@@ -52,121 +63,70 @@ def gone(pid: int, seconds: float = 20) -> bool:
 
 
 def test_parameters_reach_the_cells_in_this_python(tmp_path: Path) -> None:
-    execute_notebook(TINY, tmp_path / "out.ipynb", {"profile": "quick", "rate": 2})
-    text = outputs(tmp_path / "out.ipynb")
-    assert "profile quick rate 2.0" in text
+    page = tmp_path / "new" / "out.ipynb"
+    assert run(page, "-p", "profile", "quick", "-p", "rate", "2e-1") == (0, "[out] half way\n")
+    text = outputs(page)
+    assert "profile quick rate 0.2" in text
     assert sys.executable in text
     assert text.rstrip().endswith("end")
 
 
-def test_failure_names_cell_and_line_and_keeps_what_ran(tmp_path: Path) -> None:
-    log = tmp_path / "log" / "tiny.ipynb"
-    with pytest.raises(GegError) as caught:
-        execute_notebook(TINY, tmp_path / "out.ipynb", {"fail": True}, log)
-    message = str(caught.value)
-    assert "tiny.ipynb" in message
-    assert "code cell [5]" in message
-    assert 'raise ValueError("asked to fail")' in message
-    assert str(log) in message
-    assert "profile smoke" in outputs(log)
-    assert not (tmp_path / "out.ipynb").exists()
-
-
-def test_failed_run_leaves_the_old_page(tmp_path: Path) -> None:
+def test_plain_papermill_runs_the_same_notebook(tmp_path: Path) -> None:
     page = tmp_path / "out.ipynb"
-    page.write_text("the last good page")
-    with pytest.raises(GegError):
-        execute_notebook(TINY, page, {"fail": True})
-    assert page.read_text() == "the last good page"
+    command = [sys.executable, "-m", "papermill", str(TINY), str(page), "-p", "profile", "quick"]
+    subprocess.run(command, check=True, timeout=120, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    assert "profile quick rate 0.5" in outputs(page)
+
+
+def test_failure_names_cell_and_line_and_keeps_what_ran(tmp_path: Path) -> None:
+    page = tmp_path / "out.ipynb"
+    status, said = run(page, "-p", "fail", "True")
+    assert status == 1
+    assert "gegcore: notebook tiny.ipynb failed" in said and "In [5]" in said
+    assert 'raise ValueError("asked to fail")' in said
+    assert said.endswith(f"  -> what ran is in {page}\n")
+    assert "profile smoke" in outputs(page)
 
 
 def test_runs_side_by_side(tmp_path: Path) -> None:
     pages = [tmp_path / f"{number}.ipynb" for number in range(3)]
-    command = [sys.executable, "-m", "bookkit.batch", str(TINY)]
-    running = [subprocess.Popen([*command, str(page)]) for page in pages]
+    running = [start(page) for page in pages]
     assert [process.wait(120) for process in running] == [0, 0, 0]
     assert len({re.search(r"kernel (\d+)", outputs(page)).group(1) for page in pages}) == 3  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_kernel_ends_with_its_parent(tmp_path: Path, number: signal.Signals) -> None:
-    log, page = tmp_path / "log.ipynb", tmp_path / "out.ipynb"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bookkit.batch",
-            str(TINY),
-            str(page),
-            "-p",
-            "pause",
-            "100",
-            "--log",
-            str(log),
-        ]
-    )
-    pid = kernel_pid(log)
+    page = tmp_path / "out.ipynb"
+    process = start(page, "-p", "pause", "100")
+    pid = kernel_pid(page)
     assert psutil.pid_exists(pid)
     process.send_signal(number)
     assert process.wait(60) != 0
     assert gone(pid)
-    assert not page.exists()
+    assert "kernel" in outputs(page)
 
 
 def test_dead_kernel_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
-    log = tmp_path / "log.ipynb"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bookkit.batch",
-            str(TINY),
-            str(tmp_path / "out.ipynb"),
-            "-p",
-            "pause",
-            "100",
-            "--log",
-            str(log),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.kill(kernel_pid(log), signal.SIGKILL)
+    page = tmp_path / "out.ipynb"
+    process = start(page, "-p", "pause", "100")
+    os.kill(kernel_pid(page), signal.SIGKILL)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert "kernel died in code cell" in error
-    assert "time.sleep(pause)" in error
+    assert "tiny.ipynb: the kernel died in the cell `time.sleep(pause)`" in error
 
 
-def test_unknown_parameter_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"no parameter 'profil'") as caught:
-        check_parameters(TINY, {"profil": "smoke"})
-    assert "did you mean 'profile'" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("rate", "fast"), ("fail", 3), ("profile", [1]), ("rate", True)]
-)
-def test_value_of_another_type_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"parameter '{name}'"):
-        check_parameters(TINY, {name: value})
+def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    page = tmp_path / "out.ipynb"
+    status, said = run(page, "-p", "profil", "smoke")
+    assert status == 1
+    assert "tiny.ipynb has no parameter 'profil'\n  -> it has: profile, rate, fail, pause" in said
+    assert not page.exists()
 
 
 def test_defaults_of_the_parameters_cell() -> None:
-    assert notebook_parameters(TINY) == {
-        "profile": "smoke",
-        "rate": 0.5,
-        "fail": False,
-        "pause": 0.0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("1e-3", 1e-3), ("7", 7), ("true", True), ("[1, 2]", [1, 2]), ("scst_geg", "scst_geg")],
-)
-def test_command_line_values(text: str, value: Any) -> None:
-    assert parse_value(text) == value
+    defaults = {"profile": "smoke", "rate": 0.5, "fail": False, "pause": 0.0}
+    assert notebook_parameters(TINY) == defaults
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"cells": 3}'])
@@ -175,4 +135,4 @@ def test_unreadable_notebook(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         source.write_text(content)
     with pytest.raises(DataError, match=r"broken\.ipynb"):
-        notebook_parameters(source)
+        read_notebook(source)

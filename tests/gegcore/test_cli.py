@@ -1,43 +1,70 @@
-"""The command line: help, errors that users can mend, archives of finished runs."""
+"""The command line: help, commands of other packages, errors that users can mend."""
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from bookkit.report.archive import KEPT, archive
+from gegcore import registry
 from gegcore.cli import main
-from gegcore.errors import DataError
-from gegcore.profiles import load_profile
-from gegcore.runs import RunFolder
-from gegcore.storage import write_json
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
-    return tmp_path
+def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Commands in `gegcore --help`."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    return re.findall(r"^    ([\w-]+)", capsys.readouterr().out, re.MULTILINE)
 
 
-def finish(objective: str) -> None:
-    run = RunFolder.of("smoke", "transformer", objective, 1)
-    for name in (*KEPT, "checkpoint.safetensors"):
-        write_json(run.file(name), {"name": name})
-    write_json(run.file("evaluation.json"), {"key": "k"})
-
-
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("", "prepare", "run", "import-xmodaler", "archive", "doctor", "profiles"):
+def test_every_command_is_listed_and_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = listed(capsys)
+    assert {"prepare", "run", "evaluate", "profiles", "archive", "doctor"} <= set(commands)
+    assert set(registry.names("command")) <= set(commands)
+    for command in commands:
         with pytest.raises(SystemExit) as stopped:
-            main([command, "--help"] if command else ["--help"])
+            main([command, "--help"])
         assert stopped.value.code == 0
-        assert "usage" in capsys.readouterr().out
+        assert f"usage: gegcore {command}" in capsys.readouterr().out
 
 
-def test_errors_name_the_fix_and_exit_with_1(
-    home: Path, capsys: pytest.CaptureFixture[str]
+ANNOUNCED = {
+    "fine": "def add(commands):\n    commands.add_parser('fine', help='works')",
+    "needy": "import surely_not_installed",
+    "faulty": "raise OSError('libbroken.so')",
+    "late": "def add(commands):\n    commands.add_parser('late').set_defaults(function=_late)\n"
+    "def _late(_):\n    import surely_not_installed",
+}
+
+
+def test_a_broken_command_of_another_package_harms_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    entries = [EntryPoint("absent", "no_such_package.command", "gegcore.command")]
+    for name, code in ANNOUNCED.items():
+        (tmp_path / f"announced_{name}.py").write_text(code)
+        entries.append(EntryPoint(name, f"announced_{name}", "gegcore.command"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    assert {"prepare", "fine", "needy", "faulty", "absent"} <= set(listed(capsys))
+    assert main(["profiles"]) == 0
+    capsys.readouterr()
+    for name, said in [
+        ("needy", "pip install surely_not_installed"),
+        ("late", "pip install surely_not_installed"),
+        ("faulty", "libbroken.so"),
+        ("absent", "no_such_package"),
+    ]:
+        options = [] if name == "late" else ["--json", "x"]
+        assert main([name, *options]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("gegcore: ") and said in error
+
+
+def test_errors_name_the_fix_and_exit_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "--profile", "smok"]) == 1
     said = capsys.readouterr().err
     assert "no profile 'smok'" in said and "did you mean 'smoke'" in said
@@ -46,16 +73,3 @@ def test_errors_name_the_fix_and_exit_with_1(
 def test_profiles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profiles"]) == 0
     assert {"quick", "smoke"} <= set(capsys.readouterr().out.split())
-
-
-def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Path) -> None:
-    profile, target = load_profile("smoke"), tmp_path / "results"
-    finish("mle")
-    with pytest.raises(DataError, match="transformer-scst-seed1 is not finished"):
-        archive(profile, target)
-    assert not target.exists()
-    finish("scst")
-    finish("scst_geg")
-    assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0
-    folder = target / "smoke" / "transformer-scst_geg-seed1"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(KEPT)

@@ -93,7 +93,7 @@ def make_project(root: Path, profile: Profile) -> None:
     (root / "notebooks").mkdir()
     artifacts = root / "artifacts" / profile.name
     (artifacts / "pages" / "runs").mkdir(parents=True)
-    for notebook in sorted((CHECKOUT / "notebooks").glob("*.ipynb")):
+    for notebook in (CHECKOUT / "notebooks").glob("[0-9]*.ipynb"):
         for folder in (root / "notebooks", artifacts / "pages"):
             nbformat.write(page_of(notebook), str(folder / notebook.name))
     dataset = ScenesDataset("test", 12)

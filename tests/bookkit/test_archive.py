@@ -1,0 +1,58 @@
+"""Finished runs under version control: all or none, and nothing is overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bookkit.report.archive import KEPT, archive
+from gegcore.cli import main
+from gegcore.errors import DataError
+from gegcore.profiles import load_profile
+from gegcore.runs import RunFolder
+from gegcore.storage import write_json
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def finish(objective: str) -> None:
+    run = RunFolder.of("smoke", "transformer", objective, 1)
+    for name in (*KEPT, "checkpoint.safetensors"):
+        write_json(run.file(name), {"name": name})
+    write_json(run.file("evaluation.json"), {"key": "k"})
+
+
+def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Path) -> None:
+    profile, target = load_profile("smoke"), tmp_path / "results"
+    finish("mle")
+    with pytest.raises(DataError, match="transformer-scst-seed1 is not finished"):
+        archive(profile, target)
+    assert not target.exists()
+    finish("scst")
+    finish("scst_geg")
+    assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0
+    folder = target / "smoke" / "transformer-scst_geg-seed1"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(KEPT)
+
+
+def test_archive_never_overwrites_another_run(home: Path, tmp_path: Path) -> None:
+    profile, target = load_profile("smoke"), tmp_path / "results"
+    for objective in ("mle", "scst", "scst_geg"):
+        finish(objective)
+    kept = target / "smoke" / "transformer-scst_geg-seed1"
+    archive(profile, target)
+    (kept / "notes.txt").write_text("mine")
+    (kept / "config.yaml").unlink()
+    assert len(archive(profile, target)) == 3, "the same runs again, and what was missing"
+    assert (kept / "config.yaml").is_file() and (kept / "notes.txt").is_file()
+    (kept / "metrics.json").write_text("older numbers")
+    (target / "smoke" / "transformer-mle-seed1" / "config.yaml").unlink()
+    with pytest.raises(DataError, match="metrics.json is of another run"):
+        archive(profile, target)
+    assert (kept / "metrics.json").read_text() == "older numbers"
+    assert not (target / "smoke" / "transformer-mle-seed1" / "config.yaml").exists()
