@@ -94,7 +94,7 @@ class Profile(_Section):
             fields: of `ObjectiveConfig`; None: as it is.
 
         Raises:
-            ConfigError: an unknown field, or a value out of range.
+            ConfigError: an unknown field, a value out of range, or rewards where there are none.
         """
         now = self.objective(objective, model)
         new = {name: value for name, value in fields.items() if value is not None}
@@ -102,6 +102,10 @@ class Profile(_Section):
         new = {
             name: value for name in new if (value := getattr(wanted, name)) != getattr(now, name)
         }
+        if "rewards" in new and now.loss == "cross_entropy":
+            raise ConfigError(
+                f"objective '{objective}' has no reward to change", "choose scst or scst_geg"
+            )
         if group_size not in (None, self.group_size):
             new["group_size"] = group_size
         if not new:
