@@ -87,13 +87,17 @@ class Profile(_Section):
             fields: of `ObjectiveConfig`; None: as it is.
 
         Raises:
-            ConfigError: an unknown field, or a value out of range.
+            ConfigError: an unknown field, a value out of range, or rewards where there are none.
         """
         now = self.objective(objective, model)
         given = {name: value for name, value in fields.items() if value is not None}
         wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
         before = now.model_dump(mode="json")
         new = {name: value for name, value in wanted.items() if value != before[name]}
+        if "rewards" in new and now.loss == "cross_entropy":
+            raise ConfigError(
+                f"objective '{objective}' has no reward to change", "choose scst or scst_geg"
+            )
         k = self.group_size if group_size is None else group_size
         if not new and k == self.group_size:
             return self

@@ -13,10 +13,20 @@ from gegcore.errors import DataError
 from gegcore.registry import file_name
 from gegcore.storage import read_json
 
+_ABOVE = Path(__file__).resolve().parents[1]
+"""A checkout, or the environment's site-packages."""
+
 
 def project_root() -> Path:
-    """Folder that holds `artifacts/` and `runs/`: `$GEGCORE_HOME`, else the working directory."""
-    return Path(os.environ.get("GEGCORE_HOME", "")).resolve()
+    """Folder that holds `artifacts/` and `runs/`, the same from wherever a notebook is run.
+
+    `$GEGCORE_HOME`; without it, the checkout that this package is imported from; for an installed
+    package, the working directory.
+    """
+    home = os.environ.get("GEGCORE_HOME")
+    if not home and (_ABOVE / "pyproject.toml").is_file():
+        return _ABOVE
+    return Path(home or "").resolve()
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,16 @@
-"""Captions side by side over pictures, as in Table 6 and Figure 1 of the paper."""
+"""Pictures with captions, as in Figure 1 and Table 6 of the paper."""
 
 from __future__ import annotations
 
 import difflib
 import html
-import itertools
-import json
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from bookkit.report.page import Html, picture
-from bookkit.report.results import Finished, Results
-from emoji_scenes.dataset import ScenesDataset
 from gegcore.data.dataset import CaptionDataset
 from gegcore.groups import SimilarGroups
-from gegcore.profiles import Profile
-from gegcore.runs import RunFolder, project_root
-from gegcore.storage import read_json
-
-Choice = Literal["random", "better", "worse"]
 
 # Changes of these words alone tell nothing about the picture.
 _LITTLE_WORDS = frozenset(
@@ -33,42 +22,22 @@ _LITTLE_WORDS = frozenset(
 def contact_sheet(
     dataset: CaptionDataset, positions: Sequence[int], said: Sequence[str] = ()
 ) -> Html:
-    """Pictures in a grid, each with a caption below it (by default its first reference)."""
-    texts = list(said) or [dataset.records[i].captions[0] for i in positions]
-    arrays = dataset.images(list(positions))
-    tiles = [_tile(array, text, text) for array, text in zip(arrays, texts, strict=True)]
+    """Pictures in a grid, each with a text below it (by default its first reference caption)."""
+    alts = [dataset.records[i].captions[0] for i in positions]
+    tiles = map(_tile, dataset.images(list(positions)), list(said) or alts, alts)
     return Html(f'<div class="geg-row geg-sheet">{"".join(tiles)}</div>')
 
 
-def group_strip(
-    dataset: CaptionDataset,
-    groups: SimilarGroups,
-    position: int,
-    caption: Callable[[int], str] | None = None,
-) -> Html:
-    """A target image, framed, and the images of its group, most similar first (Figure 1).
-
-    Args:
-        dataset: the split that the groups belong to.
-        groups: of every image.
-        position: of the target.
-        caption: position of a picture -> what to write below it; default: nothing for the target,
-            the score of Eq. 2 for the others.
-    """
+def group_strip(dataset: CaptionDataset, groups: SimilarGroups, position: int) -> Html:
+    """A target image, framed, and those of its group with the scores of Eq. 2 (Figure 1)."""
     members = groups.index[position].tolist()
-    scores = dict(zip(members, groups.score[position].tolist(), strict=True))
-
-    def score(member: int) -> str:
-        return "target" if member == position else f"s = {scores[member]:.3f}"
-
-    below = caption or score
-    order = [position, *members]
+    below = ["target", *(f"s = {score:.3f}" for score in groups.score[position].tolist())]
     tiles = []
-    for member, array in zip(order, dataset.images(order), strict=True):
-        own = member == position
-        what = "Target image: " if own else "Similar image: "
-        alt = what + dataset.records[member].captions[0]
-        tiles.append(_tile(array, below(member), alt, own))
+    for i, array, text in zip(
+        [position, *members], dataset.images([position, *members]), below, strict=True
+    ):
+        what = "Target image: " if i == position else "Similar image: "
+        tiles.append(_tile(array, text, what + dataset.records[i].captions[0], i == position))
     return Html(f'<div class="geg-row">{"".join(tiles)}</div>')
 
 
@@ -82,139 +51,10 @@ def group_gallery(dataset: CaptionDataset, groups: SimilarGroups, positions: Seq
     return Html(f'<div class="geg-cards">{cards}</div>')
 
 
-def caption_cards(
-    dataset: CaptionDataset,
-    groups: SimilarGroups,
-    entries: Sequence[Finished],
-    positions: Sequence[int],
-) -> Html:
-    """For each target: its group, and what every objective's first seed says of it (Table 6).
-
-    Words that the objective before it did not say are in bold.
-    """
-    frames = [(entry.label, entry.runs[0].per_caption().set_index("image_id")) for entry in entries]
-    cards = []
-    for position in positions:
-        record = dataset.records[position]
-        lines, before = "", ""
-        for label, frame in frames:
-            caption = str(frame.loc[record.image_id, "caption"])
-            rank = int(str(frame.loc[record.image_id, "rank"]))
-            words = marked(caption, before) if before else html.escape(caption)
-            lines += f"<dt>{html.escape(label)}</dt><dd>{words} {_place(rank)}</dd>"
-            before = caption
-        lines += f"<dt>a person</dt><dd>{html.escape(record.captions[0])}</dd>"
-        strip = group_strip(dataset, groups, position).body
-        cards.append(f'<div class="geg-card">{strip}<dl class="geg-said-by">{lines}</dl></div>')
-    return Html(f'<div class="geg-cards">{"".join(cards)}</div>')
-
-
-def qualitative(results: Results, model: str, choice: Choice, count: int) -> Html:
-    """Cards of test images of a model: drawn at random, or where GEG changed the rank most.
-
-    Args:
-        results: runs of a profile, whose prepared test split is read.
-        model: whose captions.
-        choice: "random"; "better" or "worse": rank of +SCST+GEG against +SCST.
-        count: of images.
-
-    Raises:
-        DataError: the test split is not prepared.
-    """
-    dataset, groups = _test_split(results.profile)
-    entries = results.of_model(model)
-    if choice == "random":
-        positions = drawn(len(dataset.records), count)
-    else:
-        before, after = results.find(model, "scst"), results.find(model, "scst_geg")
-        if before is None or after is None:
-            return Html("<p>+SCST or +SCST+GEG is not finished.</p>")
-        positions = most_changed(dataset, before, after, count, choice == "better")
-        if not positions:
-            return Html(f"<p>The rank of no image became {choice}.</p>")
-    return caption_cards(dataset, groups, entries, positions)
-
-
-def _test_split(profile: Profile) -> tuple[ScenesDataset, SimilarGroups]:
-    folder = project_root() / "artifacts" / profile.name
-    dataset = ScenesDataset.load(folder / "data" / "test.json")
-    return dataset, SimilarGroups.load(folder / "groups" / f"test-k{profile.group_size}")
-
-
-def sampled_captions(profile: Profile, run: RunFolder, count: int = 12, seed: int = 0) -> Html:
-    """A run's captions of test images drawn at random: neither the best nor the worst.
-
-    Raises:
-        DataError: the test split is not prepared, or the run is not finished.
-    """
-    dataset, _ = _test_split(profile)
-    said = run.captions()
-    positions = drawn(len(dataset.records), count, seed)
-    texts = [said[dataset.records[i].image_id] for i in positions]
-    return contact_sheet(dataset, positions, texts)
-
-
-def said_over_time(profile: Profile, run: RunFolder, count: int = 4) -> Html:
-    """What a run said of some validation pictures after each epoch, new words in bold.
-
-    Epochs with the same caption share a line; the epoch whose weights were kept is marked.
-
-    Raises:
-        DataError: training is not finished.
-    """
-    path = run.file("samples.jsonl")
-    kept = int(read_json(run.file("training.json"))["best_epoch"])
-    if not path.is_file():
-        return Html("<p>This run kept no captions of its epochs.</p>")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    dataset = ScenesDataset.load(project_root() / "artifacts" / profile.name / "data" / "val.json")
-    place = {str(record.image_id): i for i, record in enumerate(dataset.records)}
-    shown = [image for image in rows[0]["captions"] if image in place][:count]
-    arrays = dataset.images([place[image] for image in shown])
-    cards = ""
-    for image, array in zip(shown, arrays, strict=True):
-        reference = dataset.records[place[image]].captions[0]
-        said = [(int(row["epoch"]), str(row["captions"][image])) for row in rows]
-        lines = _epoch_lines(said, kept)
-        lines += f"<dt>a person</dt><dd>{html.escape(reference)}</dd>"
-        cards += (
-            f'<div class="geg-card geg-beside">{picture(array, reference)}'
-            f'<dl class="geg-said-by">{lines}</dl></div>'
-        )
-    return Html(f'<div class="geg-cards">{cards}</div>')
-
-
-def _epoch_lines(said: Sequence[tuple[int, str]], kept: int) -> str:
-    """Definition list of (epoch, caption), neighbours with the same caption as one."""
-    lines, before = "", ""
-    for caption, group in itertools.groupby(said, key=lambda pair: pair[1]):
-        epochs = [epoch for epoch, _ in group]
-        span = f"epoch {epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else "")
-        words = marked(caption, before) if before else html.escape(caption)
-        pill = ' <span class="geg-pill geg-holds">kept</span>' if kept in epochs else ""
-        lines += f"<dt>{span}</dt><dd>{words or '(no words)'}{pill}</dd>"
-        before = caption
-    return lines
-
-
 def drawn(total: int, count: int, seed: int = 0) -> list[int]:
     """Positions drawn without replacement: the same for the same seed."""
     generator = np.random.default_rng(seed)
     return generator.permutation(total)[: min(count, total)].tolist()
-
-
-def most_changed(
-    dataset: CaptionDataset, before: Finished, after: Finished, count: int, better: bool = True
-) -> list[int]:
-    """Positions of the images whose rank improved (or worsened) most, by their first seeds.
-
-    Ranks are compared as ratios: from 10th to 1st is more than from 110th to 101st.
-    """
-    ranks = [entry.runs[0].per_caption().set_index("image_id")["rank"] for entry in (before, after)]
-    gain: pd.Series = np.log1p(ranks[0]) - np.log1p(ranks[1].reindex(ranks[0].index))
-    gain = (gain if better else -gain).sort_index().sort_values(ascending=False, kind="stable")
-    position = {record.image_id: i for i, record in enumerate(dataset.records)}
-    return [position[image] for image in gain[gain > 0].index[:count]]
 
 
 def marked(caption: str, before: str) -> str:
@@ -235,9 +75,3 @@ def _tile(array: np.ndarray, text: str, alt: str, own: bool = False) -> str:
     return (
         f"<figure{kind}>{picture(array, alt)}<figcaption>{html.escape(text)}</figcaption></figure>"
     )
-
-
-def _place(rank: int) -> str:
-    text = "finds its image" if rank == 0 else f"its image: rank {rank + 1:,}"
-    kind = "geg-pill geg-holds" if rank == 0 else "geg-pill"
-    return f'<span class="{kind}">{text}</span>'

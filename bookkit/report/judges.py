@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from bookkit.report.page import Cell, Html, Row, interval, number, signed, table
 from bookkit.report.paper import TABLES
-from bookkit.report.world import recall_cells
 from emoji_scenes.vse import NAME as VSE
 from gegcore.embeddings import EmbeddingTable
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.retrieval import retrieval_ranks
-from gegcore.metrics.uncertainty import paired_difference
+from gegcore.metrics.uncertainty import Statistic, bootstrap, paired_difference
 
 JUDGES = {"scenes-clip-judge": "judge CLIP", "scenes-vse": "VSE++"}
 
@@ -62,3 +63,16 @@ def _found(embedded: EmbeddingTable) -> np.ndarray:
     owner = embedded.caption_image.numpy()
     hits = np.bincount(owner, weights=(ranks < 1).double().numpy())
     return 100 * hits / np.bincount(owner)
+
+
+def recall_cells(ranks: Tensor, owner: Tensor) -> list[Cell]:
+    """Recalls with intervals; captions of one image are drawn together."""
+    count = torch.bincount(owner).clamp(min=1).numpy()
+    parts = {}
+    for k in (1, 5, 10):
+        found = np.bincount(owner.numpy(), weights=(ranks < k).double().numpy())
+        parts[f"R@{k}"] = Statistic.mean(100 * found / count)
+    return [
+        Cell(number(name, at.value), interval(name, at.low, at.high))
+        for name, at in bootstrap(parts, resamples=1000).items()
+    ]

@@ -173,3 +173,15 @@ def test_stages_are_the_way_from_the_first() -> None:
     profile = load_profile("quick")
     assert profile.stages("scst_geg") == ["mle", "scst", "scst_geg"]
     assert profile.stages("mle") == ["mle"]
+
+
+def test_changed_settings_name_a_run_of_their_own() -> None:
+    smoke = load_profile("smoke")
+    same = {"cider": 0.1, "geg_avg": 10.0}
+    assert smoke.changed("xlan", "scst_geg", 5, rewards=same, epochs=None) is smoke
+    more, fewer = (smoke.changed("xlan", "scst_geg", k, epochs=3) for k in (None, 4))
+    assert len({smoke.variant, more.variant, fewer.variant}) == 3
+    assert (more.objective("scst_geg", "xlan").epochs, fewer.group_size) == (3, 4)
+    assert more.objective("scst_geg", "updown") == smoke.objective("scst_geg", "updown")
+    with pytest.raises(ConfigError, match="'mle' has no reward to change"):
+        smoke.changed("xlan", "mle", rewards={"cider": 1.0, "geg_avg": 2.0})

@@ -11,7 +11,6 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bookkit.report.curves import learning_curves
 from gegcore.cli import main
 from gegcore.errors import DataError
 from gegcore.experiment import run_experiment, train
@@ -102,7 +101,6 @@ def test_an_imported_run_is_never_trained_over(
     record = read_json(run.file("training.json"))
     write_json(run.file("training.json"), record | {"key": "made by other code"})
     assert train(materials, "xlan", "mle", 1).checkpoint.read_bytes() == weights
-    assert "<img" in learning_curves(run, "mle")._repr_html_()
 
     write_json(run.file("training.json"), record | {"key": "", "import_key": "another profile"})
     with pytest.raises(DataError, match="imported for another vocabulary"):
