@@ -72,8 +72,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from gegcore.evaluation.files import EvaluationSettings, evaluate_files
-    from gegcore.evaluation.page import report_format, write_report
-    from gegcore.evaluation.report import as_text
+    from gegcore.evaluation.formats import as_text, report_format, write_report
     from gegcore.metrics.spice_jars import user_cache
 
     for path in arguments.output:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,14 +24,9 @@ from gegcore.progress import track
 # than 64.
 _ON_CPU, _ON_GPU = 16, 128
 _TEXTS = 256
-
-# What is lost at most when the work is interrupted: one table of the cache.
-_PICTURES_PER_TABLE, _TEXTS_PER_TABLE = 1024, 4096
 _PATIENCE = 2.0  # seconds before a bar appears
 
 T = TypeVar("T")
-Embedded = list[tuple[str, Tensor | DataError]]
-"""Keys, each with its embedding `(E,)` or with what kept it from having one."""
 
 
 def embed_pictures(
@@ -58,10 +52,22 @@ def embed_pictures(
             keys[image] = content_key("picture", path.read_bytes())
         except OSError as error:
             broken.append(f"{path}: {error.strerror}")
-    unknown = list({key: files[image] for image, key in keys.items() if key not in cache}.items())
-    encode = partial(_encode_pictures, clip, size)
-    broken += _embed(unknown, size, encode, cache, _PICTURES_PER_TABLE, "CLIP pictures")
-    skips.check("pictures that do not open", broken, "replace or remove them")
+
+    def encode(batch: Sequence[tuple[str, Path]]) -> dict[str, Tensor]:
+        opened: dict[str, Image.Image] = {}
+        for key, path in batch:
+            try:
+                opened[key] = open_picture(path)
+            except DataError as error:
+                broken.append(error.what)
+        rows = clip.encode_images(list(opened.values()), size).cpu() if opened else []
+        return dict(zip(opened, rows, strict=True))
+
+    unknown = {key: files[image] for image, key in keys.items() if key not in cache}
+    _embed(list(unknown.items()), size, encode, cache, "CLIP pictures")
+    for problem in sorted(broken):
+        skips.add("pictures that do not open", problem)
+    skips.check("replace or remove them")
     good = [image for image in files if image in keys and keys[image] in cache]
     return dict(zip(good, cache.get([keys[image] for image in good]), strict=True))
 
@@ -71,71 +77,38 @@ def embed_texts(clip: ClipModel, texts: Sequence[str], cache: EmbeddingCache) ->
 
     Texts of like lengths go together: the text tower reads as many words as the longest has.
     """
+
+    def encode(batch: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+        rows = clip.encode_texts([text for _, text in batch]).cpu()
+        return dict(zip([key for key, _ in batch], rows, strict=True))
+
     keys = [content_key("text", text.encode()) for text in texts]
     unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in cache}
     todo = sorted(unknown.items(), key=lambda item: len(item[1]))
-    encode = partial(_encode_texts, clip)
-    _embed(todo, _TEXTS, encode, cache, _TEXTS_PER_TABLE, "CLIP references")
+    _embed(todo, _TEXTS, encode, cache, "CLIP references")
     return cache.get(keys)
-
-
-def _encode_pictures(clip: ClipModel, size: int, files: Sequence[tuple[str, Path]]) -> Embedded:
-    opened: list[tuple[str, Image.Image]] = []
-    results: Embedded = []
-    for key, path in files:
-        try:
-            opened.append((key, open_picture(path)))
-        except DataError as error:
-            results.append((key, error))
-    if not opened:
-        return results
-    rows = clip.encode_images([picture for _, picture in opened], size).cpu()
-    return [*results, *zip([key for key, _ in opened], rows, strict=True)]
-
-
-def _encode_texts(clip: ClipModel, texts: Sequence[tuple[str, str]]) -> Embedded:
-    rows = clip.encode_texts([text for _, text in texts]).cpu()
-    return list(zip([key for key, _ in texts], rows, strict=True))
 
 
 def _embed(
     todo: Sequence[T],
     size: int,
-    encode: Callable[[Sequence[T]], Embedded],
+    encode: Callable[[Sequence[T]], dict[str, Tensor]],
     cache: EmbeddingCache,
-    per_table: int,
     description: str,
-) -> list[str]:
-    """Fill the cache, batch after batch; what could not be embedded, in words."""
-    batches = [todo[start : start + size] for start in range(0, len(todo), size)]
-    made: dict[str, Tensor] = {}
-    broken: list[str] = []
-    with _one_batch_a_core() as pool:
-        results = pool.map(encode, batches)
-        for embedded in track(results, description, len(batches), delay=_PATIENCE):
-            for key, found in embedded:
-                if isinstance(found, DataError):
-                    broken.append(found.what)
-                else:
-                    made[key] = found
-            if len(made) >= per_table:
-                cache.add(made)
-                made = {}
-    cache.add(made)
-    return broken
-
-
-@contextmanager
-def _one_batch_a_core() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as torch would use, each with a batch of its own.
+) -> None:
+    """Fill the cache, batch after batch, as many at once as torch has threads.
 
     Threads that share every operation wait for each other after each, and on a machine with
-    other work to do they mostly wait. An error or an interrupt drops the batches not begun.
+    other work to do they mostly wait. So each has a batch of its own. An error or an interrupt
+    drops the batches not begun.
     """
+    batches = [todo[start : start + size] for start in range(0, len(todo), size)]
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
     try:
-        yield pool
+        results = pool.map(encode, batches)
+        for embedded in track(results, description, len(batches), delay=_PATIENCE):
+            cache.add(embedded)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)

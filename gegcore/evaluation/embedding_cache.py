@@ -5,21 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import open_clip
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
-from gegcore.array_folder import load_arrays, save_arrays
-from gegcore.errors import DataError, GegError
-from gegcore.storage import digest
-
-if TYPE_CHECKING:
-    from gegcore.clip import ClipModel
-
-_ARRAYS = ("keys", "embeddings")
+from gegcore.clip import ClipModel
+from gegcore.errors import DataError
+from gegcore.storage import atomic_write, digest
 
 
 def content_key(kind: str, content: bytes) -> str:
@@ -30,8 +24,8 @@ def content_key(kind: str, content: bytes) -> str:
 class EmbeddingCache:
     """Embeddings of one CLIP by the content that was embedded.
 
-    On disk it is a folder of tables to which each `add` adds one: nothing is rewritten, and a
-    table that is damaged or half written counts as not there.
+    On disk it is a folder of files to which each `add` adds one, named by its own SHA-256: nothing
+    is rewritten, and a file that is damaged counts as not there.
 
     Args:
         clip: whose embeddings these are.
@@ -39,21 +33,20 @@ class EmbeddingCache:
     """
 
     def __init__(self, clip: ClipModel, folder: Path | str | None = None) -> None:
-        source = {"clip": clip.name, "digest": clip.digest, "open_clip": open_clip.__version__}
-        self.source = source
-        self.folder = Path(folder) / "embeddings" / digest(source) if folder else None
+        self.source = {"clip": clip.name, "digest": clip.digest, "open_clip": open_clip.__version__}
+        self.folder = Path(folder) / "embeddings" / digest(self.source) if folder else None
         self._known: dict[str, Tensor] = {}
-        for table in sorted(self.folder.glob("*/")) if self.folder and self.folder.is_dir() else ():
-            self._load(table)
+        for path in sorted(self.folder.glob("*.safetensors")) if self.folder else ():
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == path.stem:
+                self._known.update(load(content))
 
     def __contains__(self, key: str) -> bool:
         return key in self._known
 
     def get(self, keys: Sequence[str]) -> Tensor:
         """Embeddings `(M, E)` of contents that are known, `(0, 0)` of none."""
-        if not keys:
-            return torch.empty(0, 0)
-        return torch.stack([self._known[key] for key in keys])
+        return torch.stack([self._known[key] for key in keys]) if keys else torch.empty(0, 0)
 
     def add(self, embeddings: Mapping[str, Tensor]) -> None:
         """Keep embeddings `(E,)` by key; on disk, too, if that is possible.
@@ -61,34 +54,19 @@ class EmbeddingCache:
         Raises:
             DataError: an embedding is NaN or infinite.
         """
-        if not embeddings:
-            return
-        rows = torch.stack(list(embeddings.values())).float().cpu()
-        if not bool(torch.isfinite(rows).all()):
+        rows = {key: row.detach().float().cpu().clone() for key, row in embeddings.items()}
+        if not all(bool(torch.isfinite(row).all()) for row in rows.values()):
             raise DataError(
                 f"CLIP {self.source['clip']} gives embeddings that are NaN or infinite",
                 "check its weights",
             )
-        self._known.update(zip(embeddings, rows, strict=True))
-        if self.folder is None:
+        self._known.update(rows)
+        if not rows or self.folder is None:
             return
-        keys = torch.from_numpy(np.stack([_bytes(key) for key in embeddings]))
+        content = save(rows)
+        name = f"{hashlib.sha256(content).hexdigest()}.safetensors"
         try:
-            name = digest(sorted(embeddings))
-            save_arrays(self.folder / name, {"keys": keys, "embeddings": rows}, self.source)
+            with atomic_write(self.folder / name, "wb") as stream:
+                stream.write(content)
         except OSError:
             self.folder = None  # No place to write: the next evaluation embeds again.
-
-    def _load(self, table: Path) -> None:
-        try:
-            arrays, source = load_arrays(table, _ARRAYS, "CLIP embeddings")
-        except (GegError, OSError):
-            return
-        keys, rows = (arrays[name] for name in _ARRAYS)
-        if source == self.source and keys.shape == (len(rows), 32):
-            names = [bytes(key).hex() for key in keys.numpy()]
-            self._known.update(zip(names, rows, strict=True))
-
-
-def _bytes(key: str) -> np.ndarray:
-    return np.frombuffer(bytes.fromhex(key), dtype=np.uint8)

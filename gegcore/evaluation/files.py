@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from gegcore.clip import ClipModel, load_clip
+from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import ConfigError, DataError, MissingDependencyError
+from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.captions_file import References, read_captions, read_references
 from gegcore.evaluation.embed_files import embed_pictures, embed_texts
 from gegcore.evaluation.embedding_cache import EmbeddingCache
-from gegcore.evaluation.image_folder import ImageFolder
+from gegcore.evaluation.image_folder import find_pictures
 from gegcore.evaluation.image_ids import ImageId, matches
 from gegcore.evaluation.report import EvaluationReport, Source
 from gegcore.evaluation.skipped import Skips
-from gegcore.groups import GroupSource, SimilarGroups, similar_groups
+from gegcore.groups import GroupSource, similar_groups
 from gegcore.metrics import significance
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
@@ -89,46 +89,34 @@ def evaluate_files(
     skips = Skips(settings.skip_bad)
     truth = read_references(references, skips)
     paths = [Path(path) for path in (captions, compare) if path is not None]
-    said = _matched([(path, read_captions(path, skips)) for path in paths], truth, skips)
-    paired = [Path(references), *paths]
-    alike = len({path.name for path in paired}) < len(paired)  # runs/a/captions.json and runs/b/...
-    sources = tuple(
-        Source(path.as_posix() if alike else path.name, sha256_file(path)) for path in paired
-    )
+    said = _matched(paths, [read_captions(path, skips) for path in paths], truth, skips)
     pictures: dict[ImageId, Path] = {}
     if images is None:
         known = {image: truth.captions[image] for image in said[0]}
         found = [_evaluate(each, known, settings) for each in said]
     else:
-        pictures = ImageFolder(images).find(said[0], truth.files, skips)
+        pictures = find_pictures(images, said[0], truth.files, skips)
         found = _with_pictures(said, truth, pictures, settings, skips)
-    differences = {}
-    if compare is not None:
-        first, second = (each.statistics for each in found)
-        differences = significance.compare(first, second, settings.seed, settings.resamples)
     scored = [truth.captions[image] for image in found[0].per_caption["image_id"]]
-    return EvaluationReport(
-        evaluation=found[0],
-        other=found[1] if compare is not None else None,
-        differences=differences,
-        references=sources[0],
-        captions=sources[1],
-        compared=sources[2] if compare is not None else None,
-        references_digest=digest(scored),
-        skipped=tuple(skips.found),
-        pictures=pictures,
+    sources = _sources(Path(references), *paths)
+    report = EvaluationReport(
+        found[0], sources[1], sources[0], digest(scored), skipped=skips.found, pictures=pictures
     )
+    if compare is None:
+        return report
+    first, second = (each.statistics for each in found)
+    differences = significance.compare(first, second, settings.seed, settings.resamples)
+    return replace(report, other=found[1], compared=sources[2], differences=differences)
 
 
 def _check_settings(settings: EvaluationSettings) -> None:
-    if settings.k < 1:
-        raise ConfigError(f"group size K = {settings.k} is not positive", "use --groups 5")
-    if settings.resamples < 1:
-        raise ConfigError(f"{settings.resamples} resamples are not enough", "use --resamples 2000")
-    if settings.batch_size is not None and settings.batch_size < 1:
-        raise ConfigError(
-            f"batch size {settings.batch_size} is not positive", "use --batch-size 64"
-        )
+    for name, value, usual in (
+        ("--groups", settings.k, 5),
+        ("--resamples", settings.resamples, 2000),
+        ("--batch-size", settings.batch_size, 64),
+    ):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} {value} is not positive", f"use {name} {usual}")
     try:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError) as error:
@@ -138,27 +126,33 @@ def _check_settings(settings: EvaluationSettings) -> None:
         ) from error
 
 
+def _sources(*paths: Path) -> list[Source]:
+    """Files by their names, or by their paths if names are alike: runs/a/captions.json and so on."""
+    alike = len({path.name for path in paths}) < len(paths)
+    return [Source(path.as_posix() if alike else path.name, sha256_file(path)) for path in paths]
+
+
 def _matched(
-    given: Sequence[tuple[Path, Captions]], truth: References, skips: Skips
+    paths: Sequence[Path], given: Sequence[Captions], truth: References, skips: Skips
 ) -> list[Captions]:
     """Captions by the references' ids, of the images that all files have, in the same order."""
-    known = []
-    for path, captions in given:
+    fix = "give captions and references of the same images, with the same ids"
+    known: list[Captions] = []
+    for path, captions in zip(paths, given, strict=True):
         pairs = matches(captions, truth.captions)
-        unknown = [repr(image) for image in captions if image not in pairs]
-        skips.check(f"{path}: captions of images without references", unknown, _same_split(path))
+        for image in captions:
+            if image not in pairs:
+                skips.add(f"{path}: captions of images without references", repr(image))
         known.append({pairs[image]: text for image, text in captions.items() if image in pairs})
-        silent = [repr(image) for image in truth.captions if image not in known[-1]]
-        skips.check(f"{path}: images with references but no caption", silent, _same_split(path))
+        for image in truth.captions:
+            if image not in known[-1]:
+                skips.add(f"{path}: images with references but no caption", repr(image))
+        skips.check(fix)
     order = [image for image in known[0] if all(image in other for other in known)]
     if not order:
-        names = " and ".join(str(path) for path, _ in given)
-        raise DataError(f"{names}: no image has captions and references", _same_split(given[0][0]))
+        names = " and ".join(map(str, paths))
+        raise DataError(f"{names}: no image has captions and references", fix)
     return [{image: captions[image] for image in order} for captions in known]
-
-
-def _same_split(path: Path) -> str:
-    return f"give captions and references of the same images, with the same ids ({path.name})"
 
 
 def _with_pictures(
@@ -170,7 +164,7 @@ def _with_pictures(
 ) -> list[Evaluation]:
     """Every metric; images without a usable picture are left out."""
     _check_group_size(len(pictures), settings.k)
-    clip = _load_clip(settings)
+    clip = load_clip(settings.clip, settings.pretrained, settings.device)
     cache = EmbeddingCache(clip, settings.cache)
     shared_meteor().start()  # It loads while CLIP works.
     embedded = embed_pictures(clip, pictures, cache, skips, settings.batch_size)
@@ -183,7 +177,7 @@ def _with_pictures(
     rows = torch.stack(list(embedded.values()))
     table = EmbeddingTable(rows, embed_texts(clip, texts, cache), owners, cache.source)
     source = GroupSource(clip.name, clip.digest, digest(list(references.values())))
-    groups: SimilarGroups = similar_groups(rows, table.captions, owners, settings.k, source)
+    groups = similar_groups(rows, table.captions, owners, settings.k, source)
     pictured = Pictures(clip, table, images, groups)
     return [
         _evaluate({image: captions[image] for image in images}, references, settings, pictured)
@@ -194,26 +188,12 @@ def _with_pictures(
 def _check_group_size(images: int, k: int) -> None:
     if images > k:
         return
-    if images < 2:
-        raise DataError(
-            f"{images} images with a caption, references and a picture are too few to tell apart",
-            "give more images, or leave --images out for the metrics of language",
-        )
     raise DataError(
         f"groups of K = {k} similar images need at least {k + 1} images, here are {images}",
-        f"use --groups {images - 1} or less, or give more images",
+        f"use --groups {images - 1} or less, give more images, or leave --images out"
+        if images > 1
+        else "give more images, or leave --images out for the metrics of language",
     )
-
-
-def _load_clip(settings: EvaluationSettings) -> ClipModel:
-    try:
-        return load_clip(settings.clip, settings.pretrained, settings.device)
-    except MissingDependencyError as error:
-        raise MissingDependencyError(
-            error.what,
-            "get the weights file elsewhere and give --pretrained FILE; for pictures of the "
-            "embedded world use --clip scenes-clip, which needs no download",
-        ) from error
 
 
 def _evaluate(

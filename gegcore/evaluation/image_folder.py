@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,71 +13,55 @@ from gegcore.evaluation.image_ids import SUFFIXES, ImageId, bare, unique_by
 from gegcore.evaluation.skipped import Skips
 
 
-class ImageFolder:
-    """The pictures of a folder and of the folders in it.
+def find_pictures(
+    folder: Path | str,
+    images: Iterable[ImageId],
+    names: Mapping[ImageId, str],
+    skips: Skips | None = None,
+) -> dict[ImageId, Path]:
+    """The picture of each image in a folder and the folders in it.
 
     An image is looked up by the file name that the references give it, else by its id as a file
     name, else by what is left of both without folder, ending, COCO's prefix and leading zeros:
     42 finds `42.jpg`, `000042.png` and `val2014/COCO_val2014_000000000042.jpg`.
 
+    Args:
+        folder: of the pictures.
+        images: ids.
+        names: file names of images, where known.
+        skips: whether images without a file are left out.
+
     Raises:
-        DataError: there is no such folder, or no picture in it.
+        DataError: no such folder, no picture in it; an image has no file, or more than one.
     """
-
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise DataError(f"{self.folder} is not a folder", "give the folder of the pictures")
-        self._paths = sorted(_pictures(self.folder))
-        if not self._paths:
-            raise DataError(
-                f"{self.folder} holds no pictures",
-                f"give the folder of the pictures ({', '.join(SUFFIXES)})",
-            )
-        self._by_path = {path.relative_to(self.folder).as_posix(): path for path in self._paths}
-        self._by_name, _ = unique_by((path.name, path) for path in self._paths)
-        self._by_bare, self._doubtful = unique_by((bare(path.name), path) for path in self._paths)
-
-    def find(
-        self, images: Iterable[ImageId], names: Mapping[ImageId, str], skips: Skips | None = None
-    ) -> dict[ImageId, Path]:
-        """The file of each image.
-
-        Args:
-            images: ids.
-            names: file names of images, where known.
-            skips: whether images without a file are left out.
-
-        Raises:
-            DataError: an image has no file, or more than one.
-        """
-        skips = skips or Skips()
-        found: dict[ImageId, Path] = {}
-        missing: list[str] = []
-        doubtful: list[str] = []
-        for image in images:
-            path = self._lookup(image, names.get(image))
-            if path is not None:
+    folder, skips = Path(folder), skips or Skips()
+    paths = sorted(path for path in folder.rglob("*") if _is_picture(path))
+    if not paths:
+        problem = "holds no pictures" if folder.is_dir() else "is not a folder"
+        endings = ", ".join(SUFFIXES)
+        raise DataError(f"{folder} {problem}", f"give the folder of the pictures ({endings})")
+    by_path = {path.relative_to(folder).as_posix(): path for path in paths}
+    by_name, _ = unique_by((path.name, path) for path in paths)
+    by_bare, doubtful = unique_by((bare(path.name), path) for path in paths)
+    found: dict[ImageId, Path] = {}
+    for image in images:
+        for name in filter(None, (names.get(image), str(image))):
+            path = by_path.get(name) or by_name.get(name.rpartition("/")[2])
+            if path := path or by_bare.get(bare(name)):
                 found[image] = path
-            elif bare(image) in self._doubtful:
-                doubtful.append(repr(image))
+                break
+        else:
+            if bare(image) in doubtful:
+                skips.add(f"{folder}: images with several pictures", repr(image))
             else:
-                missing.append(names.get(image, repr(image)))
-        fix = "name pictures by image id (42.jpg), or list them under `images` in the references"
-        skips.check(f"{self.folder}: images without a picture", missing, fix)
-        skips.check(f"{self.folder}: images with several pictures", doubtful, fix)
-        return found
+                skips.add(f"{folder}: images without a picture", names.get(image, repr(image)))
+    skips.check("name pictures by image id (42.jpg), or list them under `images` in the references")
+    return found
 
-    def _lookup(self, image: ImageId, name: str | None) -> Path | None:
-        for wanted in filter(None, (name, str(image))):
-            for table, key in (
-                (self._by_path, wanted),
-                (self._by_name, wanted.rpartition("/")[2]),
-                (self._by_bare, bare(wanted)),
-            ):
-                if key in table:
-                    return table[key]
-        return None
+
+def _is_picture(path: Path) -> bool:
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not hidden and not path.is_dir()
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -98,10 +81,3 @@ def open_picture(path: Path) -> Image.Image:
         raise DataError(
             f"{path} does not open as a picture: {reason[:120]}", "replace it, or remove it"
         ) from error
-
-
-def _pictures(folder: Path) -> Iterable[Path]:
-    for here, _, names in os.walk(folder):
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(here, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 ImageId = int | str
 
@@ -12,6 +12,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Endings of picture files."""
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_SUFFIX = re.compile(rf"(?<=.)(?:{'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
 _COCO = re.compile(r"COCO_[A-Za-z0-9]+_([0-9]+)")
 
 T = TypeVar("T")
@@ -19,34 +20,24 @@ T = TypeVar("T")
 
 def image_id(value: object) -> ImageId | None:
     """An id as written, with 42, 42.0 and "42" being the same; None if it cannot be an id."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, float):
-        if not value.is_integer():
-            return None
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
     text = str(value).strip()
     if _INTEGER.fullmatch(text):
         return int(text)
     return text if text and is_text(text) else None
 
 
-def is_text(text: str) -> bool:
-    """Whether a string can be written to a file: JSON allows halves of surrogate pairs."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string that can be written: JSON allows halves of surrogate pairs."""
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def bare(image: ImageId) -> str:
     """An id without folder, ending of a picture file, COCO's prefix and leading zeros."""
-    text = re.split(r"[/\\]", str(image))[-1]
-    for suffix in SUFFIXES:
-        if text.lower().endswith(suffix) and len(text) > len(suffix):
-            text = text[: -len(suffix)]
-            break
+    text = _SUFFIX.sub("", re.split(r"[/\\]", str(image))[-1])
     if coco := _COCO.fullmatch(text):
         text = coco[1]
     return text.lstrip("0") or "0" if text.isascii() and text.isdigit() else text
@@ -74,9 +65,6 @@ def matches(wanted: Iterable[ImageId], known: Mapping[ImageId, object]) -> dict[
         return same
     by_bare, _ = unique_by((bare(image), image) for image in known)
     alone, _ = unique_by((bare(image), image) for image in asked)
-    taken = set(same)
-    for key, image in alone.items():
-        other = by_bare.get(key)
-        if image not in same and other is not None and other not in taken:
-            same[image] = other
-    return {image: same[image] for image in asked if image in same}
+    pairs = {image: by_bare[key] for key, image in alone.items() if key in by_bare}
+    found = {image: other for image, other in pairs.items() if other not in same} | same
+    return {image: found[image] for image in asked if image in found}

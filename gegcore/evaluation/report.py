@@ -1,24 +1,23 @@
-"""What `gegcore evaluate` found: as a table in the terminal, as JSON and as Markdown."""
+"""What `gegcore evaluate` found: the table of scores, sentences about it, and all of it as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bookkit.report.every_metric import LOWER_IS_BETTER, families_of
-from bookkit.report.page import MINUS, interval, number, signed
+import pandas as pd
+
 from gegcore import __version__
 from gegcore.evaluation.image_ids import ImageId
 from gegcore.evaluation.signatures import signature_line
 from gegcore.evaluation.skipped import Skipped, some
 from gegcore.metrics.evaluate import Evaluation
+from gegcore.metrics.presentation import families_of, interval, label, number, signed
 from gegcore.metrics.uncertainty import Difference
-
-LOWER = "\N{DOWNWARDS ARROW}"
 
 # Of captions from elsewhere nobody knows what they were rewarded by.
 _HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
@@ -55,49 +54,55 @@ class EvaluationReport:
     skipped: tuple[Skipped, ...] = ()
     pictures: Mapping[ImageId, Path] = field(default_factory=dict)
 
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The files that were read, by what they are."""
+        read = {"captions": self.captions, "references": self.references}
+        return {**read, "compared with": self.compared} if self.compared else read
+
     def signature(self, metric: str) -> str:
         """How a metric was computed, in one line."""
         return signature_line(metric, self.evaluation.signature, self.references_digest)
 
 
-def headings(report: EvaluationReport) -> list[str]:
-    """Of the columns of `lines`."""
-    alone = ["Metric", "Value", "95 % interval"]
+def headings(report: EvaluationReport) -> dict[str, str]:
+    """Column of `score_table` -> what stands above it."""
+    alone = {"metric": "Metric", "value": "Value", "interval": "95 % interval"}
     if report.compared is None:
         return alone
-    return [*alone, report.compared.name, "Difference", "95 % interval", "p"]
+    compared = {"other": report.compared.name, "difference": "Difference"}
+    return {**alone, **compared, "range": "95 % interval", "p": "p"}
 
 
-def lines(report: EvaluationReport) -> list[list[str]]:
-    """The table of all metrics as text, n/a where one could not be computed.
+def score_table(report: EvaluationReport) -> pd.DataFrame:
+    """All metrics as text, by family, n/a where one could not be computed.
 
-    An arrow means that lower is better. A row of one cell is the heading of those that follow.
+    Columns: family, those of `headings`, and `differs` (p below 0.05).
     """
     names = [*report.evaluation.metrics, *report.evaluation.missing]
-    rows = []
-    for heading, members in families_of(names).items():
-        rows += [[_HEADINGS.get(heading, heading)], *(_line(report, name) for name in members)]
-    return rows
+    rows = [
+        {"family": _HEADINGS.get(family, family), "metric": label(name), **_scores(report, name)}
+        for family, members in families_of(names).items()
+        for name in members
+    ]
+    return pd.DataFrame(rows, columns=["family", *headings(report), "differs"]).fillna("")
 
 
-def _line(report: EvaluationReport, name: str) -> list[str]:
-    label = f"{name} {LOWER}" if name in LOWER_IS_BETTER else name
+def _scores(report: EvaluationReport, name: str) -> dict[str, Any]:
     found = report.evaluation.metrics.get(name)
     if found is None:
-        return [label, "n/a", *[""] * (len(headings(report)) - 2)]
-    row = [label, number(name, found["value"]), interval(name, *found["ci95"])]
-    if report.other is not None:
-        there = report.other.metrics.get(name)
-        row.append(number(name, there["value"] if there else None))
-        row += _difference(name, report.differences.get(name))
-    return row
-
-
-def _difference(name: str, found: Difference | None) -> list[str]:
-    if found is None:
-        return [number(name, None), "", ""]
-    p_value = "< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
-    return [signed(name, found.value), interval(name, found.low, found.high), p_value]
+        return {"value": "n/a"}
+    row = {"value": number(name, found["value"]), "interval": interval(name, *found["ci95"])}
+    if report.other is None or name not in report.differences:
+        return row
+    change, p = report.differences[name], report.differences[name].p_value
+    return row | {
+        "other": number(name, report.other.metrics[name]["value"]),
+        "difference": signed(name, change.value),
+        "range": interval(name, change.low, change.high),
+        "p": "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "differs": "yes" if p < 0.05 else "",
+    }
 
 
 def basis(report: EvaluationReport) -> list[str]:
@@ -132,81 +137,20 @@ def remarks(report: EvaluationReport) -> list[str]:
     return [*basis(report), *unavailable(report), *left_out]
 
 
-def as_text(report: EvaluationReport) -> str:
-    """For a terminal, which may know ASCII only."""
-    rows = [
-        [cell.replace(MINUS, "-").replace(LOWER, "(lower is better)") for cell in row]
-        for row in lines(report)
-    ]
-    full = [headings(report), *(row for row in rows if len(row) > 1)]
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
-    shown = [_aligned(row, widths) for row in (headings(report), *rows)]
-    rule = "-" * max(map(len, shown))
-    return "\n".join([shown[0], rule, *shown[1:], "", *remarks(report)])
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    if len(row) == 1:
-        return f"\n{row[0]}"
-    cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-    return "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
-
-
-def as_markdown(report: EvaluationReport) -> str:
-    """Tables of scores and signatures."""
-    columns = headings(report)
-    rows = [columns, ["---", *["---:"] * (len(columns) - 1)]]
-    for row in lines(report):
-        rows.append(row if len(row) > 1 else [f"**{row[0]}**", *[""] * (len(columns) - 1)])
-    table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
-    legend = f"{LOWER}: lower is better."
-    said = "\n".join(f"- {_escaped(sentence)}" for sentence in (*remarks(report), legend))
-    signatures = "\n".join(f"- `{report.signature(name)}`" for name in report.evaluation.metrics)
-    files = "\n".join(
-        f"- {role}: {_escaped(source.name)}, SHA-256 `{source.sha256}`"
-        for role, source in sources(report)
-    )
-    return (
-        f"# Captions of {_escaped(report.captions.name)}\n\n{table}\n\n{said}\n\n"
-        f"## Signatures\n\n{signatures}\n\n## Files\n\n{files}\n"
-    )
-
-
-def _escaped(text: str) -> str:
-    for mark in "\\`*_[]<>#":
-        text = text.replace(mark, f"\\{mark}")
-    return text
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def sources(report: EvaluationReport) -> list[tuple[str, Source]]:
-    """The files that were read, by what they are."""
-    read = [("captions", report.captions), ("references", report.references)]
-    return [*read, ("compared with", report.compared)] if report.compared else read
-
-
 def as_json(report: EvaluationReport) -> str:
     """Everything, values per caption included. A value that is no number is null."""
     stored = {
         "gegcore": __version__,
-        "files": {role: source.__dict__ for role, source in sources(report)},
+        "files": {role: asdict(source) for role, source in report.sources.items()},
         "metrics": _with_signatures(report, report.evaluation),
         "missing": report.evaluation.missing,
         "compared_metrics": _with_signatures(report, report.other) if report.other else None,
         "differences": {
-            name: {
-                "value": found.value,
-                "ci95": [found.low, found.high],
-                "p_value": found.p_value,
-                "n": found.n,
-            }
-            for name, found in report.differences.items()
+            name: {"value": value, "ci95": [low, high], "p_value": p_value, "n": n}
+            for name, (value, low, high, p_value, n) in report.differences.items()
         },
         "skipped": [
-            {"reason": reason, "count": len(items), "items": list(items)}
+            {"reason": reason, "count": len(items), "items": items}
             for reason, items in report.skipped
         ],
         "signature": {**report.evaluation.signature, "references": report.references_digest},
@@ -228,8 +172,5 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,24 +20,18 @@ def signature_line(metric: str, signature: Mapping[str, Any], references: str = 
         signature: of the evaluation.
         references: digest of the references, which decide the split.
     """
-    parts = [metric]
-    if own := _own(metric, signature):
-        parts.append(own)
-    of_embeddings, of_groups = _OF_EMBEDDINGS.search(metric), _OF_GROUPS.search(metric)
-    if not of_embeddings:
-        parts.append(f"tok:{signature.get('tokenizer')}")
-    if of_embeddings or of_groups:
-        parts.append(f"clip:{signature.get('clip')}@{signature.get('clip_digest')}")
-    if of_groups:
-        parts.append(f"K:{signature.get('K')}")
-    parts.append(f"N:{signature.get('captions')}")
-    if references:
-        parts.append(f"refs:{references}")
-    parts.append(f"gegcore:{__version__}")
-    return "|".join(parts)
-
-
-def _own(metric: str, signature: Mapping[str, Any]) -> str:
-    """What the metric's own program says: of R@5 under R@K, of BLEU-4 under BLEU."""
+    # What its own program says: of R@5 under R@K, of BLEU-4 under BLEU.
     names = (metric, re.sub(r"@\d+", "@K", metric), re.sub(r"-\d+$", "", metric))
-    return next((str(signature[name]) for name in names if name in signature), "")
+    own = next((signature[name] for name in names if name in signature), None)
+    of_embeddings, of_groups = _OF_EMBEDDINGS.search(metric), _OF_GROUPS.search(metric)
+    clip = f"{signature.get('clip')}@{signature.get('clip_digest')}"
+    parts = {
+        "tok": None if of_embeddings else signature.get("tokenizer"),
+        "clip": clip if of_embeddings or of_groups else None,
+        "K": signature.get("K") if of_groups else None,
+        "N": signature.get("captions"),
+        "refs": references or None,
+        "gegcore": __version__,
+    }
+    said = [f"{name}:{value}" for name, value in parts.items() if value is not None]
+    return "|".join([metric, *([str(own)] if own else []), *said])

@@ -11,15 +11,10 @@ _SHOWN = 5
 
 
 class Skipped(NamedTuple):
-    """Input that was left out.
-
-    Attributes:
-        reason: what is wrong with all of it.
-        items: each piece: where it stands, and what it is.
-    """
+    """Input that was left out: what is wrong with all of it, and where each piece stands."""
 
     reason: str
-    items: tuple[str, ...]
+    items: list[str]
 
 
 class Skips:
@@ -27,33 +22,30 @@ class Skips:
 
     Args:
         allowed: leave bad input out and go on, as `--skip-bad` does.
-
-    Attributes:
-        found: what was left out, in the order in which it was noticed.
     """
 
     def __init__(self, allowed: bool = False) -> None:
         self.allowed = allowed
-        self.found: list[Skipped] = []
+        self._items: dict[str, list[str]] = {}
 
-    def check(self, reason: str, items: Sequence[str], fix: str) -> None:
-        """Note bad input; nothing happens if there is none.
+    def add(self, reason: str, item: str) -> None:
+        """Note bad input: in which file what is wrong ("captions.json: images ..."), and where."""
+        self._items.setdefault(reason, []).append(item)
 
-        Args:
-            reason: names the file and what is wrong, "captions.json: captions that are ...".
-            items: where it is.
-            fix: how to mend it.
+    def check(self, fix: str) -> None:
+        """Go on only if there is no bad input, or if it may be left out.
 
         Raises:
-            DataError: there is some, and skipping is not allowed.
+            DataError: there is some; the kind that was noticed first, and how to mend it.
         """
-        if not items:
-            return
-        if not self.allowed:
-            raise DataError(
-                f"{reason} ({len(items):,}): {some(items)}", f"{fix}; --skip-bad leaves them out"
-            )
-        self.found.append(Skipped(reason, tuple(items)))
+        for reason, items in self._items.items() if not self.allowed else ():
+            fix = f"{fix}; --skip-bad leaves them out"
+            raise DataError(f"{reason} ({len(items):,}): {some(items)}", fix)
+
+    @property
+    def found(self) -> tuple[Skipped, ...]:
+        """What was left out, in the order in which it was noticed."""
+        return tuple(Skipped(*kind) for kind in self._items.items())
 
 
 def some(items: Sequence[str]) -> str:

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from emoji_scenes.clip.model import FOLDER, MODELS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.cli import main
-from gegcore.evaluation.report import LOWER, EvaluationReport
+from gegcore.evaluation.report import EvaluationReport
+from gegcore.metrics.presentation import LOWER
 from gegcore.storage import sha256_file
 
 IMAGES = 30
@@ -95,7 +96,7 @@ def test_every_metric_in_every_format(home: Path, run: Run) -> None:
         shown = f"{metric['value']:.{decimals}f}"
         assert re.search(rf"^{name}( \(lower is better\))? +{re.escape(shown)} ", said, re.M)
         shown = shown.replace("-", "\N{MINUS SIGN}")
-        assert re.search(rf"^\| {name}( {LOWER})? \| {shown} \|", text, re.M)
+        assert re.search(rf"^\| {name}( {LOWER})? +\| +{shown} \|", text, re.M)
         assert re.search(rf'<th scope="row">{name}( {LOWER})?</th><td>{shown}<', page)
         assert metric["signature"] in text
         other = stored["compared_metrics"][name]
@@ -223,9 +224,9 @@ def test_too_few_images_for_groups(home: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--groups", "0"], "K = 0 is not positive"),
-        (["--resamples", "0"], "0 resamples"),
-        (["--batch-size", "0"], "batch size 0"),
+        (["--groups", "0"], "--groups 0 is not positive"),
+        (["--resamples", "0"], "--resamples 0 is not"),
+        (["--batch-size", "0"], "--batch-size 0 is not"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--clip", "scenes-clop"], "unknown CLIP architecture 'scenes-clop'"),
         (["--compare", "none.json"], "none.json does not exist"),

@@ -99,7 +99,7 @@ FAULTS = [
     ([{"image_id": 1, "caption": 5}], r"not one text \(1\): entry 1 \(image 1: int\)"),
     ({"1": ["a", "b"]}, r"not one text \(1\): key '1' \(image 1: list\)"),
     ('{"1": "half \\ud800"}', "half a surrogate pair"),
-    ({"": "a"}, "keys that cannot be ids"),
+    ({"": "a"}, r"neither number nor name \(1\): key ''"),
     ([*ENTRIES, ENTRIES[0]], r"two captions \(1\): 42 in entry 1 and entry 3"),
     ({"1": "a", " 1": "b"}, "1 in key '1' and key ' 1'"),
     ('{"1": "a", "1": "b"}', r"named twice \(1\): key '1'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,13 +39,11 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: Any) -
     assert cache.get(KEYS[:1]).equal(ROWS[:1]) and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("file", ["embeddings.npy", "keys.npy", "manifest.json"])
-def test_damaged_tables_count_as_not_there(tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize("damage", [lambda x: x[:-3], lambda x: x[:-3] + b"abc", lambda x: b""])
+def test_damaged_files_count_as_not_there(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     EmbeddingCache(CLIP, tmp_path).add({KEYS[0]: ROWS[0]})
-    (path,) = tmp_path.rglob(file)
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 255
-    path.write_bytes(content)
+    (path,) = (found for found in tmp_path.rglob("*") if found.is_file())
+    path.write_bytes(damage(path.read_bytes()))
     cache = EmbeddingCache(CLIP, tmp_path)
     assert KEYS[0] not in cache
     cache.add({KEYS[0]: ROWS[0]})  # Computed and stored anew.

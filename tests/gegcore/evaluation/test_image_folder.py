@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gegcore.errors import DataError
-from gegcore.evaluation.image_folder import ImageFolder, open_picture
+from gegcore.evaluation.image_folder import find_pictures, open_picture
 from gegcore.evaluation.skipped import Skips
 
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_pictures_are_found_under_the_names_that_are_usual(folder: Path) -> None:
     wanted = [42, 43, 44, "dog.park", "dog.park.jpg", "a/same.png", "b/same.png"]
-    found = ImageFolder(folder).find(wanted, {})
+    found = find_pictures(folder, wanted, {})
     assert [path.relative_to(folder).as_posix() for path in found.values()] == [
         "val2014/COCO_val2014_000000000042.jpg",
         "000043.png",
@@ -49,25 +49,25 @@ def test_pictures_are_found_under_the_names_that_are_usual(folder: Path) -> None
 
 
 def test_file_names_of_the_annotations_come_first(folder: Path) -> None:
-    found = ImageFolder(folder).find([42, 1], {42: "44.JPG", 1: "some/other/000043.png"})
+    found = find_pictures(folder, [42, 1], {42: "44.JPG", 1: "some/other/000043.png"})
     assert [path.name for path in found.values()] == ["44.JPG", "000043.png"]
 
 
 def test_images_without_a_picture_or_with_two(folder: Path) -> None:
     with pytest.raises(DataError, match=r"without a picture \(2\): 99, gone.jpg"):
-        ImageFolder(folder).find([42, 99, 100], {100: "gone.jpg"})
+        find_pictures(folder, [42, 99, 100], {100: "gone.jpg"})
     with pytest.raises(DataError, match=r"several pictures \(1\): 'same'"):
-        ImageFolder(folder).find(["same"], {})
+        find_pictures(folder, ["same"], {})
     skips = Skips(allowed=True)
-    assert list(ImageFolder(folder).find([42, 99, "same"], {}, skips)) == [42]
+    assert list(find_pictures(folder, [42, 99, "same"], {}, skips)) == [42]
     assert [len(skipped.items) for skipped in skips.found] == [1, 1]
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
-        ImageFolder(tmp_path / "none")
+        find_pictures(tmp_path / "none", [42], {})
     with pytest.raises(DataError, match="holds no pictures"):
-        ImageFolder(tmp_path)
+        find_pictures(tmp_path, [42], {})
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
