@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gegcore.errors import DataError
-from gegcore.evaluation.image_ids import ImageId, image_id, is_text
+from gegcore.evaluation.images import ImageId, image_id, is_text
 from gegcore.evaluation.json_file import JsonObject, read_json_file
 from gegcore.evaluation.skipped import Skips
 
@@ -19,17 +19,12 @@ _FORMATS = (
     '(JSON Lines), {"42": "a dog", ...}, or COCO annotations'
 )
 
-_Entry = tuple[str, ImageId, Any]
-"""Where it stands, its image, and what should be a caption or captions."""
+_Text = tuple[str, ImageId, str]
+"""Where it stands, its image, and what it says."""
 
 
 class References(NamedTuple):
-    """Reference captions of a file.
-
-    Attributes:
-        captions: image id -> its references, at least one.
-        files: image id -> file name, of the images that the file names (COCO annotations).
-    """
+    """Image id -> its references, and -> its file name where the file has it."""
 
     captions: dict[ImageId, list[str]]
     files: dict[ImageId, str]
@@ -46,23 +41,18 @@ def read_captions(path: Path | str, skips: Skips | None = None) -> dict[ImageId,
         skips: whether bad entries are left out; the first of an image's captions stays.
 
     Raises:
-        DataError: no such file, malformed JSON, another structure, entries without id or caption,
-            captions that are not text, two captions of an image; or no caption is left.
+        DataError: malformed JSON, bad entries, two captions of an image; or no caption is left.
     """
     path, skips = Path(path), skips or Skips()
     captions: dict[ImageId, str] = {}
     first: dict[ImageId, str] = {}
-    for where, image, value in _read(path, skips)[0]:
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if not is_text(value):
-            skips.add(f"{path}: captions that are not one text", _wrong(where, image, value))
-        elif image in captions:
+    for where, image, text in _read(path, skips)[0]:
+        if image in captions:
             twice = f"{image!r} in {first[image]} and {where}"
             skips.add(f"{path}: images with two captions", twice)
         else:
-            captions[image], first[image] = value, where
-    skips.check("write one caption per image, as text")
+            captions[image], first[image] = text, where
+    skips.check("keep one caption per image")
     if not captions:
         raise DataError(f"{path} holds no captions", _FORMATS)
     return captions
@@ -71,39 +61,28 @@ def read_captions(path: Path | str, skips: Skips | None = None) -> dict[ImageId,
 def read_references(path: Path | str, skips: Skips | None = None) -> References:
     """Reference captions by image, and the file names of images where the file has them.
 
-    Args:
-        path: COCO annotations (`images`, `annotations`), a mapping of id to a list of captions,
-            or entries as in a captions file, several of which may be of one image.
-        skips: whether bad entries are left out.
+    The formats are those of `read_captions`, with lists of captions, or several entries an image.
 
     Raises:
-        DataError: as `read_captions`; or an image with an empty list of references.
+        DataError: as `read_captions`; or an image without a reference that holds a word.
     """
     path, skips = Path(path), skips or Skips()
-    entries, files = _read(path, skips)
+    found, files = _read(path, skips)
     captions: dict[ImageId, list[str]] = {}
-    for where, image, value in entries:
-        values = value if isinstance(value, list) else [value]
-        if not values:
-            empty = f"{path}: images with an empty list of references"
-            skips.add(empty, f"{where} (image {image!r})")
-        for text in values:
-            if is_text(text):
-                captions.setdefault(image, []).append(text)
-            else:
-                skips.add(f"{path}: references that are not text", _wrong(where, image, text))
+    for _, image, text in found:
+        captions.setdefault(image, []).append(text)
     for image, texts in list(captions.items()):
         if not any(map(str.isalnum, "".join(texts))):
-            skips.add(f"{path}: images whose references hold no letter or digit", repr(image))
+            skips.add(f"{path}: images whose captions hold no letter or digit", repr(image))
             del captions[image]
-    skips.check("give each image at least one reference, as text with a word")
+    skips.check("give each image a reference with a word")
     if not captions:
         raise DataError(f"{path} holds no references", _FORMATS)
     return References(captions, files)
 
 
-def _read(path: Path, skips: Skips) -> tuple[list[_Entry], dict[ImageId, str]]:
-    """All entries that have an id and a caption, and file names by image."""
+def _read(path: Path, skips: Skips) -> tuple[list[_Text], dict[ImageId, str]]:
+    """All texts, and file names by image."""
     content, places = read_json_file(path)
     kind, files = "entry", dict[ImageId, str]()
     if isinstance(content, JsonObject) and isinstance(content.get("annotations"), list):
@@ -119,27 +98,38 @@ def _read(path: Path, skips: Skips) -> tuple[list[_Entry], dict[ImageId, str]]:
             f"{path} holds {_named(content)} at its top level, not a list or an object", _FORMATS
         )
     places = places or [f"{kind} {number}" for number in range(1, len(content) + 1)]
-    found = [_entry(path, *item, skips) for item in zip(places, content, strict=True)]
+    found = [
+        text
+        for where, item in zip(places, content, strict=True)
+        for text in _texts(path, where, item, skips)
+    ]
     skips.check(_FORMATS)
-    return [entry for entry in found if entry], files
+    return found, files
 
 
-def _entry(path: Path, where: str, item: Any, skips: Skips) -> _Entry | None:
-    """What `{"image_id": ..., "caption": ...}` says, if it can be used."""
+def _texts(path: Path, where: str, item: Any, skips: Skips) -> Iterator[_Text]:
+    """What `{"image_id": ..., "caption": ...}` says, as far as it can be used."""
+    known = item if isinstance(item, dict) else {}
+    name = next((field for field in _ID_FIELDS if field in known), "image_id")
+    said = next((field for field in _TEXT_FIELDS if field in known), "caption")
+    absent = [field for field in (name, said) if field not in known]
+    image, value = image_id(known.get(name)), known.get(said)
     if not isinstance(item, dict):
         skips.add(f"{path}: entries that are not objects", f"{where} is {_named(item)}")
-        return None
-    name = next((field for field in _ID_FIELDS if field in item), None)
-    text = next((field for field in _TEXT_FIELDS if field in item), None)
-    if name is None or text is None:
-        absent = "image_id" if name is None else "caption"
-        skips.add(f"{path}: entries without a field", f'{where} has no "{absent}"')
-    elif (image := image_id(item[name])) is None:
+    elif absent:
+        skips.add(f"{path}: entries without a field", f'{where} has no "{absent[0]}"')
+    elif image is None:
         unusable = f"{where} ({name}: {_short(item[name])})"
         skips.add(f"{path}: ids that are neither number nor name", unusable)
+    elif value == []:
+        skips.add(f"{path}: images with an empty list", f"{where} (image {image!r})")
     else:
-        return where, image, item[text]
-    return None
+        for text in value if isinstance(value, list) else [value]:
+            if is_text(text):
+                yield where, image, text
+            else:
+                wrong = f"{where} (image {image!r}: {_named(text)})"
+                skips.add(f"{path}: captions that are not text", wrong)
 
 
 def _files(images: object) -> Iterator[tuple[ImageId, str]]:
@@ -150,15 +140,11 @@ def _files(images: object) -> Iterator[tuple[ImageId, str]]:
                 yield image, file
 
 
-def _wrong(where: str, image: ImageId, value: object) -> str:
-    kind = "text with half a surrogate pair" if isinstance(value, str) else type(value).__name__
-    return f"{where} (image {image!r}: {kind})"
-
-
 def _named(value: object) -> str:
     """The type of a JSON value in JSON's words."""
-    names = {bool: "true or false", str: "a string", list: "a list", JsonObject: "an object"}
-    return "null" if value is None else names.get(type(value), "a number")
+    names = {bool: "true or false", list: "a list", JsonObject: "an object", type(None): "null"}
+    text = "a string" if is_text(value) else "half a surrogate pair"
+    return text if isinstance(value, str) else names.get(type(value), "a number")
 
 
 def _short(value: object) -> str:

@@ -11,24 +11,18 @@ import torch
 from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
-from gegcore.evaluation.captions_file import References, read_captions, read_references
-from gegcore.evaluation.embed_files import embed_pictures, embed_texts
-from gegcore.evaluation.embedding_cache import EmbeddingCache
-from gegcore.evaluation.image_folder import find_pictures
-from gegcore.evaluation.image_ids import ImageId, matches
-from gegcore.evaluation.report import EvaluationReport, Source
+from gegcore.evaluation.captions_file import read_captions, read_references
+from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
+from gegcore.evaluation.images import ImageId, find_pictures, matches
+from gegcore.evaluation.report import EvaluationReport
 from gegcore.evaluation.skipped import Skips
 from gegcore.groups import GroupSource, similar_groups
 from gegcore.metrics import significance
-from gegcore.metrics.evaluate import Evaluation, evaluate_captions
+from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.metrics.meteor import shared_meteor
 from gegcore.metrics.uncertainty import RESAMPLES
 from gegcore.storage import digest, sha256_file
-
-Captions = dict[ImageId, str]
-
-_NO_PICTURES = "pictures were not given, --images DIR"
 
 
 @dataclass(frozen=True)
@@ -36,11 +30,9 @@ class EvaluationSettings:
     """How captions are scored.
 
     Attributes:
-        clip: an open_clip architecture, or a CLIP of the embedded world.
-        pretrained: an open_clip tag or a weights file; None: "openai", or the shipped weights.
+        clip, pretrained, device: of `load_clip`.
         k: size of the similar-image groups (the paper: 5).
         seed, resamples: of the bootstrap.
-        device: of CLIP.
         batch_size: pictures in CLIP at once; None: as many as suit the device.
         cache: where embeddings are kept; None: nowhere.
         spice: compute SPICE if its programs are here; minutes for thousands of new captions.
@@ -72,41 +64,44 @@ def evaluate_files(
     taken; their references decide CIDEr's document frequencies.
 
     Args:
-        captions: see `read_captions`.
-        references: see `read_references`; of the same images.
+        captions, references: of the same images (`read_captions`, `read_references`).
         images: folder of their pictures; without it only the metrics of language are computed.
         compare: a second captions file, of the same images.
 
     Raises:
-        DataError: files that cannot be read, ids that do not match, pictures that are missing or
-            do not open, fewer images than K + 1.
+        DataError: files, ids or pictures that cannot be used; fewer images than K + 1.
         ConfigError: an unknown CLIP or device, K < 1, fewer than one resample.
-        MissingDependencyError: no Java, or CLIP weights that cannot be had.
-        ToolError: a Java program failed.
+        MissingDependencyError, ToolError: CLIP weights or Java are absent; a program failed.
     """
     settings = settings or EvaluationSettings()
     _check_settings(settings)
     skips = Skips(settings.skip_bad)
     truth = read_references(references, skips)
     paths = [Path(path) for path in (captions, compare) if path is not None]
-    said = _matched(paths, [read_captions(path, skips) for path in paths], truth, skips)
-    pictures: dict[ImageId, Path] = {}
-    if images is None:
-        known = {image: truth.captions[image] for image in said[0]}
-        found = [_evaluate(each, known, settings) for each in said]
-    else:
-        pictures = find_pictures(images, said[0], truth.files, skips)
-        found = _with_pictures(said, truth, pictures, settings, skips)
-    scored = [truth.captions[image] for image in found[0].per_caption["image_id"]]
-    sources = _sources(Path(references), *paths)
-    report = EvaluationReport(
-        found[0], sources[1], sources[0], digest(scored), skipped=skips.found, pictures=pictures
-    )
+    said = _read_matching(paths, truth.captions, skips)
+    ids, files, pictures = list(said[0]), dict[ImageId, Path](), None
+    if images is not None:
+        files = find_pictures(images, ids, truth.files, skips)
+        pictures = _seen(files, truth.captions, settings, skips)
+        kept = set(pictures.image_ids)
+        ids = [image for image in ids if image in kept]
+    known = {image: truth.captions[image] for image in ids}
+    found = [
+        evaluate_captions(
+            MetricInputs({i: each[i] for i in ids}, known, pictures, spice=settings.spice),
+            seed=settings.seed,
+            resamples=settings.resamples,
+            no_pictures="pictures were not given, --images DIR",
+        )
+        for each in said
+    ]
+    sources, references_digest = _sources(captions, references, compare), digest([*known.values()])
+    report = EvaluationReport(found[0], sources, references_digest, skips.found, files)
     if compare is None:
         return report
     first, second = (each.statistics for each in found)
     differences = significance.compare(first, second, settings.seed, settings.resamples)
-    return replace(report, other=found[1], compared=sources[2], differences=differences)
+    return replace(report, other=found[1], differences=differences)
 
 
 def _check_settings(settings: EvaluationSettings) -> None:
@@ -120,90 +115,67 @@ def _check_settings(settings: EvaluationSettings) -> None:
     try:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"device {settings.device!r} cannot be used: {str(error).splitlines()[0]}",
-            "use --device cpu",
+            f"device {settings.device!r} cannot be used: {reason}", "use --device cpu"
         ) from error
 
 
-def _sources(*paths: Path) -> list[Source]:
-    """Files by their names, or by their paths if names are alike: runs/a/captions.json and so on."""
-    alike = len({path.name for path in paths}) < len(paths)
-    return [Source(path.as_posix() if alike else path.name, sha256_file(path)) for path in paths]
-
-
-def _matched(
-    paths: Sequence[Path], given: Sequence[Captions], truth: References, skips: Skips
-) -> list[Captions]:
+def _read_matching(
+    paths: Sequence[Path], truth: Mapping[ImageId, object], skips: Skips
+) -> list[dict[ImageId, str]]:
     """Captions by the references' ids, of the images that all files have, in the same order."""
     fix = "give captions and references of the same images, with the same ids"
-    known: list[Captions] = []
-    for path, captions in zip(paths, given, strict=True):
-        pairs = matches(captions, truth.captions)
-        for image in captions:
-            if image not in pairs:
-                skips.add(f"{path}: captions of images without references", repr(image))
+    known: list[dict[ImageId, str]] = []
+    for path in paths:
+        captions = read_captions(path, skips)
+        pairs = matches(captions, truth)
         known.append({pairs[image]: text for image, text in captions.items() if image in pairs})
-        for image in truth.captions:
-            if image not in known[-1]:
-                skips.add(f"{path}: images with references but no caption", repr(image))
+        for image in [image for image in captions if image not in pairs]:
+            skips.add(f"{path}: captions of images without references", repr(image))
+        for image in [image for image in truth if image not in known[-1]]:
+            skips.add(f"{path}: images with references but no caption", repr(image))
         skips.check(fix)
-    order = [image for image in known[0] if all(image in other for other in known)]
+    order = [image for image in known[0] if image in known[-1]]
     if not order:
         names = " and ".join(map(str, paths))
         raise DataError(f"{names}: no image has captions and references", fix)
     return [{image: captions[image] for image in order} for captions in known]
 
 
-def _with_pictures(
-    said: Sequence[Captions],
-    truth: References,
-    pictures: Mapping[ImageId, Path],
+def _sources(*files: Path | str | None) -> dict[str, dict[str, str]]:
+    """Files by their names, or by their paths where names are alike (runs/a/captions.json)."""
+    roles = ("captions", "references", "compared with")
+    paths = {role: Path(path) for role, path in zip(roles, files, strict=True) if path is not None}
+    alike = len({path.name for path in paths.values()}) < len(paths)
+    return {
+        role: {"name": path.as_posix() if alike else path.name, "sha256": sha256_file(path)}
+        for role, path in paths.items()
+    }
+
+
+def _seen(
+    files: Mapping[ImageId, Path],
+    truth: Mapping[ImageId, Sequence[str]],
     settings: EvaluationSettings,
     skips: Skips,
-) -> list[Evaluation]:
-    """Every metric; images without a usable picture are left out."""
-    _check_group_size(len(pictures), settings.k)
+) -> Pictures:
+    """The pictures that can be used, with their references and groups."""
     clip = load_clip(settings.clip, settings.pretrained, settings.device)
     cache = EmbeddingCache(clip, settings.cache)
     shared_meteor().start()  # It loads while CLIP works.
-    embedded = embed_pictures(clip, pictures, cache, skips, settings.batch_size)
-    images = list(embedded)
-    _check_group_size(len(images), settings.k)
-    references = {image: truth.captions[image] for image in images}
-    texts = [text for captions in references.values() for text in captions]
-    counts = torch.tensor([len(captions) for captions in references.values()])
-    owners = torch.repeat_interleave(torch.arange(len(images)), counts)
-    rows = torch.stack(list(embedded.values()))
-    table = EmbeddingTable(rows, embed_texts(clip, texts, cache), owners, cache.source)
-    source = GroupSource(clip.name, clip.digest, digest(list(references.values())))
-    groups = similar_groups(rows, table.captions, owners, settings.k, source)
-    pictured = Pictures(clip, table, images, groups)
-    return [
-        _evaluate({image: captions[image] for image in images}, references, settings, pictured)
-        for captions in said
-    ]
-
-
-def _check_group_size(images: int, k: int) -> None:
-    if images > k:
-        return
-    raise DataError(
-        f"groups of K = {k} similar images need at least {k + 1} images, here are {images}",
-        f"use --groups {images - 1} or less, give more images, or leave --images out"
-        if images > 1
-        else "give more images, or leave --images out for the metrics of language",
-    )
-
-
-def _evaluate(
-    captions: Captions,
-    references: Mapping[ImageId, Sequence[str]],
-    settings: EvaluationSettings,
-    pictures: Pictures | None = None,
-) -> Evaluation:
-    """Every metric that these inputs allow; the others are listed as missing."""
-    given = MetricInputs(captions, references, pictures, spice=settings.spice)
-    return evaluate_captions(
-        given, seed=settings.seed, resamples=settings.resamples, no_pictures=_NO_PICTURES
-    )
+    images = embed_pictures(clip, files, cache, skips, settings.batch_size)
+    k, count = settings.k, len(images)
+    if count <= k:
+        raise DataError(
+            f"groups of K = {k} similar images need at least {k + 1} images, here are {count}",
+            f"give more, or --groups {max(1, count - 1)}, or no --images: metrics of language only",
+        )
+    rows = torch.stack(list(images.values()))
+    references = [truth[image] for image in images]
+    texts = embed_texts(clip, [text for captions in references for text in captions], cache)
+    owners = torch.tensor([i for i, captions in enumerate(references) for _ in captions])
+    source = GroupSource(clip.name, clip.digest, digest(references))
+    groups = similar_groups(rows, texts, owners, k, source)
+    table = EmbeddingTable(rows, texts, owners, cache.source)
+    return Pictures(clip, table, list(images), groups)

@@ -27,36 +27,33 @@ class JsonObject(dict[str, Any]):
 def read_json_file(path: Path) -> tuple[Any, list[str]]:
     """The content of a JSON or JSON Lines file.
 
-    JSON Lines is recognised by its ending (.jsonl, .ndjson), or by a first line that is JSON
-    with more behind it.
-
-    Returns: the content, of JSON Lines the list of values; and where each of these stands
-        ("line 3"), an empty list for JSON.
+    JSON Lines is recognised by its ending (.jsonl, .ndjson), or by a first line that is an object
+    with more behind it: a list, with the place of each value ("line 3") beside it.
 
     Raises:
         DataError: the file cannot be read, is empty, is not UTF-8 text, or not JSON.
     """
     text = _read(path)
-    if path.suffix.lower() not in _LINES:
-        try:
-            return _parsed(path, text), []
-        except DataError as error:
-            cause = error.__cause__
-            more = isinstance(cause, json.JSONDecodeError) and cause.msg == "Extra data"
-            if not more or "\n" in text[: cause.pos].strip():
-                raise
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
+    if path.suffix.lower() in _LINES or (len(lines) > 1 and _is_object(lines[0][1])):
+        return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
+    return _parsed(path, text), []
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (RecursionError, ValueError):
+        return False
 
 
 def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", "check the path") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read: {reason}", "check the path") from error
+        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        problem = "does not exist" if isinstance(error, FileNotFoundError) else reason
+        raise DataError(f"{path} {problem}", "check the path") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

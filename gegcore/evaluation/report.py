@@ -1,34 +1,38 @@
-"""What `gegcore evaluate` found: the table of scores, sentences about it, and all of it as JSON."""
+"""What `gegcore evaluate` found: as text, JSON, Markdown, and one HTML file that loads nothing."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
+from PIL import Image
 
 from gegcore import __version__
-from gegcore.evaluation.image_ids import ImageId
-from gegcore.evaluation.signatures import signature_line
-from gegcore.evaluation.skipped import Skipped, some
+from gegcore.errors import ConfigError, DataError
+from gegcore.evaluation.images import ImageId, open_picture
+from gegcore.evaluation.skipped import some
 from gegcore.metrics.evaluate import Evaluation
-from gegcore.metrics.presentation import families_of, interval, label, number, signed
+from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
 from gegcore.metrics.uncertainty import Difference
+from gegcore.storage import write_text
+
+_OF_EMBEDDINGS = re.compile(r"CLIP|GEG|R@")
+_OF_GROUPS = re.compile(r"GEG|bag|CIDErBtw|DisWordRate")
+
+_EXAMPLES, _THUMBNAIL, _COLOURS = 6, 220, 128
 
 # Of captions from elsewhere nobody knows what they were rewarded by.
 _HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file that was read."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -37,41 +41,41 @@ class EvaluationReport:
 
     Attributes:
         evaluation, other: of the captions and of those they are compared with.
-        differences: metric -> the first minus the second.
-        captions, references, compared: the files.
+        files: captions, references and, if there is one, "compared with" -> {"name", "sha256"}.
         references_digest: of the references used, image after image.
-        skipped: bad input that was left out.
+        skipped: what was wrong with input that was left out -> where it stood.
         pictures: image id -> file of its picture, where pictures were given.
+        differences: metric -> the first minus the second.
     """
 
     evaluation: Evaluation
-    captions: Source
-    references: Source
+    files: Mapping[str, Mapping[str, str]]
     references_digest: str
-    other: Evaluation | None = None
-    compared: Source | None = None
-    differences: Mapping[str, Difference] = field(default_factory=dict)
-    skipped: tuple[Skipped, ...] = ()
+    skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pictures: Mapping[ImageId, Path] = field(default_factory=dict)
+    other: Evaluation | None = None
+    differences: Mapping[str, Difference] = field(default_factory=dict)
 
     @property
-    def sources(self) -> dict[str, Source]:
-        """The files that were read, by what they are."""
-        read = {"captions": self.captions, "references": self.references}
-        return {**read, "compared with": self.compared} if self.compared else read
+    def compared(self) -> str | None:
+        """Name of the captions they are compared with."""
+        return self.files["compared with"]["name"] if self.other else None
 
     def signature(self, metric: str) -> str:
-        """How a metric was computed, in one line."""
-        return signature_line(metric, self.evaluation.signature, self.references_digest)
-
-
-def headings(report: EvaluationReport) -> dict[str, str]:
-    """Column of `score_table` -> what stands above it."""
-    alone = {"metric": "Metric", "value": "Value", "interval": "95 % interval"}
-    if report.compared is None:
-        return alone
-    compared = {"other": report.compared.name, "difference": "Difference"}
-    return {**alone, **compared, "range": "95 % interval", "p": "p"}
+        """How a metric was computed: all that must be alike to compare, as sacreBLEU prints it."""
+        found = self.evaluation.signature
+        # What its own program says: of R@5 under R@K, of BLEU-4 under BLEU.
+        names = (metric, re.sub(r"@\d+", "@K", metric), re.sub(r"-\d+$", "", metric))
+        parts = [metric, *[str(found[name]) for name in names if name in found][:1]]
+        of_embeddings, of_groups = _OF_EMBEDDINGS.search(metric), _OF_GROUPS.search(metric)
+        if not of_embeddings:
+            parts.append(f"tok:{found.get('tokenizer')}")
+        if of_embeddings or of_groups:
+            parts.append(f"clip:{found.get('clip')}@{found.get('clip_digest')}")
+        if of_groups:
+            parts.append(f"K:{found.get('K')}")
+        ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"
+        return "|".join([*parts, *ends])
 
 
 def score_table(report: EvaluationReport) -> pd.DataFrame:
@@ -80,97 +84,185 @@ def score_table(report: EvaluationReport) -> pd.DataFrame:
     Columns: family, those of `headings`, and `differs` (p below 0.05).
     """
     names = [*report.evaluation.metrics, *report.evaluation.missing]
-    rows = [
+    return pd.DataFrame(
         {"family": _HEADINGS.get(family, family), "metric": label(name), **_scores(report, name)}
         for family, members in families_of(names).items()
         for name in members
-    ]
-    return pd.DataFrame(rows, columns=["family", *headings(report), "differs"]).fillna("")
+    )
 
 
-def _scores(report: EvaluationReport, name: str) -> dict[str, Any]:
+def _scores(report: EvaluationReport, name: str) -> dict[str, str]:
+    row = dict.fromkeys(("value", "interval", "other", "difference", "range", "p", "differs"), "")
     found = report.evaluation.metrics.get(name)
     if found is None:
-        return {"value": "n/a"}
-    row = {"value": number(name, found["value"]), "interval": interval(name, *found["ci95"])}
+        return row | {"value": "n/a"}
+    row |= {"value": number(name, found["value"]), "interval": interval(name, *found["ci95"])}
     if report.other is None or name not in report.differences:
         return row
-    change, p = report.differences[name], report.differences[name].p_value
+    value, low, high, p, _ = report.differences[name]
     return row | {
         "other": number(name, report.other.metrics[name]["value"]),
-        "difference": signed(name, change.value),
-        "range": interval(name, change.low, change.high),
+        "difference": signed(name, value),
+        "range": interval(name, low, high),
         "p": "< 0.001" if p < 0.001 else f"{p:.3f}",
         "differs": "yes" if p < 0.05 else "",
     }
 
 
-def basis(report: EvaluationReport) -> list[str]:
-    """How many captions, and what the intervals and differences are."""
+def headings(report: EvaluationReport) -> dict[str, str]:
+    """Column of `score_table` -> what stands above it."""
+    titles = {"metric": "Metric", "value": "Value", "interval": "95 % interval"}
+    if report.compared is not None:
+        titles |= {"other": report.compared, "difference": "Difference"}
+        titles |= {"range": "95 % interval", "p": "p"}
+    return titles
+
+
+def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
+    """Sentences below the table: how certain it is, what is missing, what was left out."""
     signature = report.evaluation.signature
     said = [
-        f"{len(report.evaluation.per_caption):,} captions, one an image; {signature['interval']} "
+        f"{signature['captions']:,} captions, one an image; {signature['interval']} "
         f"({signature['resamples']:,} resamples, seed {signature['seed']})."
     ]
     if report.compared is not None:
         said.append(
-            f"Difference: {report.captions.name} minus {report.compared.name} on the same images, "
-            "interval of the paired bootstrap, two-sided p of the permutation test."
+            f"Difference: {report.files['captions']['name']} minus {report.compared} on the same "
+            "images, interval of the paired bootstrap, two-sided p of the permutation test."
         )
-    return said
-
-
-def unavailable(report: EvaluationReport) -> list[str]:
-    """Why metrics are n/a, those of the same reason together."""
     reasons: dict[str, list[str]] = {}
     for name, reason in report.evaluation.missing.items():
         reasons.setdefault(reason, []).append(name)
-    return [f"n/a, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    said += [f"n/a, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    for reason, items in report.skipped.items() if left_out else ():
+        said.append(f"Left out, {reason} ({len(items):,}): {some(items)}.")
+    return said
 
 
-def remarks(report: EvaluationReport) -> list[str]:
-    """Sentences below the table: how certain it is, what is missing, what was left out."""
-    left_out = [
-        f"Left out, {skipped.reason} ({len(skipped.items):,}): {some(skipped.items)}."
-        for skipped in report.skipped
-    ]
-    return [*basis(report), *unavailable(report), *left_out]
+def as_text(report: EvaluationReport) -> str:
+    """For a terminal, which may know ASCII only."""
+    table = score_table(report).replace({MINUS: "-", LOWER: "(lower is better)"}, regex=True)
+    titles, width = headings(report), table["metric"].str.len().max()
+    table["metric"] = table["metric"].str.ljust(width)
+    titles["metric"] = titles["metric"].ljust(width)
+    shown = table.to_string(columns=[*titles], header=[*titles.values()], index=False)
+    head, *lines = shown.splitlines()
+    parts, rest = [head, "-" * len(head)], iter(lines)
+    for family, members in table.groupby("family", sort=False):
+        parts += ["", str(family), *islice(rest, len(members))]
+    return "\n".join([*map(str.rstrip, parts), "", *remarks(report)])
+
+
+def as_markdown(report: EvaluationReport) -> str:
+    """Tables of scores and signatures."""
+    return _filled("report.md.j2", report, titles=headings(report), remarks=remarks(report))
+
+
+def as_html(report: EvaluationReport) -> str:
+    """A page that fits a phone and a desktop, in light and dark."""
+    said, examples = report.evaluation.per_caption, {}
+    if report.pictures and "GEG-Avg" in said:
+        order = said.sort_values("GEG-Avg", ascending=False, kind="stable").to_dict("records")
+        half = min(_EXAMPLES, len(order) // 2)
+        examples = {"Most": order[:half], "Least": order[::-1][:half]}
+    legend = remarks(report, left_out=False)
+    return _filled("report.html.j2", report, legend=legend, examples=examples)
+
+
+def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"escaped": _escaped, "thumbnail": _thumbnail}
+    return environment.get_template(template).render(
+        report=report,
+        title=f"Captions of {report.files['captions']['name']}",
+        families=score_table(report).groupby("family", sort=False),
+        number=number,
+        LOWER=LOWER,
+        **values,
+    )
+
+
+def _escaped(text: str) -> str:
+    """For Markdown."""
+    return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(text.split()))
+
+
+def _thumbnail(path: Path) -> str:
+    """A `data:` address that is a small PNG itself."""
+    picture, buffer = open_picture(path), io.BytesIO()
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    picture.quantize(_COLOURS).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def as_json(report: EvaluationReport) -> str:
     """Everything, values per caption included. A value that is no number is null."""
+    metrics, compared = (
+        {name: {**found, "signature": report.signature(name)} for name, found in each.items()}
+        for each in (report.evaluation.metrics, report.other.metrics if report.other else {})
+    )
     stored = {
         "gegcore": __version__,
-        "files": {role: asdict(source) for role, source in report.sources.items()},
-        "metrics": _with_signatures(report, report.evaluation),
+        "files": report.files,
+        "metrics": metrics,
         "missing": report.evaluation.missing,
-        "compared_metrics": _with_signatures(report, report.other) if report.other else None,
+        "compared_metrics": compared or None,
         "differences": {
             name: {"value": value, "ci95": [low, high], "p_value": p_value, "n": n}
             for name, (value, low, high, p_value, n) in report.differences.items()
         },
         "skipped": [
             {"reason": reason, "count": len(items), "items": items}
-            for reason, items in report.skipped
+            for reason, items in report.skipped.items()
         ],
         "signature": {**report.evaluation.signature, "references": report.references_digest},
         "per_caption": report.evaluation.per_caption.to_dict("records"),
     }
-    return json.dumps(_plain(stored), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_finite(stored), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _with_signatures(report: EvaluationReport, found: Evaluation) -> dict[str, Any]:
-    return {
-        name: {**metric, "signature": report.signature(name)}
-        for name, metric in found.metrics.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    """The same with Python's own numbers, and None for NaN, which is not JSON."""
+def _finite(value: Any) -> Any:
+    """The same with None for NaN, which is not JSON."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    value = value.item() if hasattr(value, "item") else value
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FORMATS: dict[str, Callable[[EvaluationReport], str]] = {
+    ".json": as_json,
+    ".md": as_markdown,
+    ".html": as_html,
+}
+"""Ending of a report's file -> what writes it."""
+
+
+def report_writer(path: Path) -> Callable[[EvaluationReport], None]:
+    """Writes a report in the format of the file's ending; an old file is replaced whole.
+
+    Raises:
+        ConfigError: another ending than those of `FORMATS`.
+        DataError: the file cannot be written.
+    """
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        endings = ", ".join(FORMATS)
+        raise ConfigError(f"{path} has none of the endings of a report", f"end it in {endings}")
+
+    def write(report: EvaluationReport) -> None:
+        try:
+            write_text(path, form(report))
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be written: {error.strerror}", "choose another"
+            ) from error
+
+    return write

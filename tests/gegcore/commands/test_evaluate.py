@@ -96,7 +96,7 @@ def test_every_metric_in_every_format(home: Path, run: Run) -> None:
         shown = f"{metric['value']:.{decimals}f}"
         assert re.search(rf"^{name}( \(lower is better\))? +{re.escape(shown)} ", said, re.M)
         shown = shown.replace("-", "\N{MINUS SIGN}")
-        assert re.search(rf"^\| {name}( {LOWER})? +\| +{shown} \|", text, re.M)
+        assert re.search(rf"^\| {name}( {LOWER})? \| {shown} \|", text, re.M)
         assert re.search(rf'<th scope="row">{name}( {LOWER})?</th><td>{shown}<', page)
         assert metric["signature"] in text
         other = stored["compared_metrics"][name]
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str, int]] = {
     "no caption": (no_caption, "images with references but no caption (1): 1000029", 29),
     "no references": (no_references, "captions of images without references (1): 7", 30),
     "twice": (twice, "two captions (1): 1000000 in entry 1 and entry 31", 30),
-    "no text": (no_text, "entry 1 (image 1000000: NoneType)", 29),
+    "no text": (no_text, "entry 1 (image 1000000: null)", 29),
     "broken picture": (broken_picture, "000001000003.png does not open as a picture", 29),
     "no picture": (no_picture, "images without a picture (1): 1000003", 29),
 }
