@@ -98,11 +98,8 @@ def _read(path: Path, skips: Skips) -> tuple[list[_Text], dict[ImageId, str]]:
             f"{path} holds {_named(content)} at its top level, not a list or an object", _FORMATS
         )
     places = places or [f"{kind} {number}" for number in range(1, len(content) + 1)]
-    found = [
-        text
-        for where, item in zip(places, content, strict=True)
-        for text in _texts(path, where, item, skips)
-    ]
+    items = zip(places, content, strict=True)
+    found = [text for item in items for text in _texts(path, *item, skips)]
     skips.check(_FORMATS)
     return found, files
 

@@ -25,7 +25,6 @@ from gegcore.storage import atomic_write, digest
 # At once. What a small batch computes on a CPU stays in its caches: a third faster than 64.
 _ON_CPU, _ON_GPU = 16, 128
 _TEXTS = 256
-_PATIENCE = 2.0  # seconds before a bar appears
 
 T = TypeVar("T")
 
@@ -140,7 +139,7 @@ def _one_batch_a_core(
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
     try:
-        for _ in track(pool.map(encode, batches), description, len(batches), delay=_PATIENCE):
+        for _ in track(pool.map(encode, batches), description, len(batches), delay=2):
             pass
     finally:
         pool.shutdown(cancel_futures=True)

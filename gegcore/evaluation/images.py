@@ -92,12 +92,11 @@ def find_pictures(
         DataError: no such folder, no picture in it; an image has no file, or more than one.
     """
     folder, skips = Path(folder), skips or Skips()
-    found_there = folder.rglob("[!.]*")  # no hidden ones
-    paths = sorted(p for p in found_there if p.suffix.lower() in SUFFIXES and p.is_file())
+    visible = folder.rglob("[!.]*")
+    paths = sorted(p for p in visible if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         problem = "holds no pictures" if folder.is_dir() else "is not a folder"
-        endings = ", ".join(SUFFIXES)
-        raise DataError(f"{folder} {problem}", f"give the folder of the pictures ({endings})")
+        raise DataError(f"{folder} {problem}", f"give that of the pictures: {', '.join(SUFFIXES)}")
     by_path = {path.relative_to(folder).as_posix(): path for path in paths}
     by_name = unique_by(lambda path: path.name, paths)
     by_bare = unique_by(lambda path: bare(path.name), paths)

@@ -50,10 +50,10 @@ def _is_object(line: str) -> bool:
 def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist", "check the path") from error
     except (OSError, ValueError) as error:
-        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        problem = "does not exist" if isinstance(error, FileNotFoundError) else reason
-        raise DataError(f"{path} {problem}", "check the path") from error
+        raise DataError(f"{path} cannot be read: {error}", "check the path") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
