@@ -12,47 +12,13 @@ from bookkit.report.judges import JUDGES
 from bookkit.report.page import Cell, Html, Row, interval, number, table
 from bookkit.report.paper import MODEL_NAMES
 from gegcore.errors import DataError
+from gegcore.metrics.presentation import families_of, label
 from gegcore.models import ARCHITECTURES
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
 
-_RECALLS = ("R@1", "R@5", "R@10")
-_LABELS = ("", *(f" {label}" for label in JUDGES.values()))
-_JUDGED = tuple(
-    f"{metric} {label}" for label in JUDGES.values() for metric in (*_RECALLS, "GEG-Avg", "GEG-Min")
-)
-
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "Words, against the references": (
-        *("CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "SPICE"),
-    ),
-    "The CLIP of the reward": (
-        *(*_RECALLS, "bag R@1", "GEG-Avg", "GEG-Min", "CLIPScore", "RefCLIPScore"),
-    ),
-    "Judges that were never rewarded": _JUDGED,
-    "Against what people say of similar images": ("CIDErBtw", "DisWordRate"),
-    "Truth, by the scene graphs": ("fact precision", "detail recall", "facts", "listener R@1"),
-    "The words themselves": (
-        *("vocabulary", "distinct-1", "distinct-2", "length", "repetition", "bad endings"),
-    ),
-}
-"""Heading -> metrics below it, in the order of the table."""
-
-JUDGED = (*(f"R@1{label}" for label in _LABELS), "listener R@1", "fact precision")
+JUDGED = ("R@1", *(f"R@1 {judge}" for judge in JUDGES.values()), "listener R@1", "fact precision")
 """By the CLIP of the reward, by each judge, by the oracle; and whether it is true."""
-
-LOWER_IS_BETTER = ("CIDErBtw", "repetition", "bad endings")
-
-
-def families_of(names: Sequence[str]) -> dict[str, list[str]]:
-    """The metrics that there are, in their families; unknown ones come last, as "Others"."""
-    found = {
-        heading: [name for name in members if name in names]
-        for heading, members in FAMILIES.items()
-    }
-    known = {name for members in FAMILIES.values() for name in members}
-    found["Others"] = [name for name in names if name not in known]
-    return {heading: members for heading, members in found.items() if members}
 
 
 def every_metric_table(folder: Path, model: str, objectives: Sequence[str], seed: int = 1) -> Html:
@@ -75,8 +41,7 @@ def every_metric_table(folder: Path, model: str, objectives: Sequence[str], seed
     for heading, members in families_of([*names, *(n for n in missing if n not in names)]).items():
         rows.append(Row(heading))
         for name in members:
-            arrow = " \N{DOWNWARDS ARROW}" if name in LOWER_IS_BETTER else ""
-            rows.append(Row(name + arrow, [_cell(name, found) for found in metrics.values()]))
+            rows.append(Row(label(name), [_cell(name, found) for found in metrics.values()]))
     revisions = ", ".join(sorted({short(str(run["revision"])) for run in stored.values()}))
     absent = " ".join(f"{name}: not available here, {why}." for name, why in missing.items())
     return table(

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-MINUS = "\N{MINUS SIGN}"
+from gegcore.metrics.presentation import interval as interval
+from gegcore.metrics.presentation import number as number
+from gegcore.metrics.presentation import signed as signed
 
 # The book's theme shows HTML on a light panel in dark mode, and dims pictures (unless of class
 # dark-light); our colours follow the theme, so both are undone.
@@ -170,25 +172,3 @@ def png_address(array: np.ndarray, colours: int = 96) -> str:
     buffer = io.BytesIO()
     Image.fromarray(array).quantize(colours).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def number(metric: str, value: float | None) -> str:
-    """As the paper prints it: GEG with four decimals, everything else with one; a true minus.
-
-    Numbers of words are whole.
-    """
-    if value is None:
-        return "\N{EN DASH}"
-    decimals = 4 if metric.startswith("GEG") else 0 if metric == "vocabulary" else 1
-    text = f"{value:.{decimals}f}"
-    return text.replace("-", MINUS)
-
-
-def interval(metric: str, low: float, high: float) -> str:
-    """A 95 % interval in brackets."""
-    return f"[{number(metric, low)}, {number(metric, high)}]"
-
-
-def signed(metric: str, value: float) -> str:
-    """A difference, with its sign."""
-    return ("+" if value > 0 else "") + number(metric, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 from gegcore.commands.options import Commands
@@ -52,7 +53,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)"
     )
     evaluate.add_argument(
-        "--groups", type=int, default=5, metavar="K", help="similar images a group (default: 5)"
+        "--groups",
+        dest="k",
+        type=int,
+        default=5,
+        metavar="K",
+        help="similar images a group (default: 5)",
     )
     evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
     evaluate.add_argument("--resamples", type=int, default=2000, help="default: 2000")
@@ -65,37 +71,30 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--skip-bad", action="store_true", help="leave bad input out, and list it"
     )
     evaluate.add_argument(
-        "--no-spice", action="store_true", help="leave out SPICE: minutes for new captions"
+        "--no-spice",
+        dest="spice",
+        action="store_false",
+        help="leave out SPICE: minutes for new captions",
     )
     evaluate.set_defaults(function=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from gegcore.evaluation.files import EvaluationSettings, evaluate_files
-    from gegcore.evaluation.page import report_format, write_report
-    from gegcore.evaluation.report import as_text
+    from gegcore.evaluation.report import as_text, report_writer
     from gegcore.metrics.spice_jars import user_cache
 
-    for path in arguments.output:
-        report_format(path)  # A wrong ending is noticed now, not after the work.
-    settings = EvaluationSettings(
-        clip=arguments.clip,
-        pretrained=arguments.pretrained,
-        k=arguments.groups,
-        seed=arguments.seed,
-        resamples=arguments.resamples,
-        device=arguments.device,
-        batch_size=arguments.batch_size,
-        cache=arguments.cache or user_cache(),
-        skip_bad=arguments.skip_bad,
-        spice=not arguments.no_spice,
-    )
+    # A wrong ending is noticed now, not after the work.
+    writers = [report_writer(path) for path in arguments.output]
+    names = [field.name for field in fields(EvaluationSettings)]
+    settings = EvaluationSettings(**{name: getattr(arguments, name) for name in names})
+    settings = replace(settings, cache=settings.cache or user_cache())
     report = evaluate_files(
         arguments.captions, arguments.references, arguments.images, arguments.compare, settings
     )
     if isinstance(sys.stdout, io.TextIOWrapper):  # File names may have letters it lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     print(as_text(report))
-    for path in arguments.output:
-        write_report(report, path)
+    for path, write in zip(arguments.output, writers, strict=True):
+        write(report)
         print(f"report: {path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,39 @@ from gegcore.errors import DataError
 _LINES = (".jsonl", ".ndjson")
 
 
-class RepeatedKeys(dict[str, Any]):
-    """An object that names a key twice, of which Python keeps the last; `repeated` lists them."""
+class JsonObject(dict[str, Any]):
+    """An object; `repeated` lists the keys that it names twice, of which Python keeps the last."""
 
     repeated: tuple[str, ...] = ()
 
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        if len(self) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            self.repeated = tuple(key for key, count in counts.items() if count > 1)
 
-def read_json_file(path: Path | str) -> tuple[Any, bool]:
-    """The content of a JSON or JSON Lines file, and whether it is JSON Lines.
+
+def read_json_file(path: Path) -> tuple[Any, list[str]]:
+    """The content of a JSON or JSON Lines file.
 
     JSON Lines is recognised by its ending (.jsonl, .ndjson), or by a first line that is an object
-    with more behind it; its content is a list of `(line number, value)`.
+    with more behind it: a list, with the place of each value ("line 3") beside it.
 
     Raises:
         DataError: the file cannot be read, is empty, is not UTF-8 text, or not JSON.
     """
-    path = Path(path)
     text = _read(path)
-    if path.suffix.lower() in _LINES:
-        return list(_lines(text, path)), True
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if path.suffix.lower() in _LINES or (len(lines) > 1 and _is_object(lines[0][1])):
+        return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
+    return _parsed(path, text), []
+
+
+def _is_object(line: str) -> bool:
     try:
-        return _parse(text), False
-    except json.JSONDecodeError as error:
-        first = text.lstrip().split("\n")[0]
-        if error.msg != "Extra data" or not _is_object(first):
-            raise _malformed(path, error.msg, error.lineno, error.colno) from error
-    except (RecursionError, ValueError) as error:
-        raise _unusable(path, error) from error
-    return list(_lines(text, path)), True
+        return isinstance(json.loads(line), dict)
+    except (RecursionError, ValueError):
+        return False
 
 
 def _read(path: Path) -> str:
@@ -49,8 +53,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", "check the path") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read: {reason}", "check the path") from error
+        raise DataError(f"{path} cannot be read: {error}", "check the path") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -64,46 +67,17 @@ def _read(path: Path) -> str:
     return text
 
 
-def _lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, _parse(line)
-        except json.JSONDecodeError as error:
-            raise _malformed(path, error.msg, number, error.colno) from error
-        except (RecursionError, ValueError) as error:
-            raise _unusable(path, error) from error
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
-    counts = Counter(key for key, _ in pairs)
-    repeated = RepeatedKeys(plain)
-    repeated.repeated = tuple(key for key, count in counts.items() if count > 1)
-    return repeated
-
-
-def _is_object(line: str) -> bool:
+def _parsed(path: Path, text: str, line: int | None = None) -> Any:
     try:
-        return isinstance(_parse(line), dict)
-    except (RecursionError, ValueError):
-        return False
-
-
-def _malformed(path: Path, problem: str, line: int, column: int) -> DataError:
-    return DataError(
-        f"{path} is not valid JSON: {problem} (line {line}, column {column})",
-        "mend that place, or write the file with a JSON library",
-    )
-
-
-def _unusable(path: Path, error: Exception) -> DataError:
-    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return DataError(f"{path} is not usable JSON: {reason[:200]}", "write captions by image id")
+        return json.loads(text, object_pairs_hook=JsonObject)
+    except json.JSONDecodeError as error:
+        where = f"line {line or error.lineno}, column {error.colno}"
+        raise DataError(
+            f"{path} is not valid JSON: {error.msg} ({where})",
+            "mend that place, or write the file with a JSON library",
+        ) from error
+    except (RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise DataError(
+            f"{path} is not usable JSON: {reason}", "write captions by image id"
+        ) from error

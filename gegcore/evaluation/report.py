@@ -1,35 +1,38 @@
-"""What `gegcore evaluate` found: as a table in the terminal, as JSON and as Markdown."""
+"""What `gegcore evaluate` found: as text, JSON, Markdown, and one HTML file that loads nothing."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bookkit.report.every_metric import LOWER_IS_BETTER, families_of
-from bookkit.report.page import MINUS, interval, number, signed
-from gegcore import __version__
-from gegcore.evaluation.image_ids import ImageId
-from gegcore.evaluation.signatures import signature_line
-from gegcore.evaluation.skipped import Skipped, some
-from gegcore.metrics.evaluate import Evaluation
-from gegcore.metrics.uncertainty import Difference
+import jinja2
+import pandas as pd
+from PIL import Image
 
-LOWER = "\N{DOWNWARDS ARROW}"
+from gegcore import __version__
+from gegcore.errors import ConfigError, DataError
+from gegcore.evaluation.images import ImageId, open_picture
+from gegcore.evaluation.skipped import some
+from gegcore.metrics.evaluate import Evaluation
+from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
+from gegcore.metrics.uncertainty import Difference
+from gegcore.storage import write_text
+
+_OF_EMBEDDINGS = re.compile(r"CLIP|GEG|R@")
+_OF_GROUPS = re.compile(r"GEG|bag|CIDErBtw|DisWordRate")
+
+_EXAMPLES, _THUMBNAIL, _COLOURS = 6, 220, 128
 
 # Of captions from elsewhere nobody knows what they were rewarded by.
 _HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file that was read."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -38,198 +41,228 @@ class EvaluationReport:
 
     Attributes:
         evaluation, other: of the captions and of those they are compared with.
-        differences: metric -> the first minus the second.
-        captions, references, compared: the files.
+        files: captions, references and, if there is one, "compared with" -> {"name", "sha256"}.
         references_digest: of the references used, image after image.
-        skipped: bad input that was left out.
+        skipped: what was wrong with input that was left out -> where it stood.
         pictures: image id -> file of its picture, where pictures were given.
+        differences: metric -> the first minus the second.
     """
 
     evaluation: Evaluation
-    captions: Source
-    references: Source
+    files: Mapping[str, Mapping[str, str]]
     references_digest: str
-    other: Evaluation | None = None
-    compared: Source | None = None
-    differences: Mapping[str, Difference] = field(default_factory=dict)
-    skipped: tuple[Skipped, ...] = ()
+    skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     pictures: Mapping[ImageId, Path] = field(default_factory=dict)
+    other: Evaluation | None = None
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> str | None:
+        """Name of the captions they are compared with."""
+        return self.files["compared with"]["name"] if self.other else None
 
     def signature(self, metric: str) -> str:
-        """How a metric was computed, in one line."""
-        return signature_line(metric, self.evaluation.signature, self.references_digest)
+        """How a metric was computed: all that must be alike to compare, as sacreBLEU prints it."""
+        found = self.evaluation.signature
+        # What its own program says: of R@5 under R@K, of BLEU-4 under BLEU.
+        names = (metric, re.sub(r"@\d+", "@K", metric), re.sub(r"-\d+$", "", metric))
+        parts = [metric, *[str(found[name]) for name in names if name in found][:1]]
+        of_embeddings, of_groups = _OF_EMBEDDINGS.search(metric), _OF_GROUPS.search(metric)
+        if not of_embeddings:
+            parts.append(f"tok:{found.get('tokenizer')}")
+        if of_embeddings or of_groups:
+            parts.append(f"clip:{found.get('clip')}@{found.get('clip_digest')}")
+        if of_groups:
+            parts.append(f"K:{found.get('K')}")
+        ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"
+        return "|".join([*parts, *ends])
 
 
-def headings(report: EvaluationReport) -> list[str]:
-    """Of the columns of `lines`."""
-    alone = ["Metric", "Value", "95 % interval"]
-    if report.compared is None:
-        return alone
-    return [*alone, report.compared.name, "Difference", "95 % interval", "p"]
+def score_table(report: EvaluationReport) -> pd.DataFrame:
+    """All metrics as text, by family, n/a where one could not be computed.
 
-
-def lines(report: EvaluationReport) -> list[list[str]]:
-    """The table of all metrics as text, n/a where one could not be computed.
-
-    An arrow means that lower is better. A row of one cell is the heading of those that follow.
+    Columns: family, those of `headings`, and `differs` (p below 0.05).
     """
     names = [*report.evaluation.metrics, *report.evaluation.missing]
-    rows = []
-    for heading, members in families_of(names).items():
-        rows += [[_HEADINGS.get(heading, heading)], *(_line(report, name) for name in members)]
-    return rows
+    return pd.DataFrame(
+        {"family": _HEADINGS.get(family, family), "metric": label(name), **_scores(report, name)}
+        for family, members in families_of(names).items()
+        for name in members
+    )
 
 
-def _line(report: EvaluationReport, name: str) -> list[str]:
-    label = f"{name} {LOWER}" if name in LOWER_IS_BETTER else name
+def _scores(report: EvaluationReport, name: str) -> dict[str, str]:
+    row = dict.fromkeys(("value", "interval", "other", "difference", "range", "p", "differs"), "")
     found = report.evaluation.metrics.get(name)
     if found is None:
-        return [label, "n/a", *[""] * (len(headings(report)) - 2)]
-    row = [label, number(name, found["value"]), interval(name, *found["ci95"])]
-    if report.other is not None:
-        there = report.other.metrics.get(name)
-        row.append(number(name, there["value"] if there else None))
-        row += _difference(name, report.differences.get(name))
-    return row
+        return row | {"value": "n/a"}
+    row |= {"value": number(name, found["value"]), "interval": interval(name, *found["ci95"])}
+    if report.other is None or name not in report.differences:
+        return row
+    value, low, high, p, _ = report.differences[name]
+    return row | {
+        "other": number(name, report.other.metrics[name]["value"]),
+        "difference": signed(name, value),
+        "range": interval(name, low, high),
+        "p": "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "differs": "yes" if p < 0.05 else "",
+    }
 
 
-def _difference(name: str, found: Difference | None) -> list[str]:
-    if found is None:
-        return [number(name, None), "", ""]
-    p_value = "< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
-    return [signed(name, found.value), interval(name, found.low, found.high), p_value]
+def headings(report: EvaluationReport) -> dict[str, str]:
+    """Column of `score_table` -> what stands above it."""
+    titles = {"metric": "Metric", "value": "Value", "interval": "95 % interval"}
+    if report.compared is not None:
+        titles |= {"other": report.compared, "difference": "Difference"}
+        titles |= {"range": "95 % interval", "p": "p"}
+    return titles
 
 
-def basis(report: EvaluationReport) -> list[str]:
-    """How many captions, and what the intervals and differences are."""
+def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
+    """Sentences below the table: how certain it is, what is missing, what was left out."""
     signature = report.evaluation.signature
     said = [
-        f"{len(report.evaluation.per_caption):,} captions, one an image; {signature['interval']} "
+        f"{signature['captions']:,} captions, one an image; {signature['interval']} "
         f"({signature['resamples']:,} resamples, seed {signature['seed']})."
     ]
     if report.compared is not None:
         said.append(
-            f"Difference: {report.captions.name} minus {report.compared.name} on the same images, "
-            "interval of the paired bootstrap, two-sided p of the permutation test."
+            f"Difference: {report.files['captions']['name']} minus {report.compared} on the same "
+            "images, interval of the paired bootstrap, two-sided p of the permutation test."
         )
-    return said
-
-
-def unavailable(report: EvaluationReport) -> list[str]:
-    """Why metrics are n/a, those of the same reason together."""
     reasons: dict[str, list[str]] = {}
     for name, reason in report.evaluation.missing.items():
         reasons.setdefault(reason, []).append(name)
-    return [f"n/a, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
-
-
-def remarks(report: EvaluationReport) -> list[str]:
-    """Sentences below the table: how certain it is, what is missing, what was left out."""
-    left_out = [
-        f"Left out, {skipped.reason} ({len(skipped.items):,}): {some(skipped.items)}."
-        for skipped in report.skipped
-    ]
-    return [*basis(report), *unavailable(report), *left_out]
+    said += [f"n/a, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    for reason, items in report.skipped.items() if left_out else ():
+        said.append(f"Left out, {reason} ({len(items):,}): {some(items)}.")
+    return said
 
 
 def as_text(report: EvaluationReport) -> str:
     """For a terminal, which may know ASCII only."""
-    rows = [
-        [cell.replace(MINUS, "-").replace(LOWER, "(lower is better)") for cell in row]
-        for row in lines(report)
-    ]
-    full = [headings(report), *(row for row in rows if len(row) > 1)]
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
-    shown = [_aligned(row, widths) for row in (headings(report), *rows)]
-    rule = "-" * max(map(len, shown))
-    return "\n".join([shown[0], rule, *shown[1:], "", *remarks(report)])
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    if len(row) == 1:
-        return f"\n{row[0]}"
-    cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-    return "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
+    table = score_table(report).replace({MINUS: "-", LOWER: "(lower is better)"}, regex=True)
+    titles, width = headings(report), table["metric"].str.len().max()
+    table["metric"] = table["metric"].str.ljust(width)
+    titles["metric"] = titles["metric"].ljust(width)
+    shown = table.to_string(columns=[*titles], header=[*titles.values()], index=False)
+    head, *lines = shown.splitlines()
+    parts, rest = [head, "-" * len(head)], iter(lines)
+    for family, members in table.groupby("family", sort=False):
+        parts += ["", str(family), *islice(rest, len(members))]
+    return "\n".join([*map(str.rstrip, parts), "", *remarks(report)])
 
 
 def as_markdown(report: EvaluationReport) -> str:
     """Tables of scores and signatures."""
-    columns = headings(report)
-    rows = [columns, ["---", *["---:"] * (len(columns) - 1)]]
-    for row in lines(report):
-        rows.append(row if len(row) > 1 else [f"**{row[0]}**", *[""] * (len(columns) - 1)])
-    table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
-    legend = f"{LOWER}: lower is better."
-    said = "\n".join(f"- {_escaped(sentence)}" for sentence in (*remarks(report), legend))
-    signatures = "\n".join(f"- `{report.signature(name)}`" for name in report.evaluation.metrics)
-    files = "\n".join(
-        f"- {role}: {_escaped(source.name)}, SHA-256 `{source.sha256}`"
-        for role, source in sources(report)
+    return _filled("report.md.j2", report, titles=headings(report), remarks=remarks(report))
+
+
+def as_html(report: EvaluationReport) -> str:
+    """A page that fits a phone and a desktop, in light and dark."""
+    said, examples = report.evaluation.per_caption, {}
+    if report.pictures and "GEG-Avg" in said:
+        order = said.sort_values("GEG-Avg", ascending=False, kind="stable").to_dict("records")
+        half = min(_EXAMPLES, len(order) // 2)
+        examples = {"Most": order[:half], "Least": order[::-1][:half]}
+    legend = remarks(report, left_out=False)
+    return _filled("report.html.j2", report, legend=legend, examples=examples)
+
+
+def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return (
-        f"# Captions of {_escaped(report.captions.name)}\n\n{table}\n\n{said}\n\n"
-        f"## Signatures\n\n{signatures}\n\n## Files\n\n{files}\n"
+    environment.filters |= {"escaped": _escaped, "thumbnail": _thumbnail}
+    return environment.get_template(template).render(
+        report=report,
+        title=f"Captions of {report.files['captions']['name']}",
+        families=score_table(report).groupby("family", sort=False),
+        number=number,
+        LOWER=LOWER,
+        **values,
     )
 
 
 def _escaped(text: str) -> str:
-    for mark in "\\`*_[]<>#":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    """For Markdown."""
+    return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(text.split()))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def sources(report: EvaluationReport) -> list[tuple[str, Source]]:
-    """The files that were read, by what they are."""
-    read = [("captions", report.captions), ("references", report.references)]
-    return [*read, ("compared with", report.compared)] if report.compared else read
+def _thumbnail(path: Path) -> str:
+    """A `data:` address that is a small PNG itself."""
+    picture, buffer = open_picture(path), io.BytesIO()
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    picture.quantize(_COLOURS).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def as_json(report: EvaluationReport) -> str:
     """Everything, values per caption included. A value that is no number is null."""
+    metrics, compared = (
+        {name: {**found, "signature": report.signature(name)} for name, found in each.items()}
+        for each in (report.evaluation.metrics, report.other.metrics if report.other else {})
+    )
     stored = {
         "gegcore": __version__,
-        "files": {role: source.__dict__ for role, source in sources(report)},
-        "metrics": _with_signatures(report, report.evaluation),
+        "files": report.files,
+        "metrics": metrics,
         "missing": report.evaluation.missing,
-        "compared_metrics": _with_signatures(report, report.other) if report.other else None,
+        "compared_metrics": compared or None,
         "differences": {
-            name: {
-                "value": found.value,
-                "ci95": [found.low, found.high],
-                "p_value": found.p_value,
-                "n": found.n,
-            }
-            for name, found in report.differences.items()
+            name: {"value": value, "ci95": [low, high], "p_value": p_value, "n": n}
+            for name, (value, low, high, p_value, n) in report.differences.items()
         },
         "skipped": [
-            {"reason": reason, "count": len(items), "items": list(items)}
-            for reason, items in report.skipped
+            {"reason": reason, "count": len(items), "items": items}
+            for reason, items in report.skipped.items()
         ],
         "signature": {**report.evaluation.signature, "references": report.references_digest},
         "per_caption": report.evaluation.per_caption.to_dict("records"),
     }
-    return json.dumps(_plain(stored), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_finite(stored), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _with_signatures(report: EvaluationReport, found: Evaluation) -> dict[str, Any]:
-    return {
-        name: {**metric, "signature": report.signature(name)}
-        for name, metric in found.metrics.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    """The same with Python's own numbers, and None for NaN, which is not JSON."""
+def _finite(value: Any) -> Any:
+    """The same with None for NaN, which is not JSON."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FORMATS: dict[str, Callable[[EvaluationReport], str]] = {
+    ".json": as_json,
+    ".md": as_markdown,
+    ".html": as_html,
+}
+"""Ending of a report's file -> what writes it."""
+
+
+def report_writer(path: Path) -> Callable[[EvaluationReport], None]:
+    """Writes a report in the format of the file's ending; an old file is replaced whole.
+
+    Raises:
+        ConfigError: another ending than those of `FORMATS`.
+        DataError: the file cannot be written.
+    """
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        endings = ", ".join(FORMATS)
+        raise ConfigError(f"{path} has none of the endings of a report", f"end it in {endings}")
+
+    def write(report: EvaluationReport) -> None:
+        try:
+            write_text(path, form(report))
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be written: {error.strerror}", "choose another"
+            ) from error
+
+    return write

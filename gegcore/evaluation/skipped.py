@@ -3,59 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gegcore.errors import DataError
 
-_SHOWN = 5
-
-
-class Skipped(NamedTuple):
-    """Input that was left out.
-
-    Attributes:
-        reason: what is wrong with all of it.
-        items: each piece: where it stands, and what it is.
-    """
-
-    reason: str
-    items: tuple[str, ...]
-
 
 class Skips:
-    """What is wrong with the input of an evaluation.
-
-    Args:
-        allowed: leave bad input out and go on, as `--skip-bad` does.
+    """What is wrong with the input; if `allowed`, it is left out (`--skip-bad`).
 
     Attributes:
-        found: what was left out, in the order in which it was noticed.
+        found: what is wrong, in the order in which it was noticed -> where each piece stands.
     """
 
     def __init__(self, allowed: bool = False) -> None:
         self.allowed = allowed
-        self.found: list[Skipped] = []
+        self.found: dict[str, list[str]] = {}
 
-    def check(self, reason: str, items: Sequence[str], fix: str) -> None:
-        """Note bad input; nothing happens if there is none.
+    def add(self, reason: str, item: str) -> None:
+        """Note bad input: in which file what is wrong ("captions.json: images ..."), and where."""
+        self.found.setdefault(reason, []).append(item)
 
-        Args:
-            reason: names the file and what is wrong, "captions.json: captions that are ...".
-            items: where it is.
-            fix: how to mend it.
+    def check(self, fix: str) -> None:
+        """Go on only if there is no bad input, or if it may be left out.
 
         Raises:
-            DataError: there is some, and skipping is not allowed.
+            DataError: there is some; of the kind that was noticed first.
         """
-        if not items:
-            return
-        if not self.allowed:
-            raise DataError(
-                f"{reason} ({len(items):,}): {some(items)}", f"{fix}; --skip-bad leaves them out"
-            )
-        self.found.append(Skipped(reason, tuple(items)))
+        if self.found and not self.allowed:
+            reason, items = next(iter(self.found.items()))
+            fix = f"{fix}; --skip-bad leaves them out"
+            raise DataError(f"{reason} ({len(items):,}): {some(items)}", fix)
 
 
 def some(items: Sequence[str]) -> str:
     """The first five, as a list in a sentence."""
-    return ", ".join(items[:_SHOWN]) + (", ..." if len(items) > _SHOWN else "")
+    return ", ".join(items[:5]) + (", ..." if len(items) > 5 else "")

@@ -11,13 +11,11 @@ from gegcore.metrics.uncertainty import (
     RESAMPLES,
     Difference,
     Statistic,
+    block_sizes,
     check_resampling,
     difference_of,
     resampled,
 )
-
-_BLOCK_ELEMENTS = 1 << 22
-"""Coins held at once (32 MiB)."""
 
 
 def compare(
@@ -45,12 +43,11 @@ def compare(
     sides = {("a", name): a[name] for name in names} | {("b", name): b[name] for name in names}
     drawn = resampled(sides, seed, resamples)
     p_values = permutation_test({name: (a[name], b[name]) for name in names}, seed, resamples)
-    return {
-        name: difference_of(a[name], b[name], drawn["a", name] - drawn["b", name])._replace(
-            p_value=p_values[name]
-        )
-        for name in names
-    }
+    found = {}
+    for name, p_value in p_values.items():
+        difference = difference_of(a[name], b[name], drawn["a", name] - drawn["b", name])
+        found[name] = difference._replace(p_value=p_value)
+    return found
 
 
 def permutation_test(
@@ -87,6 +84,5 @@ def permutation_test(
 def _coins(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
     """Which captions stay in their file, in blocks `(b, N)` of 0.0 and 1.0."""
     generator = np.random.default_rng([seed, 1])  # not the draws of the bootstrap
-    rows = max(1, _BLOCK_ELEMENTS // images)
-    for start in range(0, resamples, rows):
-        yield generator.integers(2, size=(min(rows, resamples - start), images)).astype(np.float64)
+    for block in block_sizes(images, resamples):
+        yield generator.integers(2, size=(block, images)).astype(np.float64)

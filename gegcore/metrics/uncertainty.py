@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,8 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES = 10_000
 LEVEL = 0.95
 
-_BLOCK_ELEMENTS = 1 << 22
-"""Counts held at once (32 MiB)."""
+_BLOCK_ELEMENTS = 1 << 22  # counts held at once (32 MiB)
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ class Statistic:
     @classmethod
     def mean(cls, values: ArrayLike) -> Statistic:
         """The mean of one value per image `(N,)`."""
-        column = np.asarray(values, dtype=np.float64).reshape(-1, 1)
-        return cls(np.hstack([column, np.ones_like(column)]), _quotient)
+        column = np.asarray(values, dtype=np.float64)
+        return cls.ratio(column, np.ones_like(column))
 
     @classmethod
     def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
-        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _safe_quotient)
+        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _quotient)
 
     @classmethod
     def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
@@ -62,7 +60,7 @@ class Statistic:
 
     def scaled(self, factor: float) -> Statistic:
         """The same metric times `factor` (100 in the paper's tables)."""
-        return Statistic(self.parts, partial(_scaled, self.finish, factor))
+        return Statistic(self.parts, lambda sums: factor * self.finish(sums))
 
     def value(self) -> float:
         """The metric of the corpus itself."""
@@ -70,18 +68,8 @@ class Statistic:
 
 
 def _quotient(sums: np.ndarray) -> np.ndarray:
-    return sums[..., 0] / sums[..., 1]
-
-
-def _safe_quotient(sums: np.ndarray) -> np.ndarray:
     nothing = sums[..., 1] == 0
     return np.where(nothing, 0.0, sums[..., 0] / np.where(nothing, 1.0, sums[..., 1]))
-
-
-def _scaled(
-    finish: Callable[[np.ndarray], np.ndarray], factor: float, sums: np.ndarray
-) -> np.ndarray:
-    return factor * finish(sums)
 
 
 class Interval(NamedTuple):
@@ -94,14 +82,10 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Metric of `a` minus metric of `b` on the same images.
+    """Metric of `a` minus metric of `b` on the same `n` images, with its bootstrap interval.
 
-    Attributes:
-        value: the difference.
-        low, high: its 95 % percentile bootstrap interval.
-        p_value: two-sided. `paired_difference` inverts that interval: below 0.05 when it excludes
-            0. `significance.compare` tests by permutation.
-        n: images.
+    The p-value is two-sided. `paired_difference` inverts the interval: below 0.05 when it excludes
+    0. `significance.compare` tests by permutation.
     """
 
     value: float
@@ -119,18 +103,15 @@ def bootstrap(
     Images are drawn with replacement, the same draws for every metric. What was estimated from
     the whole corpus, as CIDEr's document frequencies, is held fixed.
 
-    Raises:
-        ConfigError: fewer than one resample.
-        DataError: no image, or metrics of different numbers of images.
+    Raises as `check_resampling`.
 
     Source: efron1993introduction, Ch. 13; koehn2004statistical for corpus BLEU.
     """
     drawn = resampled(statistics, seed, resamples)
-    intervals = {}
-    for name, statistic in statistics.items():
-        low, high = _percentiles(drawn[name])
-        intervals[name] = Interval(statistic.value(), low, high, len(statistic.parts))
-    return intervals
+    return {
+        name: Interval(statistic.value(), *_percentiles(drawn[name]), len(statistic.parts))
+        for name, statistic in statistics.items()
+    }
 
 
 def paired_difference(
@@ -141,19 +122,12 @@ def paired_difference(
 ) -> Difference:
     """Is metric `a` different from metric `b`, both of the same images in the same order?
 
-    Args:
-        a, b: statistics, or one value per image `(N,)` where the metric is their mean.
-
-    Raises:
-        ConfigError: fewer than one resample.
-        DataError: no image, or different numbers of images.
+    Each is a statistic, or one value per image `(N,)` where the metric is their mean. Raises as
+    `check_resampling`.
     """
-    pair = {
-        name: side if isinstance(side, Statistic) else Statistic.mean(side)
-        for name, side in (("a", a), ("b", b))
-    }
-    drawn = resampled(pair, seed, resamples)
-    return difference_of(pair["a"], pair["b"], drawn["a"] - drawn["b"])
+    a, b = (side if isinstance(side, Statistic) else Statistic.mean(side) for side in (a, b))
+    drawn = resampled({"a": a, "b": b}, seed, resamples)
+    return difference_of(a, b, drawn["a"] - drawn["b"])
 
 
 def difference_of(a: Statistic, b: Statistic, resampled_differences: np.ndarray) -> Difference:
@@ -168,11 +142,7 @@ def difference_of(a: Statistic, b: Statistic, resampled_differences: np.ndarray)
 def resampled(
     statistics: Mapping[Key, Statistic], seed: int, resamples: int
 ) -> dict[Key, np.ndarray]:
-    """Each metric of each resample, `(R,)`.
-
-    Raises:
-        ConfigError, DataError: see `check_resampling`.
-    """
+    """Each metric of each resample, `(R,)`; raises as `check_resampling`."""
     images = check_resampling(statistics.values(), resamples)
     drawn: dict[Key, list[np.ndarray]] = {name: [] for name in statistics}
     for counts in _counts(images, seed, resamples):
@@ -202,12 +172,16 @@ def check_resampling(statistics: Iterable[Statistic], resamples: int) -> int:
 def _counts(images: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
     """How often each image is drawn in each resample, in blocks `(b, N)` float64."""
     generator = np.random.default_rng(seed)
-    rows = max(1, _BLOCK_ELEMENTS // images)
-    for start in range(0, resamples, rows):
-        block = min(rows, resamples - start)
+    for block in block_sizes(images, resamples):
         draws = generator.integers(images, size=(block, images))
         draws += images * np.arange(block)[:, None]
         yield np.bincount(draws.ravel(), minlength=block * images).reshape(block, images) * 1.0
+
+
+def block_sizes(images: int, resamples: int) -> Iterator[int]:
+    """Resamples that are computed at once, block after block."""
+    rows = max(1, _BLOCK_ELEMENTS // images)
+    return (min(rows, resamples - start) for start in range(0, resamples, rows))
 
 
 def _percentiles(values: np.ndarray) -> tuple[float, float]:

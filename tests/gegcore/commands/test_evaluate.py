@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from emoji_scenes.clip.model import FOLDER, MODELS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.cli import main
-from gegcore.evaluation.report import LOWER, EvaluationReport
+from gegcore.evaluation.report import EvaluationReport
+from gegcore.metrics.presentation import LOWER
 from gegcore.storage import sha256_file
 
 IMAGES = 30
@@ -180,7 +181,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str, int]] = {
     "no caption": (no_caption, "images with references but no caption (1): 1000029", 29),
     "no references": (no_references, "captions of images without references (1): 7", 30),
     "twice": (twice, "two captions (1): 1000000 in entry 1 and entry 31", 30),
-    "no text": (no_text, "entry 1 (image 1000000: NoneType)", 29),
+    "no text": (no_text, "entry 1 (image 1000000: null)", 29),
     "broken picture": (broken_picture, "000001000003.png does not open as a picture", 29),
     "no picture": (no_picture, "images without a picture (1): 1000003", 29),
 }
@@ -223,9 +224,9 @@ def test_too_few_images_for_groups(home: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--groups", "0"], "K = 0 is not positive"),
-        (["--resamples", "0"], "0 resamples"),
-        (["--batch-size", "0"], "batch size 0"),
+        (["--groups", "0"], "--groups 0 is not positive"),
+        (["--resamples", "0"], "--resamples 0 is not"),
+        (["--batch-size", "0"], "--batch-size 0 is not"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--clip", "scenes-clop"], "unknown CLIP architecture 'scenes-clop'"),
         (["--compare", "none.json"], "none.json does not exist"),

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from emoji_scenes.judges import Judged
 from metric_captions import HYPOTHESES, REFERENCES
 from torch.nn import functional as F
 
 from emoji_scenes.dataset import ScenesDataset
+from emoji_scenes.truth import truth_metric
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import DataError
+from gegcore.errors import ConfigError, DataError
 from gegcore.groups import SimilarGroups
-from gegcore.metrics import evaluate as module
-from gegcore.metrics.evaluate import Evaluation, evaluate_captions
+from gegcore.metrics import spice
+from gegcore.metrics.evaluate import METRICS, Compute, Evaluation, evaluate_captions
+from gegcore.metrics.inputs import Judged, MetricInputs, Pictures
 from gegcore.metrics.meteor import Meteor
+from gegcore.metrics.presentation import FAMILIES
+from gegcore.metrics.scores import Scores
+from gegcore.metrics.uncertainty import Statistic
 
-NAMES = [
-    "CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L",
-    "distinct-1", "distinct-2", "vocabulary", "repetition", "bad endings", "length",
-    "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min", "bag R@1", "CLIPScore", "RefCLIPScore",
-    "R@1 judge", "R@5 judge", "R@10 judge", "GEG-Avg judge", "GEG-Min judge",
-    "fact precision", "detail recall", "facts", "listener R@1",
-]  # fmt: skip
-COLUMNS = [
-    "image_id", "caption", "CIDEr", "METEOR", "ROUGE-L", "rank", "GEG-Avg", "GEG-Min", "similarity",
-]  # fmt: skip
 # The order of the split is not that of the captions, and four images have no caption.
 IMAGE_IDS = [100, *reversed(HYPOTHESES), 101, 102, 103]
 
 
-WORLD = ScenesDataset("val", len(IMAGE_IDS))
+class World:
+    """Scenes under the ids of these captions."""
+
+    _drawn = ScenesDataset("val", len(IMAGE_IDS)).records
+    records = [replace(r, image_id=i) for i, r in zip(IMAGE_IDS, _drawn, strict=True)]
 
 
 class LetterClip:
@@ -57,25 +56,29 @@ def _groups(images: int) -> SimilarGroups:
     return SimilarGroups(index, torch.zeros(images, 3), key)
 
 
-def _evaluate(**changes: Any) -> Evaluation:
+def _pictures() -> Pictures:
     clip = LetterClip()
     noise = torch.randn(len(IMAGE_IDS), 32, generator=torch.Generator().manual_seed(0))
     texts = [REFERENCES.get(image, ["nothing"])[0] for image in IMAGE_IDS]
     images = F.normalize(clip.encode_texts(texts) + 0.1 * noise, dim=-1)
     table = EmbeddingTable(images, clip.encode_texts(texts), torch.arange(len(texts)), {})
+    return Pictures(clip, table, IMAGE_IDS, _groups(len(IMAGE_IDS)))
+
+
+def _evaluate(
+    more: Sequence[Compute] = (truth_metric,), pictures: Pictures | None = None, **changes: Any
+) -> Evaluation:
+    pictures = pictures or _pictures()
+    table = replace(pictures.table, images=pictures.table.images.flip(-1))
     arguments: dict[str, Any] = {
         "captions": HYPOTHESES,
         "references": REFERENCES,
-        "clip_model": clip,
-        "table": table,
-        "image_ids": IMAGE_IDS,
-        "groups": _groups(len(IMAGE_IDS)),
-        "judges": {"judge": Judged(clip, replace(table, images=images.flip(-1)))},
-        "scenes": {image: WORLD.scene(i) for i, image in enumerate(IMAGE_IDS)},
+        "pictures": pictures,
+        "judges": {"judge": Judged(pictures.clip, table)},
+        "dataset": World,
         "spice": False,
-        "resamples": 200,
     }
-    return evaluate_captions(**(arguments | changes))
+    return evaluate_captions(MetricInputs(**(arguments | changes)), more, resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +86,16 @@ def evaluation(meteor: Meteor) -> Evaluation:
     return _evaluate()
 
 
+def _of_judge(evaluation: Evaluation) -> set[str]:
+    return {name for name in evaluation.metrics if name.endswith(" judge")}
+
+
 def test_every_metric_has_a_value_and_an_interval(evaluation: Evaluation) -> None:
-    assert list(evaluation.metrics) == NAMES
+    named = {name for metric in METRICS for name in metric.of_pictures}
+    names = {*named, *(name for members in FAMILIES.values() for name in members)}
+    assert names == {*evaluation.metrics, *evaluation.missing} - _of_judge(evaluation)
+    assert {name.removesuffix(" judge") for name in _of_judge(evaluation)} <= named
+    assert len(_of_judge(evaluation)) == 5
     for name, metric in evaluation.metrics.items():
         low, high = metric["ci95"]
         assert low <= high and metric["n"] == len(HYPOTHESES), name
@@ -94,7 +105,6 @@ def test_every_metric_has_a_value_and_an_interval(evaluation: Evaluation) -> Non
 
 def test_means_of_the_table_are_the_metrics(evaluation: Evaluation) -> None:
     table = evaluation.per_caption
-    assert set(COLUMNS) <= set(table.columns)
     numbers = table.drop(columns=["image_id", "caption"])
     assert np.isfinite(numbers.to_numpy(dtype=float)).all()
     assert table["image_id"].tolist() == list(HYPOTHESES)
@@ -109,12 +119,9 @@ def test_means_of_the_table_are_the_metrics(evaluation: Evaluation) -> None:
 
 
 def test_captions_are_compared_with_their_own_image(evaluation: Evaluation) -> None:
-    clip, table = LetterClip(), evaluation.per_caption.set_index("image_id")
-    noise = torch.randn(len(IMAGE_IDS), 32, generator=torch.Generator().manual_seed(0))
-    texts = [REFERENCES.get(image, ["nothing"])[0] for image in IMAGE_IDS]
-    images = F.normalize(clip.encode_texts(texts) + 0.1 * noise, dim=-1)
-    caption = clip.encode_texts([HYPOTHESES[4]])[0]
-    scores = (images @ caption).numpy()
+    table = evaluation.per_caption.set_index("image_id")
+    caption = LetterClip().encode_texts([HYPOTHESES[4]])[0]
+    scores = (_pictures().table.images @ caption).numpy()
     own = IMAGE_IDS.index(4)
     group = scores[_groups(len(IMAGE_IDS)).index[own].numpy()]
     assert table.loc[4, "similarity"] == pytest.approx(scores[own], abs=1e-6)
@@ -136,7 +143,7 @@ def test_what_could_not_be_had_is_said(evaluation: Evaluation, meteor: Meteor) -
     assert set(evaluation.missing) == {"SPICE", "CIDErBtw", "DisWordRate"}
     assert "caption all of them" in evaluation.missing["CIDErBtw"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "spice_problem", lambda: "no jars: gegcore setup-spice")
+        patch.setattr(spice, "spice_problem", lambda: "no jars: gegcore setup-spice")
         assert _evaluate(spice=True).missing["SPICE"] == "no jars: gegcore setup-spice"
 
 
@@ -145,14 +152,15 @@ def test_captions_of_all_images_are_compared_with_their_groups_references(meteor
     images = F.normalize(torch.rand(len(ids), 32), dim=-1)
     texts = LetterClip().encode_texts([REFERENCES[image][0] for image in ids])
     table = EmbeddingTable(images, texts, torch.arange(len(ids)), {})
-    given = {"table": table, "groups": _groups(len(ids)), "judges": None, "scenes": None}
-    forward = _evaluate(**given, image_ids=ids)
+    pictures = Pictures(LetterClip(), table, ids, _groups(len(ids)))
+    given: dict[str, Any] = {"pictures": pictures, "judges": {}, "more": ()}
+    forward = _evaluate(**given)
     assert set(forward.missing) == {"SPICE"} and "listener R@1" not in forward.metrics
     assert forward.metrics["CIDErBtw"]["value"] < forward.metrics["CIDEr"]["value"]
     assert list(forward.metrics["DisWordRate"]["ci95"])
     # The order of the captions plays no part.
     captions = dict(reversed(HYPOTHESES.items()))
-    backward = _evaluate(**given, image_ids=ids, captions=captions)
+    backward = _evaluate(**given, captions=captions)
     for name, metric in forward.metrics.items():
         assert backward.metrics[name]["value"] == pytest.approx(metric["value"]), name
 
@@ -163,19 +171,43 @@ def test_same_input_same_output(evaluation: Evaluation, meteor: Meteor) -> None:
     assert again.per_caption.equals(evaluation.per_caption)
 
 
+def test_without_pictures_what_needs_them_is_missing(meteor: Meteor) -> None:
+    given = MetricInputs(HYPOTHESES, REFERENCES, spice=False)
+    found = evaluate_captions(given, resamples=100, no_pictures="not given")
+    named = {name for metric in METRICS for name in metric.of_pictures}
+    assert {name for name, why in found.missing.items() if why == "not given"} == named
+    assert not named & set(found.metrics) and "clip" not in found.signature
+
+
+def test_a_metric_more_is_one_function_and_no_metric_is_computed_twice(meteor: Meteor) -> None:
+    def last_words(given: MetricInputs) -> Scores:
+        values = np.array([float(len(said)) for said in given.captions.values()])
+        return Scores({"letters": Statistic.mean(values)}, {"letters": values}, {"letters": "all"})
+
+    found = _evaluate([last_words])
+    assert list(found.metrics)[-1] == "letters" and found.signature["letters"] == "all"
+    assert found.metrics["letters"]["value"] == pytest.approx(found.per_caption["letters"].mean())
+    with pytest.raises(ConfigError, match="twice: letters"):
+        _evaluate([last_words, last_words])
+
+
+def test_no_captions(meteor: Meteor) -> None:
+    with pytest.raises(DataError, match="no captions"):
+        _evaluate(captions={}, references={})
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"captions": {}, "references": {}}, "no captions"),
         ({"image_ids": [0, *IMAGE_IDS]}, "16 image ids but 15 image embeddings"),
         ({"image_ids": [IMAGE_IDS[0], *IMAGE_IDS[:-1]]}, "listed twice"),
         ({"image_ids": [*range(-15, 0)]}, "11 captioned images have no embedding"),
         ({"groups": _groups(13)}, "groups of 13 images, embeddings of 15"),
     ],
 )
-def test_input_that_does_not_fit(changes: dict[str, Any], named: str, meteor: Meteor) -> None:
+def test_pictures_that_do_not_fit(changes: dict[str, Any], named: str, meteor: Meteor) -> None:
     with pytest.raises(DataError, match=named):
-        _evaluate(**changes)
+        _evaluate(pictures=replace(_pictures(), **changes))
 
 
 def test_broken_clip_is_noticed(meteor: Meteor) -> None:
@@ -184,4 +216,4 @@ def test_broken_clip_is_noticed(meteor: Meteor) -> None:
             return torch.full((len(texts), 32), np.nan)
 
     with pytest.raises(DataError, match="NaN"):
-        _evaluate(clip_model=Broken())
+        _evaluate(pictures=replace(_pictures(), clip=Broken()))

@@ -10,7 +10,7 @@ import pytest
 from metric_captions import HYPOTHESES, REFERENCES
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.metrics import significance
+from gegcore.metrics import uncertainty
 from gegcore.metrics.bleu import bleu_score, bleu_statistics
 from gegcore.metrics.significance import compare, permutation_test
 from gegcore.metrics.uncertainty import Statistic, paired_difference
@@ -86,7 +86,7 @@ def test_swaps_depend_on_neither_the_block_nor_the_other_metrics(
         for name in "xyz"
     }
     together = permutation_test(pairs, 5, 200)
-    monkeypatch.setattr(significance, "_BLOCK_ELEMENTS", 21)  # three swaps at a time
+    monkeypatch.setattr(uncertainty, "_BLOCK_ELEMENTS", 21)  # three swaps at a time
     assert together == permutation_test(pairs, 5, 200)
     assert together["y"] == permutation_test({"y": pairs["y"]}, 5, 200)["y"]
     assert len(set(together.values())) == 3
