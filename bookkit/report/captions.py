@@ -7,21 +7,16 @@ import html
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from bookkit.report.page import Html, picture
-from bookkit.report.results import Finished, Results
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.data.dataset import CaptionDataset
 from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
 from gegcore.runs import RunFolder, project_root
 from gegcore.storage import read_json
-
-Choice = Literal["random", "better", "worse"]
 
 # Changes of these words alone tell nothing about the picture.
 _LITTLE_WORDS = frozenset(
@@ -80,59 +75,6 @@ def group_gallery(dataset: CaptionDataset, groups: SimilarGroups, positions: Seq
         for i in positions
     )
     return Html(f'<div class="geg-cards">{cards}</div>')
-
-
-def caption_cards(
-    dataset: CaptionDataset,
-    groups: SimilarGroups,
-    entries: Sequence[Finished],
-    positions: Sequence[int],
-) -> Html:
-    """For each target: its group, and what every objective's first seed says of it (Table 6).
-
-    Words that the objective before it did not say are in bold.
-    """
-    frames = [(entry.label, entry.runs[0].per_caption().set_index("image_id")) for entry in entries]
-    cards = []
-    for position in positions:
-        record = dataset.records[position]
-        lines, before = "", ""
-        for label, frame in frames:
-            caption = str(frame.loc[record.image_id, "caption"])
-            rank = int(str(frame.loc[record.image_id, "rank"]))
-            words = marked(caption, before) if before else html.escape(caption)
-            lines += f"<dt>{html.escape(label)}</dt><dd>{words} {_place(rank)}</dd>"
-            before = caption
-        lines += f"<dt>a person</dt><dd>{html.escape(record.captions[0])}</dd>"
-        strip = group_strip(dataset, groups, position).body
-        cards.append(f'<div class="geg-card">{strip}<dl class="geg-said-by">{lines}</dl></div>')
-    return Html(f'<div class="geg-cards">{"".join(cards)}</div>')
-
-
-def qualitative(results: Results, model: str, choice: Choice, count: int) -> Html:
-    """Cards of test images of a model: drawn at random, or where GEG changed the rank most.
-
-    Args:
-        results: runs of a profile, whose prepared test split is read.
-        model: whose captions.
-        choice: "random"; "better" or "worse": rank of +SCST+GEG against +SCST.
-        count: of images.
-
-    Raises:
-        DataError: the test split is not prepared.
-    """
-    dataset, groups = _test_split(results.profile)
-    entries = results.of_model(model)
-    if choice == "random":
-        positions = drawn(len(dataset.records), count)
-    else:
-        before, after = results.find(model, "scst"), results.find(model, "scst_geg")
-        if before is None or after is None:
-            return Html("<p>+SCST or +SCST+GEG is not finished.</p>")
-        positions = most_changed(dataset, before, after, count, choice == "better")
-        if not positions:
-            return Html(f"<p>The rank of no image became {choice}.</p>")
-    return caption_cards(dataset, groups, entries, positions)
 
 
 def _test_split(profile: Profile) -> tuple[ScenesDataset, SimilarGroups]:
@@ -203,20 +145,6 @@ def drawn(total: int, count: int, seed: int = 0) -> list[int]:
     return generator.permutation(total)[: min(count, total)].tolist()
 
 
-def most_changed(
-    dataset: CaptionDataset, before: Finished, after: Finished, count: int, better: bool = True
-) -> list[int]:
-    """Positions of the images whose rank improved (or worsened) most, by their first seeds.
-
-    Ranks are compared as ratios: from 10th to 1st is more than from 110th to 101st.
-    """
-    ranks = [entry.runs[0].per_caption().set_index("image_id")["rank"] for entry in (before, after)]
-    gain: pd.Series = np.log1p(ranks[0]) - np.log1p(ranks[1].reindex(ranks[0].index))
-    gain = (gain if better else -gain).sort_index().sort_values(ascending=False, kind="stable")
-    position = {record.image_id: i for i, record in enumerate(dataset.records)}
-    return [position[image] for image in gain[gain > 0].index[:count]]
-
-
 def marked(caption: str, before: str) -> str:
     """A caption as HTML with the words in bold that replace or add to those of another one."""
     words, others = caption.split(), before.split()
@@ -235,9 +163,3 @@ def _tile(array: np.ndarray, text: str, alt: str, own: bool = False) -> str:
     return (
         f"<figure{kind}>{picture(array, alt)}<figcaption>{html.escape(text)}</figcaption></figure>"
     )
-
-
-def _place(rank: int) -> str:
-    text = "finds its image" if rank == 0 else f"its image: rank {rank + 1:,}"
-    kind = "geg-pill geg-holds" if rank == 0 else "geg-pill"
-    return f'<span class="{kind}">{text}</span>'

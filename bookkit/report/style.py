@@ -11,21 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bookkit.report.page import Html
+from gegcore.training.config import OBJECTIVES
 
-BLUE, ORANGE, GREEN = "#0072B2", "#C2510A", "#00785A"
+BLUE, ORANGE, GREEN, PURPLE, OLIVE = "#0072B2", "#C2510A", "#00785A", "#A8487F", "#7A5C00"
 INK, GREY, FAINT = "#26303a", "#5b6673", "#c4ccd4"
 
 COLOURS: dict[str, str] = {
     "mle": BLUE,
     "scst": ORANGE,
     "scst_geg": GREEN,
-    "scst_geg_min": "#A8487F",
+    "scst_geg_min": PURPLE,
     "scst_pp": "#3D8FBF",
-    "scst_er": "#7A5C00",
+    "scst_er": OLIVE,
     "scst_geg_sole": "#444444",
 }
 """Objective -> colour, after Okabe and Ito's palette, darkened to be read on white."""
@@ -49,6 +52,9 @@ PANEL_INCHES = (3.9, 2.9)
 
 # Typed loosely: matplotlib lists its 300 keys in the type.
 _RC: Any = {
+    "figure.figsize": PANEL_INCHES,
+    "figure.constrained_layout.use": True,
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE, OLIVE, GREY]),
     "font.family": FONT,
     "font.size": 9.5,
     "axes.titlesize": 10.5,
@@ -80,12 +86,23 @@ _RC: Any = {
 }
 
 
+def use_style() -> None:
+    """The book's look for every figure that a notebook draws from here on."""
+    matplotlib.rcParams.update(_RC)
+
+
 @dataclass(frozen=True)
 class Panel:
-    """A figure and what it shows in words."""
+    """A figure and what it shows in words; shown once where it is the value of a notebook cell."""
 
     figure: Figure
     alt: str
+
+    def __post_init__(self) -> None:
+        plt.close(self.figure)  # else the notebook shows it again, without its description
+
+    def _repr_html_(self) -> str:
+        return panels([self])._repr_html_()
 
     def svg(self) -> bytes:
         """The figure as SVG, byte for byte the same for the same figure."""
@@ -137,3 +154,10 @@ def colour(objective: str) -> str:
 def marker(objective: str) -> str:
     """Of an objective, the same in every figure."""
     return MARKERS.get(objective, "o")
+
+
+PALETTE = {OBJECTIVES[name].label: tint for name, tint in COLOURS.items()}
+"""Label of an objective in tables -> colour, for seaborn."""
+
+SHAPES = {OBJECTIVES[name].label: shape for name, shape in MARKERS.items()}
+"""Label of an objective in tables -> marker, for seaborn."""
