@@ -32,35 +32,32 @@ def front_parts(profile: Profile) -> dict[str, str]:
         DataError: the profile has no finished run.
     """
     runs = Runs.of(profile)
-    folder = Path(__file__).parent
+    return {"badge": runs_badge(runs).body, "example": example(runs), "glance": glance(runs)}
+
+
+def _filled(macro: str, **values: object) -> str:
     # autoescape: labels and captions are text; pictures come as Markup.
-    parts = Environment(loader=FileSystemLoader(folder), autoescape=True).get_template(
-        "front.jinja"
-    )
-    macros = parts.module
-    return {
-        "badge": runs_badge(runs).body,
-        "example": str(macros.example(**_example(runs))),  # type: ignore[attr-defined]
-        "glance": str(macros.glance(number=number, **_glance(runs))),  # type: ignore[attr-defined]
-    }
+    parts = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    return str(getattr(parts.get_template("front.jinja").module, macro)(**values))
 
 
-def _glance(runs: Runs) -> dict[str, object]:
-    """The main numbers of the first model, a row an objective, means over seeds."""
+def glance(runs: Runs) -> str:
+    """The main numbers of the first model, a row an objective, and what GEG did in a sentence."""
     model = runs.profile.experiments.models[0]
     found = runs.metrics[runs.metrics["model"] == model]
-    means = found.pivot_table("value", "label", "metric", sort=False)[COLUMNS]
-    images, seeds = int(found["n"].max()), found["seed"].nunique()
-    return {
-        "means": means.rename_axis(None).rename_axis(None, axis=1),
-        "model": MODEL_NAMES.get(model, model),
-        "images": images,
-        "seeds": seeds,
-        "few": images < ENOUGH,
-    }
+    images = int(found["n"].max())
+    return _filled(
+        "glance",
+        means=found.pivot_table("value", "label", "metric", sort=False)[COLUMNS],
+        number=number,
+        model=MODEL_NAMES.get(model, model),
+        images=images,
+        seeds=found["seed"].nunique(),
+        few=images < ENOUGH,
+    )
 
 
-def _example(runs: Runs) -> dict[str, object]:
+def example(runs: Runs) -> str:
     """One test image, its similar-image group, and what each objective's first seed says of it.
 
     The image is picked by rule, not by hand: of those that the last objective's caption retrieves
@@ -84,11 +81,12 @@ def _example(runs: Runs) -> dict[str, object]:
         shown = [{"text": word, "new": bool(known) and word not in known} for word in words]
         said.append({"label": line.label, "words": shown, "rank": int(str(line.rank))})
         known |= set(words)
-    return {
-        "target": _painted(dataset, target, "Target", 256),
-        "similar": [_painted(dataset, i, "Similar", 128) for i in groups.index[target].tolist()],
-        "said": said,
-    }
+    return _filled(
+        "example",
+        target=_painted(dataset, target, "Target", 256),
+        similar=[_painted(dataset, i, "Similar", 128) for i in groups.index[target].tolist()],
+        said=said,
+    )
 
 
 def _painted(dataset: ScenesDataset, position: int, what: str, size: int) -> Markup:

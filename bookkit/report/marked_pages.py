@@ -32,13 +32,11 @@ from bookkit.report import attention_figure as looks
 from bookkit.report.attention import ATTENDING, AttentionRecord, command, read_attention
 from bookkit.report.code_lines import CodeLines, find_lines, ranges
 from bookkit.report.diagram_style import STYLE as DIAGRAM_STYLE
-from bookkit.report.every_metric import every_metric_table, judged_table, signature_list
 from bookkit.report.frontpage import badge_html, short
 from bookkit.report.model_diagrams import DIAGRAMS
 from bookkit.report.page import Cell, Row, table
 from bookkit.report.recipes import recipe_table
 from bookkit.report.speed import speed_table
-from bookkit.report.stored_runs import objectives_table, stored_table
 from gegcore.data.features import InputSizes
 from gegcore.errors import DataError
 from gegcore.models import ARCHITECTURES, build_captioner
@@ -62,7 +60,7 @@ PUBLISHED = {
 _MARK = re.compile(r"<!-- (\w+): (.*?) -->")
 
 
-MARKED = ("models/*.md", "metrics.md", "objectives.md", "speed.md")
+MARKED = ("models/*.md", "speed.md")
 """Sources with marks, below `book/`."""
 
 
@@ -100,11 +98,6 @@ class MarkedPage:
             "code": lambda what: code_block(find_lines(*what.split())),
             "sizes": lambda model: sizes_table(known(model), self.profile),
             "attention": lambda model: attention_part(known(model), self.stored / "attention"),
-            "results": self._results,
-            "objectives": self._objectives,
-            "metrics": self._metrics,
-            "judged": self._judged,
-            "signatures": self._signatures,
             "recipes": lambda objective: _one_line(recipe_table(objective)._repr_html_()),
             "speed": lambda name: _one_line(
                 speed_table(name, self.stored / "benchmarks")._repr_html_()
@@ -126,26 +119,6 @@ class MarkedPage:
         if mark not in self.makers:
             raise DataError(f"unknown mark {mark!r}", f"use one of: {', '.join(self.makers)}")
         return self.makers[mark](what)
-
-    def _results(self, what: str) -> str:
-        profile, objective = what.split()
-        return _one_line(stored_table(self.stored / profile, objective)._repr_html_())
-
-    def _objectives(self, what: str) -> str:
-        profile, model = what.split()
-        return _one_line(objectives_table(self.stored / profile, model)._repr_html_())
-
-    def _metrics(self, what: str) -> str:
-        profile, model, *objectives = what.split()
-        return _one_line(every_metric_table(self.stored / profile, model, objectives)._repr_html_())
-
-    def _judged(self, what: str) -> str:
-        profile, *objectives = what.split()
-        return _one_line(judged_table(self.stored / profile, objectives)._repr_html_())
-
-    def _signatures(self, what: str) -> str:
-        profile, model, objective = what.split()
-        return _one_line(signature_list(self.stored / profile, model, objective)._repr_html_())
 
     def _diagram(self, name: str) -> str:
         if name not in DIAGRAMS:

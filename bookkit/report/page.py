@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def styled(
     """
     styler = table if isinstance(table, Styler) else table.style
     frame: pd.DataFrame = styler.data  # type: ignore[attr-defined]
-    numbers = {
+    numbers: dict[Any, Any] = {
         column: partial(number, column[-1] if isinstance(column, tuple) else str(column))
         for column, kind in frame.dtypes.items()
         if pd.api.types.is_float_dtype(kind)
@@ -91,11 +92,11 @@ def estimates(table: pd.DataFrame) -> list[str]:
 
 def in_words(table: pd.DataFrame) -> str:
     """A small table as a sentence, for those who cannot see the figure drawn from it."""
-    rows = [
-        f"{' '.join(map(str, name)) if isinstance(name, tuple) else name}: "
-        + ", ".join(f"{column} {number(str(column), row[column])}" for column in table)
-        for name, row in table.iterrows()
-    ]
+    rows = []
+    for name, row in zip(table.index, table.to_numpy(), strict=True):
+        cells = zip(map(str, table.columns), row, strict=True)
+        title = " ".join(map(str, name)) if isinstance(name, tuple) else name
+        rows.append(f"{title}: {', '.join(f'{column} {number(column, x)}' for column, x in cells)}")
     return "; ".join(rows) + "."
 
 

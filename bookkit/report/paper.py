@@ -104,7 +104,7 @@ def paper_value(table: int, row: str, metric: str) -> float:
             raise ConfigError(
                 f"Table {table} of the paper has no {what} '{name}'", f"there are: {there}"
             )
-    value = float(known.at[row, metric])
+    value = float(known[metric][row])
     if pd.isna(value):
         raise ConfigError(f"Table {table} prints no {metric} of {row}", "name another metric")
     return value

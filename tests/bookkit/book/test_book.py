@@ -17,16 +17,17 @@ from sample_book import REVISION, Book, executed, make_project
 
 from bookkit.book import build_html, copy_mathjax, stage_pages
 from bookkit.report.attention import command
-from bookkit.report.frontpage import glance, methods
+from bookkit.report.frontpage import glance
 from bookkit.report.marked_pages import PUBLISHED
+from bookkit.report.results import Runs
 from gegcore.errors import DataError, GegError
 from gegcore.models import ARCHITECTURES
 from gegcore.storage import write_json
 
 EXECUTED = (
     "book/generated/00_start",
-    "book/generated/04_results",
-    "book/generated/05_judges",
+    "book/generated/05_results",
+    "book/generated/07_judges",
     "book/generated/runs/02-transformer-scst_geg-seed1",
 )
 PAGES = (
@@ -35,7 +36,6 @@ PAGES = (
     "book/runs",
     "book/reproduce",
     "book/about",
-    "book/generated/metrics",
     *EXECUTED,
 )
 MODELS = tuple(f"book/generated/models/{name}" for name in ("captioners", *ARCHITECTURES))
@@ -86,18 +86,17 @@ def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
 
 
 def test_progress_bars_stay_out_of_the_pages(book: Book) -> None:
-    text = html_of(book, "book/generated/04_results")
+    text = html_of(book, "book/generated/05_results")
     assert "printed" in text
     assert "1/10 [" not in text
 
 
 def test_front_page_numbers_are_those_of_the_runs(book: Book, monkeypatch: Any) -> None:
     monkeypatch.setenv("GEGCORE_HOME", str(book.root))
-    table = methods(book.profile)
-    text = glance(book.profile, table)
-    for method in table:
-        for run in method.runs:
-            assert f"<td>{run.metrics()['CIDEr']['value']:.1f}</td>" in text
+    runs = Runs.of(book.profile)
+    text = glance(runs)
+    for run in runs.folders.values():
+        assert f"<td>{run.metrics()['CIDEr']['value']:.1f}</td>" in text
     assert text in html_of(book, "book/intro").replace("&#39;", "'")
 
 
@@ -195,7 +194,8 @@ def test_glance_says_what_geg_did(tmp_path: Path, book: Book, monkeypatch: Any) 
         metrics = {name: {"value": value, "ci95": [0, 1], "n": 32} for name in names}
         folder = tmp_path / "runs" / "smoke" / f"transformer-{objective}-seed1"
         write_json(folder / "metrics.json", {"metrics": metrics})
-    text = glance(book.profile, methods(book.profile))
+        write_json(folder / "evaluation.json", {"key": "k"})
+    text = glance(Runs.of(book.profile))
     assert "R@1 from 20.0 to 25.0 (+25%)" in text
 
 

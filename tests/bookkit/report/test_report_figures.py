@@ -6,16 +6,15 @@ import base64
 import re
 import xml.etree.ElementTree as ElementTree
 
-import pytest
 import torch
 from conftest import Project
-from gegcore.report import captions, curves, figures, scores, world
 from synthetic_runs import make_embeddings
 
+from bookkit.report import captions, curves, scores, world
 from bookkit.report.page import Html
-from bookkit.report.results import Results
 from bookkit.report.style import COLOURS, MARKERS, Panel, panel
 from gegcore.data.vocabulary import Vocabulary
+from gegcore.runs import RunFolder
 
 MODEL = "transformer"
 
@@ -60,47 +59,11 @@ def test_the_same_figure_gives_the_same_file() -> None:
     assert draw() == draw()
 
 
-def test_frontier_says_the_numbers_of_both_panels(project: Project) -> None:
-    project.all_runs()
-    results = Results.of(project.profile)
-    said = check(figures.frontier(results, MODEL), 2)
-    assert "CIDEr 123.2, R@1 25.1" in said
-    entry = results.find(MODEL, "scst_geg")
-    assert entry is not None and f"CIDEr {entry.estimates['CIDEr'].value:.1f}" in said
-
-
-def test_frontier_of_one_objective(project: Project) -> None:
-    project.run("mle")
-    check(figures.frontier(Results.of(project.profile), MODEL), 2)
-
-
-def test_differences_have_the_right_sign(project: Project) -> None:
-    project.all_runs()
-    said = check(figures.differences(Results.of(project.profile), MODEL), 3)
-    assert re.search("CIDEr \N{MINUS SIGN}[5-7]", said)
-    assert re.search(r"GEG-Avg \+0\.04", said)
-
-
-def test_differences_warn_of_longer_training(project: Project) -> None:
-    project.all_runs()
-    results = Results.of(project.profile)
-    assert "for 1 epoch at most" in figures.differences(results, MODEL).body
-    assert "longer training" not in figures.differences(results, MODEL, over="mle").body
-
-
-def test_differences_without_both_sides_say_so(project: Project) -> None:
-    project.run("mle")
-    page = figures.differences(Results.of(project.profile), MODEL)
-    assert "nothing to compare" in page.body
-
-
 def test_learning_curves_and_health(project: Project) -> None:
     project.all_runs()
-    results = Results.of(project.profile)
-    mle, geg = results.find(MODEL, "mle"), results.find(MODEL, "scst_geg")
-    assert mle is not None and geg is not None
-    check(curves.training_report(mle.runs[0], "mle"), 5)
-    said = check(curves.training_report(geg.runs[0], "scst_geg"), 5 + 4)
+    mle, geg = (RunFolder.of("smoke", MODEL, name, 1) for name in ("mle", "scst_geg"))
+    check(curves.training_report(mle, "mle"), 5)
+    said = check(curves.training_report(geg, "scst_geg"), 5 + 4)
     assert "Entropy" in said and "90 at epoch 0, 117 at epoch 3" in said
 
 
@@ -113,48 +76,6 @@ def test_marked_words_are_the_new_ones() -> None:
     assert "<b>" not in captions.marked("the dog on a hill", "a hill with the dog")
 
 
-def test_cards_show_group_captions_and_ranks(project: Project) -> None:
-    project.all_runs()
-    page = captions.qualitative(Results.of(project.profile), MODEL, "random", count=3)
-    assert page.body.count('class="geg-card"') == 3
-    assert page.body.count("<img") == 3 * (1 + project.groups.k)
-    assert page.body.count("Target image: ") == 3
-    assert "<b>park</b>" in page.body and "<b>red</b> <b>kite</b>" in page.body
-    assert "a person" in page.body
-
-
-@pytest.mark.parametrize("better", [True, False])
-def test_most_changed_are_those_of_the_largest_rank_ratio(project: Project, better: bool) -> None:
-    project.all_runs()
-    results = Results.of(project.profile)
-    before, after = results.find(MODEL, "scst"), results.find(MODEL, "scst_geg")
-    assert before is not None and after is not None
-    picked = captions.most_changed(project.dataset, before, after, 3, better)
-    ratio = (after.runs[0].per_caption()["rank"] + 1) / (before.runs[0].per_caption()["rank"] + 1)
-    want = sorted(ratio, reverse=not better)[:3]
-    assert [ratio[i] for i in picked] == pytest.approx(want)
-    page = captions.qualitative(results, MODEL, "better" if better else "worse", 3)
-    assert page.body.count('class="geg-card"') == 3
-
-
-def test_no_change_is_said(project: Project) -> None:
-    project.run("scst")
-    project.run("scst_geg")
-    for objective in ("scst", "scst_geg"):
-        entry = Results.of(project.profile).find(MODEL, objective)
-        assert entry is not None
-        path = entry.runs[0].file("per_caption.parquet")
-        entry.runs[0].per_caption().assign(rank=3).to_parquet(path)
-    page = captions.qualitative(Results.of(project.profile), MODEL, "worse", 3)
-    assert "no image became worse" in page.body
-
-
-def test_changes_need_both_objectives(project: Project) -> None:
-    project.run("mle")
-    page = captions.qualitative(Results.of(project.profile), MODEL, "worse", 3)
-    assert "not finished" in page.body
-
-
 def test_groups_never_show_the_target_twice(project: Project) -> None:
     page = captions.group_strip(project.dataset, project.groups, 0)
     assert page.body.count("geg-own") == 1
@@ -165,9 +86,8 @@ def test_groups_never_show_the_target_twice(project: Project) -> None:
 
 def test_sampled_captions_are_those_of_the_run(project: Project) -> None:
     project.run("scst")
-    entry = Results.of(project.profile).find(MODEL, "scst")
-    assert entry is not None
-    page = captions.sampled_captions(project.profile, entry.runs[0], count=4)
+    run = RunFolder.of("smoke", MODEL, "scst", 1)
+    page = captions.sampled_captions(project.profile, run, count=4)
     assert page.body.count("in a park</figcaption>") == 4
 
 

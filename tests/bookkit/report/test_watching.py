@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Project
-from gegcore.report import captions, curves
 from test_report_figures import check
 
+from bookkit.report import captions, curves
 from gegcore.errors import DataError
 from gegcore.runs import RunFolder
 
