@@ -15,7 +15,6 @@ from typing import Any
 from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
 from bookkit.report.frontpage import badge_html, short, write_front_parts
-from bookkit.report.marked_pages import write_marked_pages
 from gegcore.errors import DataError, GegError, MissingDependencyError
 from gegcore.profiles import Profile, load_profile
 from gegcore.storage import write_text
@@ -46,10 +45,10 @@ def render(profile: Profile, root: Path, log: Path | None = None) -> Path:
 
 
 def stage_pages(profile: Profile, root: Path) -> None:
-    """Fill `book/generated/`: executed notebooks, the front page's parts, pages with marks.
+    """Fill `book/generated/`: executed notebooks and the front page's parts.
 
     Raises:
-        DataError: an executed page is missing, or a page of a model names what does not exist.
+        DataError: an executed page is missing, or has no title.
     """
     pages = root / "artifacts" / profile.name / "pages"
     generated = root / "book" / "generated"
@@ -64,7 +63,6 @@ def stage_pages(profile: Profile, root: Path) -> None:
         target = generated / "runs" / f"{number:02}-{run.name}.ipynb"
         _stage(pages / "runs" / f"{run.name}.ipynb", target, profile.name, _title(profile, run))
     write_front_parts(profile, generated)
-    write_marked_pages(profile, root, generated)
 
 
 def _title(profile: Profile, run: Experiment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,63 +108,6 @@ def badge(facts: Mapping[str, str]) -> Html:
         if value
     )
     return Html(f'<div class="geg-badge" role="note" aria-label="provenance">{items}</div>')
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: text, something smaller below it, a CSS class."""
-
-    text: str
-    small: str = ""
-    kind: str = ""
-
-    def html(self) -> str:
-        small = f"<small>{html.escape(self.small)}</small>" if self.small else ""
-        kind = f' class="{self.kind}"' if self.kind else ""
-        return f"<td{kind}>{html.escape(self.text)}{small}</td>"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table; without cells it is the heading of those that follow."""
-
-    name: str
-    cells: Sequence[Cell] = ()
-
-
-def table(columns: Sequence[str], rows: Iterable[Row], caption: str, corner: str = "") -> Html:
-    """A table that scrolls sideways on its own where the screen is narrower than it is.
-
-    Args:
-        columns: headings of the cells.
-        rows: each with as many cells as there are columns, or none.
-        caption: below the table: what the numbers are.
-        corner: heading of the row names.
-    """
-    body, kinds = "", [""] * len(columns)
-    for row in rows:
-        name = html.escape(row.name)
-        if row.cells:
-            kinds = ["geg-text" if "geg-text" in cell.kind else "" for cell in row.cells]
-            cells = "".join(cell.html() for cell in row.cells)
-            body += f'<tr><th scope="row">{name}</th>{cells}</tr>'
-        else:
-            span = f'colspan="{len(columns) + 1}"'
-            body += f'<tr class="geg-section"><th {span} scope="rowgroup">{name}</th></tr>'
-    head = "".join(
-        f'<th scope="col" class="{kind}">{html.escape(name)}</th>'
-        for name, kind in zip(columns, kinds, strict=True)
-    )
-    corner = f'<th scope="col" class="geg-corner">{html.escape(corner)}</th>'
-    return scrolling(f"<thead><tr>{corner}{head}</tr></thead><tbody>{body}</tbody>", caption)
-
-
-def scrolling(rows: str, caption: str) -> Html:
-    """Rows of a table in a box that scrolls, which the keyboard reaches, and a caption below it.
-
-    The caption stays outside the box: it wraps where the table is cut.
-    """
-    return _boxed(f"<table>{rows}</table>", caption)
 
 
 def _boxed(made: str, caption: str) -> Html:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bookkit.report.page import Html, badge
-from bookkit.report.results import Runs, short
-from gegcore.runs import RunFolder
-from gegcore.storage import read_json
+from bookkit.report.results import Runs
 
 
 def runs_badge(runs: Runs) -> Html:
@@ -21,21 +19,5 @@ def runs_badge(runs: Runs) -> Html:
             "commit": ", ".join(sorted(set(found["commit"]) - {""})) or "not in git",
             "device": ", ".join(sorted(found["device"].unique())),
             "training": f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s",
-        }
-    )
-
-
-def run_badge(run: RunFolder) -> Html:
-    """The same of one run, with the digest of the data it read."""
-    record = read_json(run.file("provenance.json"))
-    trained = record["trained"]
-    return badge(
-        {
-            "run": run.name,
-            "date": str(trained["created"])[:10],
-            "commit": short(str(trained["git_revision"])),
-            "device": str(trained["device"]),
-            "torch": str(trained["versions"].get("torch", "")),
-            "data": str(record["digests"]["materials"]),
         }
     )

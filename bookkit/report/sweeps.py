@@ -15,7 +15,7 @@ from gegcore.storage import read_json
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep of one field of an objective, see `gegcore.experiment.sweep`.
+    """A sweep of one field of an objective, see `bookkit.sweep`.
 
     Attributes:
         validation: a row a value and epoch: value, epoch, CIDEr-D, R@1, ...; epoch 0 is the run
@@ -44,7 +44,7 @@ def read_sweep(profile: Profile, objective: str, field: str) -> Sweep:
     if not path.is_file():
         raise DataError(
             f"no sweep of {field} is stored for profile {profile.name}",
-            "take profile quick, or run `python -m gegcore.experiment.sweep --profile "
+            "take profile quick, or run `python -m bookkit.sweep --profile "
             f"{profile.name} --objective {objective} --field {field} --values ...`",
         )
     found = read_json(path)

@@ -27,7 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         *("vocabulary", "distinct-1", "distinct-2", "length", "repetition", "bad endings"),
     ),
 }
-"""Heading -> metrics below it, in the order of the table; those of judges are found by their names."""
+"""Heading -> metrics below it, in the order of the table; those of judges have a label behind."""
 
 
 def families_of(names: Sequence[str]) -> dict[str, list[str]]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from conftest import Project
 
 from bookkit.report.page import estimates, in_words, number, signed, styled
-from bookkit.report.tables import metrics_table, settings_table
-from gegcore.runs import RunFolder
 
 TABLE = pd.DataFrame(
     {"R@1": [12.345, float("nan")], "GEG-Min": [-0.0073, 0.1], "said": ["<b>", "a\nb"]},
@@ -56,14 +53,3 @@ def test_numbers_look_like_the_papers(metric: str, value: float | None, want: st
     assert number(metric, value) == want
     assert signed("R@1", 1.0) == "+1.0"
     assert signed("R@1", -1.0) == "\N{MINUS SIGN}1.0"
-
-
-def test_tables_of_one_run(project: Project) -> None:
-    project.run("mle")
-    shown = metrics_table(RunFolder.of("smoke", "transformer", "mle", 1)).body
-    assert "BLEU-4" in shown and "[35.0, 37.0]" in shown
-    settings = settings_table(project.profile, "scst_geg").body
-    rows = {name: row for row in settings.split("<tr>") for name in ("learning_rate", "eps")
-            if f">{name}<" in row}  # fmt: skip
-    assert "geg-best" in rows["learning_rate"] and "5e-05" in rows["learning_rate"]
-    assert "geg-best" not in rows["eps"]
