@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import html
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from bookkit.report.page import Html, interval, number, signed
-from bookkit.report.paper import paper_row
-from bookkit.report.results import PER_IMAGE, Finished, Results, common_seeds
-from gegcore.errors import ConfigError
+from bookkit.report.page import interval, number, signed
+from bookkit.report.paper import paper_value
+from gegcore.errors import ConfigError, DataError
 from gegcore.metrics.uncertainty import Interval, Statistic, bootstrap, paired_difference
 
 LEDGER = Path(__file__).resolve().parents[2] / "book" / "claims.yml"
+ARROW = "\N{RIGHTWARDS ARROW}"
 Verdict = Literal["holds", "does not hold", "not decided"]
+
+# By the CLIP of the reward, or, with its label behind, by a judge of the profile.
+_PER_IMAGE = re.compile(r"(CIDEr|ROUGE-L|listener R@1)|(R@1|R@5|R@10|GEG-Avg|GEG-Min)( .+)?")
 
 
 class _Section(BaseModel):
@@ -40,14 +43,8 @@ class PaperNumbers(_Section):
         Raises:
             ConfigError: no such table, row or metric.
         """
-        rows = [paper_row(self.table, name) for name in (self.of, self.over)]
-        for row in rows:
-            if self.metric not in row.values:
-                raise ConfigError(
-                    f"Table {self.table} of the paper has no {self.metric} of {row.name}",
-                    f"use one of: {', '.join(row.values)}",
-                )
-        return rows[0].values[self.metric], rows[1].values[self.metric]
+        of, over = (paper_value(self.table, row, self.metric) for row in (self.of, self.over))
+        return of, over
 
 
 class ClaimTest(_Section):
@@ -66,8 +63,8 @@ class ClaimTest(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> ClaimTest:
-        if self.metric not in PER_IMAGE:
-            raise ValueError(f"metric '{self.metric}' is not one of {', '.join(PER_IMAGE)}")
+        if not _PER_IMAGE.fullmatch(self.metric):
+            raise ValueError(f"metric '{self.metric}' is no mean over images: {_PER_IMAGE.pattern}")
         if self.expect.startswith("at_") != (self.share is not None):
             raise ValueError("'share' belongs to 'at_least' and 'at_most', and to these only")
         return self
@@ -122,6 +119,29 @@ class Judged:
     verdict: Verdict
     reason: str
 
+    @property
+    def printed(self) -> str:
+        """The paper's two numbers, if it prints any."""
+        if self.claim.paper is None:
+            return ""
+        (of, over), name = self.claim.paper.values(), self.claim.paper.metric
+        return f"{name} {number(name, over)} {ARROW} {number(name, of)}"
+
+    @property
+    def measured(self) -> str:
+        """Our two numbers and their difference or ratio, if they were computed."""
+        test = self.claim.test
+        if self.ours is None or self.values is None or test is None:
+            return ""
+        name, (of, over), (value, low, high, _) = test.metric, self.values, self.ours
+        if test.share is None:
+            change = f"{signed(name, value)} {interval(name, low, high)}"
+        elif np.isfinite(value):
+            change = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        else:
+            change = "no ratio to 0"
+        return f"{name} {number(name, over)} {ARROW} {number(name, of)}, {change}"
+
 
 def load_ledger(path: Path | str = LEDGER) -> Ledger:
     """Read and check the ledger.
@@ -145,36 +165,65 @@ def load_ledger(path: Path | str = LEDGER) -> Ledger:
         raise ConfigError(f"{path.name} has two claims '{twice}'", "give each its own id")
     for claim in ledger.claims:
         if claim.paper is not None:
-            claim.paper.values()
+            claim.paper.values()  # raises if the paper prints no such number
     return ledger
 
 
-def judge(claim: Claim, results: Results, model: str) -> Judged:
+def judge(claim: Claim, scores: pd.DataFrame, resamples: int = 2_000) -> Judged:
     """Compute our numbers for a claim, and the verdict.
 
     Images are resampled, the same for both sides; each image counts with its mean over the seeds
     that both objectives have. "holds": the 95 % interval lies wholly on the claimed side and every
     seed on its own agrees in sign. "does not hold": both on the other side. Otherwise, or without
     runs, "not decided".
+
+    Args:
+        scores: of one model, a row an objective, seed and image: `Runs.scores`.
+
+    Raises:
+        DataError: both sides captioned different images.
     """
     test = claim.test
     if test is None:
         return Judged(claim, None, None, "not decided", claim.untested)
-    of, over = results.find(model, test.of), results.find(model, test.over)
-    pair = common_seeds(of, over) if of is not None and over is not None else None
-    if of is None or over is None or pair is None:
-        absent = test.of if of is None else test.over
-        return Judged(claim, None, None, "not decided", f"no finished run of '{absent}'")
-    if any(test.metric not in frame for frame in pair):
+    if absent := [name for name in (test.of, test.over) if name not in set(scores["objective"])]:
+        why = f"no values per caption of a run of '{absent[0]}'"
+        return Judged(claim, None, None, "not decided", why)
+    if test.metric not in scores or scores[test.metric].isna().all():
         return Judged(claim, None, None, "not decided", f"the runs have no {test.metric}")
-    a, b = (frame[test.metric].to_numpy() for frame in pair)
-    found = _compare(test, a, b, of.resamples)
+    of, over = by_image(scores, test.metric, test.of, test.over)
+    if of.empty:
+        return Judged(claim, None, None, "not decided", "no seed in common")
+    a, b = of.mean(axis=1).to_numpy(), over.mean(axis=1).to_numpy()
+    found = _compare(test, a, b, resamples)
     margin = test.share if test.share is not None else 0.0
     sign = 1 if test.expect in ("higher", "at_least") else -1
-    seeds = [sign * (value - margin) for value in _by_seed(test, of, over)]
+    each = of.mean() - over.mean() if test.share is None else of.mean() / over.mean()
     low, high = sorted((sign * (found.low - margin), sign * (found.high - margin)))
-    verdict, reason = _verdict(low, high, seeds)
+    verdict, reason = _verdict(low, high, [sign * (value - margin) for value in each])
     return Judged(claim, found, (float(a.mean()), float(b.mean())), verdict, reason)
+
+
+def by_image(
+    scores: pd.DataFrame, metric: str, of: str, over: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A metric of two objectives: a row an image, a column a seed that both have.
+
+    Raises:
+        DataError: they captioned different images.
+    """
+    sides = [
+        scores[scores["objective"] == name].pivot(index="image_id", columns="seed", values=metric)
+        for name in (of, over)
+    ]
+    shared = sides[0].columns.intersection(sides[1].columns)
+    a, b = (side[shared] for side in sides)
+    if not a.index.equals(b.index) or a.isna().any(axis=None) or b.isna().any(axis=None):
+        raise DataError(
+            f"{of} and {over} captioned different test images",
+            "run `make book` to bring both up to date",
+        )
+    return a, b
 
 
 def _verdict(low: float, high: float, seeds: list[float]) -> tuple[Verdict, str]:
@@ -202,75 +251,3 @@ def _compare(test: ClaimTest, a: np.ndarray, b: np.ndarray, resamples: int) -> I
 def _ratio(sums: np.ndarray) -> np.ndarray:
     above, below = sums[..., 0], sums[..., 1]
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
-
-
-def _by_seed(test: ClaimTest, of: Finished, over: Finished) -> list[float]:
-    """The difference or ratio of each seed that both have."""
-    values = []
-    for seed in (seed for seed in of.seeds if seed in over.seeds):
-        frames: list[pd.DataFrame] = [s.per_seed[s.seeds.index(seed)] for s in (of, over)]
-        a, b = (float(frame[test.metric].mean()) for frame in frames)
-        values.append(a - b if test.share is None else (a / b if b else float("nan")))
-    return values
-
-
-def judge_all(results: Results, model: str, ledger: Ledger | None = None) -> list[Judged]:
-    """Every claim of the ledger, judged by the runs of one model."""
-    return [judge(claim, results, model) for claim in (ledger or load_ledger()).claims]
-
-
-def claims_page(judged: list[Judged]) -> Html:
-    """The ledger as a list: verdict, claim, the paper's numbers, ours, and why."""
-    counts = {name: sum(entry.verdict == name for entry in judged) for name in get_args(Verdict)}
-    said = ", ".join(f"<b>{count}</b> {name}" for name, count in counts.items())
-    note = "Brackets: 95 % paired bootstrap intervals over test images."
-    return Html(f"<p>{said}. {note}</p>" + "".join(map(_claim_html, judged)))
-
-
-def _claim_html(entry: Judged) -> str:
-    kind = {"holds": "geg-pill geg-holds", "does not hold": "geg-pill geg-fails"}
-    numbers = "".join(
-        f"<span>{name}: {html.escape(text)}</span>"
-        for name, text in (("paper", _paper_text(entry.claim)), ("here", _our_text(entry)))
-        if text
-    )
-    why = html.escape(f"{entry.claim.where}. Verdict: {entry.reason}.")
-    return (
-        f'<div class="geg-claim"><div><span class="{kind.get(entry.verdict, "geg-pill")}">'
-        f"{entry.verdict}</span></div><div><p><b>{html.escape(entry.claim.claim)}</b></p>"
-        f'<p class="geg-numbers">{numbers}</p><p class="geg-why">{why}</p></div></div>'
-    )
-
-
-def findings_page(ledger: Ledger) -> Html:
-    """What does not fit together in the paper itself, as a list."""
-    items = "".join(
-        f"<li><b>{html.escape(found.where)}</b>: {html.escape(found.printed)}. "
-        f"{html.escape(found.finding)}</li>"
-        for found in ledger.findings
-    )
-    return Html(f"<ul>{items}</ul>")
-
-
-def _paper_text(claim: Claim) -> str:
-    if claim.paper is None:
-        return ""
-    of, over = claim.paper.values()
-    name = claim.paper.metric
-    return f"{name} {number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}"
-
-
-def _our_text(entry: Judged) -> str:
-    test = entry.claim.test
-    if entry.ours is None or entry.values is None or test is None:
-        return ""
-    name, (of, over) = test.metric, entry.values
-    if test.share is None:
-        low, high = entry.ours.low, entry.ours.high
-        change = f"{signed(name, entry.ours.value)} {interval(name, low, high)}"
-    elif not np.isfinite(entry.ours.value):
-        change = "no ratio to 0"
-    else:
-        ratio, least, most = (f"{100 * share:.0f}" for share in entry.ours[:3])
-        change = f"{ratio} % [{least}, {most}]"
-    return f"{name} {number(name, over)} \N{RIGHTWARDS ARROW} {number(name, of)}, {change}"

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+
+import pandas as pd
 
 from gegcore.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """One row of a table of the paper.
-
-    Attributes:
-        table: number of the table.
-        name: as printed, without the citation.
-        values: metric -> value; language metrics and R@K in per cent, GEG raw; what is printed as
-            a dash is not there.
-    """
-
-    table: int
-    name: str
-    values: dict[str, float]
-
+from gegcore.training.config import OBJECTIVES
 
 OBJECTIVE_SUFFIX = {
     "mle": "",
@@ -44,13 +30,15 @@ MODEL_NAMES = {
 }
 """Architecture -> the paper's name for it (Sec. 4.1)."""
 
-# Table 1: image retrieval on the MS COCO Karpathy test split.
-_TABLE_1 = """
+# Language metrics and R@K in per cent, GEG raw; -: not printed.
+_TABLES = {
+    1: """
+row R@1 R@5 R@10
 VSE++ 24.1 52.8 66.2
 CLIP 30.4 50.0 66.9
-"""
-# Table 2: metric results on seven models.
-_TABLE_2 = """
+""",
+    2: """
+row CIDEr R@1 R@5 R@10 BLEU-1 BLEU-2 BLEU-3 BLEU-4 METEOR ROUGE-L SPICE GEG-Avg GEG-Min
 LSTM-A3 107.7 11.52 30.88 42.34 75.3 59.0 45.4 35.0 26.7 55.6 19.7 0.0296 -0.0064
 LSTM-A3+SCST 117.0 10.98 29.38 41.34 77.9 61.5 46.7 35.0 27.1 56.3 20.5 0.0288 -0.0073
 LSTM-A3+SCST+GEG 114.3 12.98 32.86 45.7 76.9 60.4 45.6 33.9 26.9 55.8 20.6 0.0330 -0.0046
@@ -76,61 +64,47 @@ Stack-Cap 120.4 13.96 34.36 45.78 - - 47.9 36.1 27.4 56.9 20.9 0.0339 -0.0019
 Disc-Cap 120.1 11.24 29.74 41.86 - - 48.5 36.1 27.7 57.8 21.4 0.0313 -0.0042
 CIDErBtw-Cap 127.78 19.16 41.98 54.54 - - 51.0 38.5 29.1 58.2 23.0 0.0390 0.0025
 Gdis-Cap 127.5 17.62 38.94 51.68 - - 50.0 38.1 - - - - -
-"""
-# Table 3: training strategies.
-_TABLE_3 = """
+""",
+    3: """
+row R@1 R@5 R@10 CIDEr
 X-LAN+SCST 21.3 44.74 57.74 130.0
 X-LAN+SCST++ 21.8 44.24 57.98 130.5
 X-LAN+SCST+ER 25.86 52.38 64.88 120.7
 X-LAN+SCST+GEG 28.13 50.3 67.18 121.7
 X-LAN+SCST+GEG-sole 32.82 61.3 72.8 17.4
-"""
-_BLEU = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
-COLUMNS: dict[int, tuple[str, ...]] = {
-    1: ("R@1", "R@5", "R@10"),
-    2: (
-        *("CIDEr", "R@1", "R@5", "R@10"),
-        *_BLEU,
-        *("METEOR", "ROUGE-L", "SPICE", "GEG-Avg", "GEG-Min"),
-    ),
-    3: ("R@1", "R@5", "R@10", "CIDEr"),
+""",
 }
-"""Columns of each table, in the order of the paper."""
 
 
-def _read(number: int, text: str) -> dict[str, PaperRow]:
-    rows = {}
-    for line in filter(None, text.split("\n")):
-        name, *cells = line.split()
-        pairs = zip(COLUMNS[number], cells, strict=True)
-        values = {metric: float(cell) for metric, cell in pairs if cell != "-"}
-        rows[name] = PaperRow(number, name, values)
-    return rows
+def paper_table(number: int) -> pd.DataFrame:
+    """A table of the paper: a row as printed, without the citation, a column a metric.
+
+    NaN where the paper prints a dash.
+    """
+    return pd.read_csv(io.StringIO(_TABLES[number]), sep=" ", index_col="row", na_values="-")
 
 
-TABLES: dict[int, dict[str, PaperRow]] = {
-    number: _read(number, text) for number, text in enumerate((_TABLE_1, _TABLE_2, _TABLE_3), 1)
-}
-"""Table -> name of a row -> row."""
+def paper_rows(number: int, model: str) -> pd.DataFrame:
+    """The rows of one of the seven models, by the label of their objective; else none."""
+    found, name = paper_table(number), MODEL_NAMES.get(model, "?")
+    rows = {f"{name}{end}": OBJECTIVES[key].label for key, end in OBJECTIVE_SUFFIX.items()}
+    return found.loc[[row for row in rows if row in found.index]].rename(rows).rename_axis("label")
 
 
-def paper_row(table: int, name: str) -> PaperRow:
-    """A row by table and name.
+def paper_value(table: int, row: str, metric: str) -> float:
+    """One number of the paper.
 
     Raises:
-        ConfigError: no such table or row.
+        ConfigError: no such table, row or metric, or a dash.
     """
-    try:
-        return TABLES[table][name]
-    except KeyError as error:
-        known = ", ".join(TABLES.get(table, {})) or "Tables 1, 2 and 3"
-        raise ConfigError(
-            f"Table {table} of the paper has no row '{name}'", f"there are: {known}"
-        ) from error
-
-
-def model_rows(model: str) -> dict[str, PaperRow]:
-    """Objective -> row of Table 2 for one of the seven models; empty for any other model."""
-    name = MODEL_NAMES.get(model)
-    rows = {key: TABLES[2].get(f"{name}{suffix}") for key, suffix in OBJECTIVE_SUFFIX.items()}
-    return {key: row for key, row in rows.items() if row is not None}
+    known = paper_table(table) if table in _TABLES else pd.DataFrame()
+    for what, name, names in (("row", row, known.index), ("metric", metric, known.columns)):
+        if name not in names:
+            there = ", ".join(names) or "Tables 1, 2 and 3"
+            raise ConfigError(
+                f"Table {table} of the paper has no {what} '{name}'", f"there are: {there}"
+            )
+    value = float(known[metric][row])
+    if pd.isna(value):
+        raise ConfigError(f"Table {table} prints no {metric} of {row}", "name another metric")
+    return value

@@ -1,194 +1,169 @@
-"""The finished runs of a profile, as means over seeds with intervals over test images."""
+"""The finished runs of a profile as tidy tables, for notebooks to pivot, plot and test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bookkit.report.judges import JUDGES
 from gegcore.errors import DataError
-from gegcore.metrics.uncertainty import Interval, Statistic, bootstrap
-from gegcore.profiles import Profile
+from gegcore.profiles import Profile, load_profile
 from gegcore.runs import RunFolder
+from gegcore.storage import read_json
+from gegcore.training.config import OBJECTIVES
 
-_RANKS = {
-    **{f"R@{k}": ("rank", k) for k in (1, 5, 10)},
-    **{f"R@1 {label}": (f"rank {label}", 1) for label in JUDGES.values()},
-}
-"""Recall -> the column of ranks that it counts, and its K."""
+STORED = Path(__file__).resolve().parents[2] / "results"
+"""What the repository keeps of finished runs: `<profile>/<run>/`, see `archive`."""
 
-PER_IMAGE = ("CIDEr", "ROUGE-L", *_RANKS, "GEG-Avg", "GEG-Min", "listener R@1")
-"""Metrics of a corpus that are means over its images."""
+ENOUGH = 200
+"""Test images; below, an interval of R@1 is wider than the paper's whole range."""
 
-TABLE_COLUMNS = (
-    *("CIDEr", "R@1", "R@5", "R@10"),
-    *("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "GEG-Avg", "GEG-Min"),
-)
+RunName = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class Finished:
-    """All finished seeds of one model and objective.
+class Runs:
+    """Runs of a profile's grid; in its order, models first.
 
-    Attributes:
-        model, objective: their names in the code.
-        label: of the objective in tables.
-        seeds: of the runs, in the same order.
-        runs: evaluated run folders, at least one.
-        resamples: of the bootstrap.
-    """
-
-    model: str
-    objective: str
-    label: str
-    seeds: tuple[int, ...]
-    runs: tuple[RunFolder, ...]
-    resamples: int = 2_000
-
-    @cached_property
-    def per_seed(self) -> tuple[pd.DataFrame, ...]:
-        """For each seed, what it has of `PER_IMAGE`, of every image (index: image_id, sorted)."""
-        return tuple(_per_image(run) for run in self.runs)
-
-    @cached_property
-    def per_image(self) -> pd.DataFrame:
-        """Means over seeds of the metrics of every image.
-
-        Raises:
-            DataError: the seeds captioned different images.
-        """
-        first = self.per_seed[0]
-        if any(not first.index.equals(other.index) for other in self.per_seed):
-            raise DataError(
-                f"the seeds of {self.model} {self.label} captioned different test images",
-                "run `make book`, or notebook 03, for all seeds of this profile",
-            )
-        return sum(self.per_seed[1:], start=first) / len(self.runs)
-
-    @cached_property
-    def estimates(self) -> dict[str, Interval]:
-        """Metric -> mean over seeds with its 95 % interval over images.
-
-        Metrics of `PER_IMAGE` are bootstrapped with the seeds averaged per image. For the others
-        (BLEU, METEOR), the bounds of the seeds are averaged, which is never too narrow.
-        """
-        found = {name: _averaged([run.metrics()[name] for run in self.runs]) for name in self.names}
-        parts = {str(name): Statistic.mean(values) for name, values in self.per_image.items()}
-        return found | bootstrap(parts, resamples=self.resamples)
-
-    @property
-    def names(self) -> list[str]:
-        """Metrics that every seed has."""
-        first, *others = (run.metrics() for run in self.runs)
-        return [name for name in first if all(name in other for other in others)]
-
-    def seed_values(self, metric: str) -> list[float]:
-        """A metric of each seed."""
-        return [float(run.metrics()[metric]["value"]) for run in self.runs]
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a profile has so far.
+    Every table has the columns model, objective, label and seed.
 
     Attributes:
         profile: the profile.
-        finished: in the order of the profile's grid.
-        missing: names of runs of the grid that are not evaluated yet.
+        folders: (model, objective, seed) -> folder.
+        own: whether they are runs of this project folder, and not those that are stored.
+        missing: names of runs of the grid that are not there.
     """
 
     profile: Profile
-    finished: tuple[Finished, ...]
+    folders: dict[RunName, RunFolder]
+    own: bool
     missing: tuple[str, ...]
 
     @classmethod
-    def of(cls, profile: Profile) -> Results:
-        """Collect the evaluated runs of a profile's grid, whatever part of it there is.
+    def of(cls, profile: Profile | str) -> Runs:
+        """A profile's own finished runs, whatever part of its grid; without any, the stored ones.
 
         Raises:
-            DataError: there is none.
+            DataError: there are neither.
         """
-        grid, finished, missing = profile.experiments, [], []
-        for model in grid.models:
-            for objective in grid.objectives:
-                label = profile.objective(objective).label or objective
-                found = {}
-                for seed in grid.seeds:
-                    run = RunFolder.of(profile.name, model, objective, seed)
-                    if run.made_from("evaluation.json") is None:
-                        missing.append(run.name)
-                    else:
-                        found[seed] = run
-                if found:
-                    seeds, runs = tuple(found), tuple(found.values())
-                    finished.append(
-                        Finished(model, objective, label, seeds, runs, profile.resamples)
-                    )
+        profile = load_profile(profile) if isinstance(profile, str) else profile
+        grid = profile.experiments
+        wanted = [(m, o, s) for m in grid.models for o in grid.objectives for s in grid.seeds]
+        folders = {run: RunFolder.of(profile.name, *run) for run in wanted}
+        finished = {r: f for r, f in folders.items() if f.made_from("evaluation.json") is not None}
+        own = bool(finished)
+        if not own:
+            stored = {r: RunFolder(STORED / profile.name / f.name) for r, f in folders.items()}
+            finished = {r: f for r, f in stored.items() if f.file("metrics.json").is_file()}
         if not finished:
             raise DataError(
-                f"profile '{profile.name}' has no finished run",
-                f"run `make book PROFILE={profile.name}`, or notebook 03 with this profile",
+                f"profile '{profile.name}' has no finished run, and none is stored in results/",
+                f"run `make book PROFILE={profile.name}`, or take profile quick",
             )
-        return cls(profile, tuple(finished), tuple(missing))
-
-    def __iter__(self) -> Iterator[Finished]:
-        return iter(self.finished)
+        missing = tuple(folders[run].name for run in wanted if run not in finished)
+        return cls(profile, finished, own, missing)
 
     @property
-    def models(self) -> list[str]:
-        """Models with a finished run."""
-        return list(dict.fromkeys(entry.model for entry in self.finished))
+    def source(self) -> str:
+        """Which runs these are, as a sentence."""
+        name = self.profile.name
+        where = f"runs/{name}" if self.own else f"results/{name}, stored with the code"
+        said = f"{len(self.folders)} runs of profile {name}, read from {where}."
+        if self.missing:
+            said += f" Not finished: {', '.join(self.missing)}."
+        images = int(self.metrics["n"].max())
+        few = " So few show that everything runs, and nothing else." if images < ENOUGH else ""
+        return f"{said} {images:,} test images.{few}"
 
-    def of_model(self, model: str) -> list[Finished]:
-        """One entry for each finished objective of a model, in the order of the grid."""
-        return [entry for entry in self.finished if entry.model == model]
-
-    def find(self, model: str, objective: str) -> Finished | None:
-        """The runs of a model and objective, None if there are none."""
-        for entry in self.of_model(model):
-            if entry.objective == objective:
-                return entry
-        return None
-
-
-def common_seeds(a: Finished, b: Finished) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Per-image metrics of two objectives, each averaged over the seeds that both have.
-
-    None if they share no seed.
-
-    Raises:
-        DataError: they captioned different images.
-    """
-    shared = [seed for seed in a.seeds if seed in b.seeds]
-    if not shared:
-        return None
-    frames = []
-    for side in (a, b):
-        chosen = [side.per_seed[side.seeds.index(seed)] for seed in shared]
-        frames.append(sum(chosen[1:], start=chosen[0]) / len(chosen))
-    if not frames[0].index.equals(frames[1].index):
-        raise DataError(
-            f"{a.label} and {b.label} captioned different test images",
-            "run `make book` to bring both up to date",
+    @property
+    def no_scores(self) -> str:
+        """Why there is nothing to see where values of single captions are needed."""
+        return (
+            "This needs values of single captions, which stored results do not keep: it is shown "
+            f"for runs of your own (`make book PROFILE={self.profile.name}`, or notebook 03)."
         )
-    return frames[0], frames[1]
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row a run and metric: value, low and high of its 95 % interval over n images."""
+        rows: list[dict[str, Any]] = []
+        for about, run in self._named():
+            for metric, found in run.metrics().items():
+                low, high = found["ci95"]
+                row = {"metric": metric, "value": found["value"], "low": low, "high": high}
+                rows.append({**about, **row, "n": found["n"]})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def captions(self) -> pd.DataFrame:
+        """A row a run and test image: image_id, caption."""
+        rows = [
+            {**about, "image_id": image, "caption": caption}
+            for about, run in self._named()
+            for image, caption in run.captions().items()
+        ]
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """A row a run and test image, a column a metric; R@K of an image is 0 or 100.
+
+        Empty where the stored results are read, which keep no values of single captions.
+        """
+        if not self.own:
+            return pd.DataFrame(columns=["model", "objective", "label", "seed", "image_id"])
+        frames = [with_recalls(run.per_caption()).assign(**about) for about, run in self._named()]
+        return pd.concat(frames, ignore_index=True)
+
+    @cached_property
+    def provenance(self) -> pd.DataFrame:
+        """A row a run: when, where, from which commits and data it was trained and evaluated."""
+        rows = []
+        for about, run in self._named():
+            record = read_json(run.file("provenance.json"))
+            trained = record["trained"]
+            facts = {
+                "trained": str(trained["created"])[:16].replace("T", " "),
+                "seconds": float(record["wall_seconds_training"]),
+                "device": str(trained["device"]),
+                "commit": short(trained["git_revision"]),
+                "evaluated": short(record.get("evaluated", trained)["git_revision"]),
+                "torch": str(trained.get("versions", {}).get("torch", "")),
+                "data": str(record.get("digests", {}).get("materials", "")),
+            }
+            rows.append({**about, **facts})
+        return pd.DataFrame(rows)
+
+    def _named(self) -> list[tuple[dict[str, Any], RunFolder]]:
+        return [
+            (
+                {"model": model, "objective": name, "label": OBJECTIVES[name].label, "seed": seed},
+                run,
+            )
+            for (model, name, seed), run in self.folders.items()
+        ]
 
 
-def _per_image(run: RunFolder) -> pd.DataFrame:
-    frame = run.per_caption().set_index("image_id").sort_index()
-    known = {name: rank for name, rank in _RANKS.items() if rank[0] in frame}
-    recalls = {name: 100.0 * (frame[column] < k) for name, (column, k) in known.items()}
-    frame = frame.assign(**recalls)
-    return frame[[name for name in PER_IMAGE if name in frame]].astype(np.float64)
+def over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of the rows of `Runs.metrics`: value, low and high.
+
+    Bounds are averaged too, which is never too narrow for an interval over test images.
+    """
+    by = metrics.groupby(["model", "label", "metric"], sort=False)
+    return by[["value", "low", "high"]].mean().reset_index()
 
 
-def _averaged(entries: list[dict]) -> Interval:
-    low = float(np.mean([entry["ci95"][0] for entry in entries]))
-    high = float(np.mean([entry["ci95"][1] for entry in entries]))
-    return Interval(
-        float(np.mean([entry["value"] for entry in entries])), low, high, int(entries[0]["n"])
-    )
+def with_recalls(scores: pd.DataFrame, ks: tuple[int, ...] = (1, 5, 10)) -> pd.DataFrame:
+    """Scores of captions with R@K of every column of ranks, by CLIP and by each judge."""
+    suffixes = [name[4:] for name in map(str, scores) if re.match(r"rank( |$)", name)]
+    recalls = {f"R@{k}{s}": 100.0 * (scores[f"rank{s}"] < k) for s in suffixes for k in ks}
+    return scores.assign(**recalls)
+
+
+def short(revision: str) -> str:
+    """First eight hex digits of a commit, `+` kept: there were uncommitted changes."""
+    return revision[:8] + ("+" if revision.endswith("+") else "")

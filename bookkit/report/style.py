@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bookkit.report.page import Html
+from gegcore.training.config import OBJECTIVES
 
 BLUE, ORANGE, GREEN, PURPLE, OLIVE = "#0072B2", "#C2510A", "#00785A", "#A8487F", "#7A5C00"
 INK, GREY, FAINT = "#26303a", "#5b6673", "#c4ccd4"
@@ -157,3 +158,10 @@ def colour(objective: str) -> str:
 def marker(objective: str) -> str:
     """Of an objective, the same in every figure."""
     return MARKERS.get(objective, "o")
+
+
+PALETTE = {OBJECTIVES[name].label: tint for name, tint in COLOURS.items()}
+"""Label of an objective in tables -> colour, for seaborn."""
+
+SHAPES = {OBJECTIVES[name].label: shape for name, shape in MARKERS.items()}
+"""Label of an objective in tables -> marker, for seaborn."""

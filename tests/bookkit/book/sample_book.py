@@ -70,6 +70,7 @@ def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
         name: {"value": 10.0 + order, "ci95": [9.0, 20.0], "n": len(rows)} for name in COLUMNS
     }
     write_json(folder / "metrics.json", {"metrics": metrics, "signature": {}})
+    write_json(folder / "evaluation.json", {"key": "k"})
     trained = {"git_revision": REVISION, "device": "x86_64", "created": "2026-01-02T03:04:05+00:00"}
     write_json(folder / "provenance.json", {"trained": trained, "wall_seconds_training": 61.0})
 

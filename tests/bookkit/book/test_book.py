@@ -17,7 +17,8 @@ from sample_book import CHECKOUT, REVISION, Book, executed, make_project
 
 from bookkit.book import build_html, copy_mathjax, stage_pages
 from bookkit.dag import experiments
-from bookkit.report.frontpage import glance, methods
+from bookkit.report.frontpage import glance
+from bookkit.report.results import Runs
 from gegcore.errors import DataError, GegError
 from gegcore.profiles import load_profile
 from gegcore.storage import write_json
@@ -93,11 +94,10 @@ def test_progress_bars_stay_out_of_the_pages(book: Book) -> None:
 
 def test_front_page_numbers_are_those_of_the_runs(book: Book, monkeypatch: Any) -> None:
     monkeypatch.setenv("GEGCORE_HOME", str(book.root))
-    table = methods(book.profile)
-    text = glance(book.profile, table)
-    for method in table:
-        for run in method.runs:
-            assert f"<td>{run.metrics()['CIDEr']['value']:.1f}</td>" in text
+    runs = Runs.of(book.profile)
+    text = glance(runs)
+    for run in runs.folders.values():
+        assert f"<td>{run.metrics()['CIDEr']['value']:.1f}</td>" in text
     assert text in html_of(book, "book/intro").replace("&#39;", "'")
 
 
@@ -185,7 +185,8 @@ def test_glance_says_what_geg_did(tmp_path: Path, book: Book, monkeypatch: Any) 
         metrics = {name: {"value": value, "ci95": [0, 1], "n": 32} for name in names}
         folder = tmp_path / "runs" / "smoke" / f"transformer-{objective}-seed1"
         write_json(folder / "metrics.json", {"metrics": metrics})
-    text = glance(book.profile, methods(book.profile))
+        write_json(folder / "evaluation.json", {"key": "k"})
+    text = glance(Runs.of(book.profile))
     assert "R@1 from 20.0 to 25.0 (+25%)" in text
 
 

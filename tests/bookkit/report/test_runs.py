@@ -1,0 +1,95 @@
+"""Finished runs as tidy tables: own ones, else stored ones; means over seeds; origins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import Project
+
+from bookkit.report.claims import by_image
+from bookkit.report.provenance import runs_badge
+from bookkit.report.results import STORED, Runs, over_seeds
+from gegcore.errors import DataError
+from gegcore.runs import RunFolder
+
+
+def test_without_any_run_the_error_says_what_to_do(project: Project) -> None:
+    with pytest.raises(DataError, match="no finished run") as caught:
+        Runs.of(project.profile)
+    assert "make book PROFILE=smoke" in caught.value.fix
+
+
+def test_stored_runs_are_read_where_there_are_none_of_one_s_own(project: Project) -> None:
+    runs = Runs.of("quick")
+    assert not runs.own and "results/quick, stored" in runs.source
+    for name, run in runs.folders.items():
+        assert run.path == STORED / "quick" / f"{name[0]}-{name[1]}-seed{name[2]}"
+    assert runs.scores.empty and "make book PROFILE=quick" in runs.no_scores
+    assert len(runs.captions) == len(runs.folders) * runs.metrics["n"].max()
+
+
+def test_any_subset_of_runs_will_do(project: Project) -> None:
+    project.run("scst", seed=2)
+    runs = Runs.of(project.profile)
+    assert runs.own and list(runs.folders) == [("transformer", "scst", 2)]
+    assert len(runs.missing) == 5
+    assert "transformer-mle-seed1" in runs.source and "nothing else" in runs.source
+
+
+def test_an_unevaluated_run_does_not_count(project: Project) -> None:
+    project.all_runs()
+    RunFolder.of("smoke", "transformer", "mle", 1).file("evaluation.json").unlink()
+    assert Runs.of(project.profile).missing == ("transformer-mle-seed1",)
+
+
+def test_metrics_are_those_of_the_run_folders_in_the_order_of_the_grid(project: Project) -> None:
+    project.all_runs()
+    runs = Runs.of(project.profile)
+    assert list(dict.fromkeys(runs.metrics["label"])) == ["MLE", "+SCST", "+SCST+GEG"]
+    for row in runs.metrics.to_dict("records"):
+        run = RunFolder.of("smoke", row["model"], row["objective"], row["seed"])
+        found = run.metrics()[row["metric"]]
+        assert (row["value"], [row["low"], row["high"]]) == (found["value"], found["ci95"])
+
+
+def test_means_over_seeds(project: Project) -> None:
+    project.all_runs()
+    runs = Runs.of(project.profile)
+    means = over_seeds(runs.metrics).set_index(["label", "metric"])
+    each = runs.metrics.query("label == '+SCST' and metric == 'CIDEr'")
+    assert len(each) == 2
+    for column in ("value", "low", "high"):
+        assert means.loc[("+SCST", "CIDEr"), column] == pytest.approx(each[column].mean())
+
+
+def test_scores_of_captions_average_to_the_metrics(project: Project) -> None:
+    """Recalls are counted from ranks, by the CLIP of the reward and by each judge."""
+    project.all_runs()
+    runs = Runs.of(project.profile)
+    one = runs.scores.query("objective == 'scst_geg' and seed == 2")
+    of_run = runs.metrics.query("objective == 'scst_geg' and seed == 2").set_index("metric")
+    for name in ("CIDEr", "R@1", "R@5", "R@10", "R@1 judge CLIP", "R@1 VSE++", "GEG-Min"):
+        assert one[name].mean() == pytest.approx(of_run["value"][name])
+
+
+def test_pairs_share_seeds_and_images(project: Project) -> None:
+    project.run("mle", 1)
+    project.run("scst", 1)
+    project.run("scst", 2)
+    scores = Runs.of(project.profile).scores
+    a, b = by_image(scores, "CIDEr", "scst", "mle")
+    assert list(a) == list(b) == [1] and a.index.equals(b.index)
+    want = scores.query("objective == 'scst' and seed == 1")["CIDEr"].mean()
+    assert a.to_numpy().mean() == pytest.approx(want)
+    with pytest.raises(DataError, match="different test images"):
+        by_image(scores.drop(index=scores.index[0]), "CIDEr", "scst", "mle")
+
+
+def test_where_numbers_come_from(project: Project) -> None:
+    project.all_runs()
+    runs = Runs.of(project.profile)
+    badge = runs_badge(runs).body
+    for part in ("smoke", "1, 2", "2026-01-02", "01234567", "x86_64", "6 min"):
+        assert part in badge
+    assert len(runs.provenance) == 6 and set(runs.provenance["data"]) == {"ab12"}
+    assert np.all(runs.provenance["seconds"] == 61.0)
