@@ -9,9 +9,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from bookkit.report.badge import runs_badge
 from bookkit.report.page import badge, number, picture
 from bookkit.report.paper import MODEL_NAMES
-from bookkit.report.provenance import runs_badge
 from bookkit.report.results import ENOUGH, Runs, short
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.scenes.painter import paint

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import Project
 
+from bookkit.report.badge import runs_badge
 from bookkit.report.claims import by_image
-from bookkit.report.provenance import runs_badge
 from bookkit.report.results import STORED, Runs, over_seeds
 from gegcore.errors import DataError
 from gegcore.runs import RunFolder
