@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bookkit.report.every_metric import LOWER_IS_BETTER, families_of
-from bookkit.report.page import MINUS, interval, number, signed
+from gegcore.metrics.presentation import LOWER_IS_BETTER, families_of, interval, number, signed
+from gegcore.metrics.presentation import MINUS
 from gegcore import __version__
 from gegcore.evaluation.image_ids import ImageId
 from gegcore.evaluation.signatures import signature_line
