@@ -10,6 +10,7 @@ from bookkit.report.badge import runs_badge
 from bookkit.report.claims import by_image
 from bookkit.report.results import STORED, Runs, over_seeds
 from gegcore.errors import DataError
+from gegcore.metrics.presentation import families_of
 from gegcore.runs import RunFolder
 
 
@@ -93,3 +94,7 @@ def test_where_numbers_come_from(project: Project) -> None:
         assert part in badge
     assert len(runs.provenance) == 6 and set(runs.provenance["data"]) == {"ab12"}
     assert np.all(runs.provenance["seconds"] == 61.0)
+
+
+def test_every_stored_metric_belongs_to_a_family(project: Project) -> None:
+    assert "Others" not in families_of(list(Runs.of("quick").metrics["metric"].unique()))
