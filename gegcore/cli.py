@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from gegcore import __version__, registry
-from gegcore.commands import evaluate, import_xmodaler, prepare, run, setup_spice
+from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted
 
-COMMANDS = (prepare, run, evaluate, import_xmodaler, setup_spice)
+COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
 
 

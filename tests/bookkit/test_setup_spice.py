@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from bookkit.spice_install import install_corenlp
 from gegcore.cli import main
 from gegcore.errors import ChecksumError, DataError, MissingDependencyError
 from gegcore.metrics import spice_jars
-from gegcore.metrics.spice_install import install_corenlp
 
 CONTENT = {name: hashlib.sha256(name.encode()).digest() * 3000 for name in spice_jars.CORENLP_JARS}
 

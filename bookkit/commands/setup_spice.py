@@ -23,8 +23,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> None:
+    from bookkit.spice_install import install_corenlp
     from gegcore.metrics.spice import spice_problem
-    from gegcore.metrics.spice_install import install_corenlp
 
     folder = install_corenlp(arguments.source)
     print(f"CoreNLP is in {folder}")
