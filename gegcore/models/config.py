@@ -32,7 +32,7 @@ class RecurrentConfig(CaptionerConfig):
 
 
 class SoftAttentionConfig(RecurrentConfig):
-    """What captioners with this attention let one choose; defaults as X-modaler publishes them."""
+    """What captioners with soft attention let one choose; defaults as X-modaler publishes them."""
 
     word_width: Size = Field(1024, description="W; X-modaler TOKEN_EMBED.DIM")
     attention_width: Size = Field(512, description="A; X-modaler ATT_EMBED_SIZE")
@@ -46,7 +46,7 @@ class StackConfig(CaptionerConfig):
     """
 
     width: Size = Field(512, description="d; X-modaler BERT.HIDDEN_SIZE or DIM_MODEL")
-    heads: Size = Field(8, description="X-modaler NUM_ATTENTION_HEADS or NUM_ATT_HEAD")
+    heads: Size = Field(8, description="attention heads; NUM_ATTENTION_HEADS or NUM_ATT_HEAD")
     encoder_layers: int = Field(6, ge=0, description="X-modaler NUM_HIDDEN_LAYERS")
     decoder_layers: Size = Field(6, description="X-modaler NUM_GENERATION_LAYERS")
     ffn_width: Size = Field(2048, description="X-modaler INTERMEDIATE_SIZE or DIM_FEEDFORWARD")

@@ -52,8 +52,8 @@ class Transformer(DecoderStack):
     Config = TransformerConfig
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: TransformerConfig) -> None:
-        layers, boxes = (EncoderLayer, _decoder_layer), config.box_embedding
-        super().__init__("transformer", vocab_size, inputs, config, *layers, boxes)
+        layers = EncoderLayer, _decoder_layer
+        super().__init__("transformer", vocab_size, inputs, config, *layers, config.box_embedding)
 
     def encode(self, features: FeatureBatch) -> KeyValueMemory:
         x = self.regions(features.regions, features.boxes, features.mask)
