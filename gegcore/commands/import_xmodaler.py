@@ -33,20 +33,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    from gegcore.profiles import load_profile
-
-    profile = load_profile(arguments.profile)
     settings = dict(_setting(text) for text in arguments.set)
     from gegcore.interop.import_xmodaler import import_xmodaler
+    from gegcore.profiles import load_profile
 
-    run = import_xmodaler(
-        profile,
-        arguments.checkpoint,
-        arguments.vocabulary,
-        arguments.model,
-        arguments.seed,
-        settings,
-    )
+    files = arguments.checkpoint, arguments.vocabulary
+    profile = load_profile(arguments.profile)
+    run = import_xmodaler(profile, *files, arguments.model, arguments.seed, settings)
     cider = run.history()["CIDEr-D"].iloc[0]
     print(f"{run.name}: imported to {run.path}, validation CIDEr-D {cider:.2f}")
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from gegcore.data.features import FeatureBatch
 from gegcore.decoding.growth import Captions, Decoded, grow
 from gegcore.decoding.policy import log_policy
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import END, MAX_LENGTH, Captioner, Memory
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 _NEVER = float("-inf")
 
@@ -40,13 +37,10 @@ def beam_search(
     -inf.
 
     Args:
-        features: the images, or their ``Memory`` if the caller has encoded them already.
+        features, max_len, forbid, no_repeat_ngram: as :func:`decode` has them.
         size: captions kept per image.
-        max_len: most steps of a caption, its end token included.
-        forbid: ids that are never said (UNK).
         length_penalty: 0: the plain sum (X-modaler); Wu et al. use 0.6 to 0.7; more favours
             longer captions.
-        no_repeat_ngram: say no n-gram of this length twice in a caption; 0: no such rule.
 
     Raises:
         ConfigError: an argument out of range.

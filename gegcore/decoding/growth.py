@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from gegcore.data.features import FeatureBatch
 from gegcore.decoding.policy import block_repeats, forbidden_ids, hide
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import END, Captioner, Memory, State
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 """What ``Captioner.step`` does."""

@@ -51,12 +51,8 @@ def block_repeats(logits: Tensor, said: Tensor, ngram: int) -> Tensor:
 
     The end token is never blocked: a caption that has run out of words can always end.
 
-    Shapes: logits (..., V), said (..., t) long, the words so far -> (..., V).
-
-    Args:
-        logits: of the next word.
-        said: the words so far.
-        ngram: length of the n-grams; 0: nothing is blocked.
+    Shapes: logits (..., V) of the next word, said (..., t) long, the words so far -> (..., V). With
+    ``ngram`` 0 nothing is blocked.
 
     Source: Paulus et al. 2018, "A Deep Reinforced Model for Abstractive Summarization", Sec. 2.5
     (trigrams).
@@ -78,12 +74,7 @@ def truncate(p: Tensor, top_k: int = 0, top_p: float = 1.0) -> Tensor:
     First the ``top_k`` likeliest words, then of these, renormalised, the fewest that hold a
     probability of ``top_p`` (the nucleus). Equally likely words at the edge: any of them.
 
-    Shapes: p (..., V), probabilities -> (..., V).
-
-    Args:
-        p: probabilities.
-        top_k: words kept; 0: all.
-        top_p: share of the probability kept; 1: all.
+    Shapes: p (..., V), probabilities -> (..., V). With ``top_k`` 0 and ``top_p`` 1 all are kept.
 
     Source: Fan et al. 2018 (top-k); Holtzman et al. 2020, "The Curious Case of Neural Text
     Degeneration", Sec. 3.1 (nucleus). The order of the two is that of Hugging Face Transformers.

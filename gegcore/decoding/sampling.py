@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from gegcore.data.features import FeatureBatch
 from gegcore.decoding.growth import Captions, Decoded, Step, grow
 from gegcore.decoding.policy import policy, truncate
 from gegcore.errors import ConfigError
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory
-
-if TYPE_CHECKING:
-    from gegcore.data.features import FeatureBatch
 
 
 @torch.no_grad()
@@ -40,8 +37,8 @@ def decode(
     What an image's captions say depends on that image and its own random numbers only, not on
     which other images are decoded with it.
 
-    The reported log-probabilities are those of the policy that drew the word: without the words
-    that ``forbid`` and ``no_repeat_ngram`` rule out; for the sampled captions also divided by the
+    The log-probabilities are those of the policy that drew the word: without the words that
+    ``forbid`` and ``no_repeat_ngram`` rule out; for the sampled captions also divided by the
     temperature, truncated to ``top_k`` and ``top_p``, in this order, and renormalised.
 
     Dropout is as the model's mode says: call ``model.eval()`` first unless noise is wanted.

@@ -81,29 +81,20 @@ def import_xmodaler(
 
 
 def read_vocabulary(path: Path | str) -> list[str]:
-    """Words of X-modaler's `vocabulary.txt`; the first has id 1.
-
-    Raises:
-        DataError: the file is missing, empty or not UTF-8.
-    """
+    """Words of X-modaler's `vocabulary.txt`; DataError if it is missing, empty or not UTF-8."""
     fix = "give X-modaler's vocabulary.txt: one word a line, the word on line n has id n"
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix) from error
-    words = [line.strip() for line in lines]
-    while words and not words[-1]:
-        words.pop()
-    if not words:
+    if not text.strip():
         raise DataError(f"{path} lists no words", fix)
-    return words
+    return [line.strip() for line in text.rstrip().splitlines()]
 
 
 def _check_words(words: Sequence[str], vocabulary: Vocabulary, profile: Profile) -> None:
     theirs = {word: i for i, word in enumerate(words, 1)}
     ours = {word: i for i, word in enumerate(vocabulary.words, 1)}
-    if len(words) == len(ours) and theirs == ours:
-        return
     moved = [
         f"{word} ({theirs[word]}, not {i})" for word, i in ours.items() if theirs.get(word, i) != i
     ]
@@ -114,11 +105,12 @@ def _check_words(words: Sequence[str], vocabulary: Vocabulary, profile: Profile)
         "listed twice": [w for i, w in enumerate(words, 1) if theirs[w] != i],
     }
     said = "; ".join(f"{kind}: {some(found)}" for kind, found in kinds.items() if found)
-    raise DataError(
-        f"the checkpoint's vocabulary is not that of profile '{profile.name}': {said}",
-        "ids must mean the same words: use data with the captions that the checkpoint was trained "
-        "on and its min_count",
-    )
+    if said:
+        raise DataError(
+            f"the checkpoint's vocabulary is not that of profile '{profile.name}': {said}",
+            "ids must mean the same words: use data with the captions that the checkpoint was "
+            "trained on and its min_count",
+        )
 
 
 def _check_widths(stored: Checkpoint, materials: Materials) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from gegcore.data.features import InputSizes
 from gegcore.errors import ConfigError, DataError
 from gegcore.interop.layouts import Shapes, layout_of, layouts
 from gegcore.models.captioner import Captioner
-from gegcore.models.registry import architecture, bad_settings, canonical
+from gegcore.models.registry import architecture, canonical, resolve_config
 
 COMPUTED = frozenset({"token_embed.embeddings_pos.pe"})
 """X-modaler stores these buffers, but they are computed, not learned."""
@@ -68,8 +68,6 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     theirs = layout.their_shapes(found) if ours else found
     try:
         vocab_size, inputs, config = _sizes(model, theirs, overrides)
-    except ValidationError as error:
-        raise bad_settings(model, error) from error
     except KeyError as error:
         expected = dict.fromkeys(_names(model, InputSizes(1, 1, 1, 1), build.Config()))
         raise _misfit(path, model, theirs, expected, unreadable=error.args[0]) from error
@@ -91,7 +89,7 @@ def _sizes(
     read = layout_of(model).read_sizes(shapes)
     vocab_size = read.pop("vocab_size")
     inputs = InputSizes(**{field.name: read.pop(field.name, 0) for field in fields(InputSizes)})
-    return vocab_size, inputs, architecture(model).Config(**(read | dict(overrides)))
+    return vocab_size, inputs, resolve_config(model, **(read | dict(overrides)))
 
 
 def _names(model: str, inputs: InputSizes, config: BaseModel) -> Iterable[str]:

@@ -1,7 +1,5 @@
 """The captioners, one file an architecture, and the factory that builds them."""
 
-from __future__ import annotations
-
 from gegcore.data.features import InputSizes
 from gegcore.models.captioner import Captioner, Memory, State, shift_right
 from gegcore.models.registry import ARCHITECTURES, build_captioner

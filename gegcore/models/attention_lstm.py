@@ -13,26 +13,21 @@ from torch import Tensor
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
-from gegcore.models.config import Dropout, Size
+from gegcore.models.config import Dropout, Size, SoftAttentionConfig
 from gegcore.models.embedding import RegionEmbedding
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentConfig, RecurrentState
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentState
 from gegcore.models.soft_attention import RegionMemory, SoftAttention
 
 _WORD, _CONTEXT = 0, 1  # order of the LSTM's input
 
 
-class AttentionConfig(RecurrentConfig):
+class AttentionConfig(SoftAttentionConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
 
-    word_width: Size = Field(1024, description="W; X-modaler TOKEN_EMBED.DIM")
     region_width: Size = Field(1024, description="V; X-modaler VISUAL_EMBED.OUT_DIM")
-    attention_width: Size = Field(512, description="A; X-modaler ATT_EMBED_SIZE")
     region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
-    attention_dropout: Dropout = Field(0.0, description="on the tanh; X-modaler ATT_EMBED_DROPOUT")
-    box_embedding: bool = Field(
-        False, description="add a linear map of the box corners to each region; not in X-modaler"
-    )
+    box_embedding: bool = Field(False, description="adds W_box box to regions; not in X-modaler")
 
 
 class AttentionCaptioner(RecurrentCaptioner[RegionMemory]):
@@ -43,14 +38,11 @@ class AttentionCaptioner(RecurrentCaptioner[RegionMemory]):
     def __init__(self, vocab_size: int, inputs: InputSizes, config: AttentionConfig) -> None:
         require_sizes("attention", inputs, "regions")
         super().__init__(vocab_size, config.word_width, config)
-        self.config = config
         width = config.region_width
         self.regions = RegionEmbedding(
             inputs.regions, width, config.region_dropout, config.box_embedding, norm=False
         )
-        self.look = SoftAttention(
-            config.hidden_width, width, config.attention_width, config.attention_dropout
-        )
+        self.look = SoftAttention(width, config)
         self.lstm = LSTMCell((config.word_width, width), config.hidden_width)
 
     def encode(self, features: FeatureBatch) -> RegionMemory:

@@ -38,11 +38,7 @@ class WordEmbedding(nn.Module):
         self.register_buffer("positions", table, persistent=False)
 
     def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """Shapes: tokens (..., T) long, the first at position ``start`` -> (..., T, d).
-
-        Raises:
-            ConfigError: a caption longer than the table of positions.
-        """
+        """Shapes: tokens (..., T) long, the first at position ``start`` -> (..., T, d)."""
         end = start + tokens.shape[-1]
         self.check_length(end)
         return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))

@@ -35,13 +35,7 @@ class GCNLSTMConfig(UpDownDecoderConfig):
 
 
 class RelationGraph(nn.Module):
-    """One graph convolution with gated, labelled, directed edges.
-
-    Args:
-        width: of a region.
-        labels: number of relation labels, 0 (no edge) included.
-        dropout: on the result.
-    """
+    """One graph convolution with gated, directed edges of several labels, 0 (no edge) included."""
 
     def __init__(self, width: int, labels: int, dropout: float) -> None:
         super().__init__()
@@ -88,7 +82,6 @@ class GCNLSTM(UpDownDecoder):
     def __init__(self, vocab_size: int, inputs: InputSizes, config: GCNLSTMConfig) -> None:
         require_sizes("gcn_lstm", inputs, "regions", "relations")
         super().__init__(vocab_size, inputs.regions, config)
-        self.config = config
         self.graph = RelationGraph(inputs.regions, inputs.relations, config.graph_dropout)
 
     def encode(self, features: FeatureBatch) -> UpDownMemory:

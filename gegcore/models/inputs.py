@@ -16,11 +16,7 @@ _WHAT = {
 
 
 def require_sizes(model: str, inputs: InputSizes, *names: str) -> None:
-    """Refuse to build a captioner for data that lacks one of its inputs.
-
-    Raises:
-        ConfigError: one of these widths of ``inputs`` is 0.
-    """
+    """Raise ConfigError if data lacks an input of a captioner: one of these widths is 0."""
     missing = [_WHAT[name] for name in names if not getattr(inputs, name)]
     if missing:
         raise ConfigError(
@@ -31,11 +27,7 @@ def require_sizes(model: str, inputs: InputSizes, *names: str) -> None:
 
 
 def required(value: Tensor | None, name: str, model: str) -> Tensor:
-    """An optional field of a ``FeatureBatch`` that this captioner needs.
-
-    Raises:
-        DataError: the batch does not have it.
-    """
+    """A field of a ``FeatureBatch`` that this captioner needs; DataError if it is missing."""
     if value is None:
         raise DataError(
             f"model {model!r} reads {_WHAT[name]}, which this batch does not have",

@@ -14,15 +14,9 @@ from torch import Tensor, nn
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.captioner import MAX_LENGTH, Memory
-from gegcore.models.config import Dropout
+from gegcore.models.config import Dropout, RecurrentConfig
 from gegcore.models.inputs import require_sizes, required
-from gegcore.models.recurrent import (
-    LSTMCell,
-    RecurrentCaptioner,
-    RecurrentConfig,
-    RecurrentState,
-    TensorMemory,
-)
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentState, TensorMemory
 
 _INPUT = 0  # attributes, image and words all enter by the same weights
 
@@ -56,7 +50,6 @@ class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
     def __init__(self, vocab_size: int, inputs: InputSizes, config: LSTMA3Config) -> None:
         require_sizes("lstm_a3", inputs, "attributes", "pooled")
         super().__init__(vocab_size, config.hidden_width, config)
-        self.config = config
         self.attributes = nn.Linear(inputs.attributes, config.hidden_width)
         self.image = nn.Linear(inputs.pooled, config.hidden_width)
         self.input_dropout = nn.Dropout(config.input_dropout)

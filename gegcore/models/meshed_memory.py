@@ -16,29 +16,18 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models.attention import FeedForward, padding_bias
-from gegcore.models.config import CaptionerConfig, Dropout, Size
-from gegcore.models.embedding import RegionEmbedding, WordEmbedding
-from gegcore.models.inputs import require_sizes
+from gegcore.models.config import Dropout, Size, StackConfig
 from gegcore.models.rows import Rows
 from gegcore.models.transformer_decoder import DecoderLayer, DecoderStack, KeyValueMemory
 
 
-class MeshedMemoryConfig(CaptionerConfig):
+class MeshedMemoryConfig(StackConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
 
-    width: Size = Field(512, description="d; X-modaler DIM_MODEL")
-    heads: Size = Field(8, description="attention heads; X-modaler NUM_ATT_HEAD")
     encoder_layers: Size = Field(3, description="levels that the decoder meshes")
     decoder_layers: Size = Field(3, description="X-modaler DECODER.NUM_LAYER")
-    ffn_width: Size = Field(2048, description="middle of the FFN; X-modaler DIM_FEEDFORWARD")
     memory_slots: Size = Field(40, description="per encoder layer; X-modaler NUM_ATT_MEMORY")
-    word_dropout: Dropout = Field(0.1, description="X-modaler TOKEN_EMBED.DROPOUT")
-    region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
-    output_dropout: Dropout = Field(0.5, description="before the logits; PRED_DROPOUT")
-    hidden_dropout: Dropout = Field(
-        0.1, description="sublayer outputs and FFN middle; X-modaler MESHEDMEMORY.*.DROPOUT"
-    )
-    max_positions: Size = Field(512, description="rows of the sinusoid table; X-modaler has 5000")
+    hidden_dropout: Dropout = Field(0.1, description="and FFN middle; MESHEDMEMORY.*.DROPOUT")
 
 
 class MemoryAttention(nn.Module):
@@ -92,15 +81,7 @@ class MeshedDecoderLayer(DecoderLayer):
     """
 
     def __init__(self, config: MeshedMemoryConfig) -> None:
-        super().__init__(
-            config.width,
-            config.heads,
-            config.ffn_width,
-            attention_dropout=0.0,
-            hidden_dropout=config.hidden_dropout,
-            ffn_dropout=config.hidden_dropout,
-            eps=1e-5,
-        )
+        super().__init__(config, attention_dropout=0.0, ffn_dropout=config.hidden_dropout, eps=1e-5)
         levels, width = config.encoder_layers, config.width
         self.gates = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(levels))
 
@@ -135,19 +116,8 @@ class MeshedMemory(DecoderStack):
     Config = MeshedMemoryConfig
 
     def __init__(self, vocab_size: int, inputs: InputSizes, config: MeshedMemoryConfig) -> None:
-        super().__init__()
-        require_sizes("meshed_memory", inputs, "regions")
-        self.vocab_size = vocab_size
-        self.config = config
-        self.words = WordEmbedding(
-            vocab_size, config.width, config.word_dropout, config.max_positions
-        )
-        self.regions = RegionEmbedding(inputs.regions, config.width, config.region_dropout)
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        layers = range(config.decoder_layers)
-        self.decoder = nn.ModuleList(MeshedDecoderLayer(config) for _ in layers)
-        self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(config.width, vocab_size)
+        layers = EncoderLayer, MeshedDecoderLayer
+        super().__init__("meshed_memory", vocab_size, inputs, config, *layers)
         self._initialise()
 
     def encode(self, features: FeatureBatch) -> KeyValueMemory:
@@ -158,7 +128,7 @@ class MeshedMemory(DecoderStack):
             x = layer(x, bias)
             outputs.append(x)
         levels = torch.stack(outputs, 1)
-        return KeyValueMemory(levels, bias, tuple(layer.project(levels) for layer in self._layers))
+        return KeyValueMemory(levels, bias, tuple(layer.project(levels) for layer in self.decoder))
 
     def _initialise(self) -> None:
         """Attention projections and gates Xavier-uniform, one by one where they are fused."""

@@ -12,20 +12,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Generic, TypeVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gegcore.models.captioner import Captioner, Memory, State
-from gegcore.models.config import CaptionerConfig, Dropout, Size
-
-
-class RecurrentConfig(CaptionerConfig):
-    """What every recurrent captioner lets one choose; defaults as X-modaler publishes them."""
-
-    hidden_width: Size = Field(1024, description="H; X-modaler DECODER_DIM")
-    word_dropout: Dropout = Field(0.5, description="X-modaler TOKEN_EMBED.DROPOUT")
-    output_dropout: Dropout = Field(0.5, description="before the logits; X-modaler PRED_DROPOUT")
+from gegcore.models.config import RecurrentConfig
 
 
 class LSTMCell(nn.LSTMCell):
@@ -113,6 +104,7 @@ class RecurrentCaptioner(Captioner, Generic[M]):
     def __init__(self, vocab_size: int, word_width: int, config: RecurrentConfig) -> None:
         super().__init__()
         self.vocab_size = vocab_size
+        self.config = config
         self.words = nn.Embedding(vocab_size, word_width)
         self.word_dropout = nn.Dropout(config.word_dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)

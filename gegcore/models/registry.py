@@ -58,11 +58,7 @@ def canonical(name: str) -> str:
 
 
 def architecture(name: str) -> type[Captioner]:
-    """The class of the captioner of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
+    """The class of the captioner of that name; ConfigError if there is none."""
     found: type[Captioner] = registry.find("captioner", canonical(name), ARCHITECTURES)
     if not (isinstance(found, type) and hasattr(found, "Config")):
         raise ConfigError(
@@ -73,20 +69,11 @@ def architecture(name: str) -> type[Captioner]:
 
 
 def resolve_config(name: str, **overrides: Any) -> BaseModel:
-    """The config of a model with some fields overridden.
-
-    Raises:
-        ConfigError: an unknown model, an unknown field, or a value out of range.
-    """
+    """The config of a model with some fields overridden; errors as `build_captioner`."""
     config = architecture(name).Config
     try:
         return config(**overrides)
     except ValidationError as error:
-        raise bad_settings(name, error) from error
-
-
-def bad_settings(name: str, error: ValidationError) -> ConfigError:
-    """What is wrong with the settings of a model, and which fields it has."""
-    wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    fields = ", ".join(architecture(name).Config.model_fields)
-    return ConfigError(f"bad settings of model {name!r}: {wrong}", f"fields: {fields}")
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        fix = f"fields: {', '.join(config.model_fields)}"
+        raise ConfigError(f"bad settings of model {name!r}: {wrong}", fix) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from gegcore.models.attention import padding_bias
+from gegcore.models.config import SoftAttentionConfig
 from gegcore.models.recurrent import TensorMemory
 
 
@@ -28,14 +29,13 @@ class SoftAttention(nn.Module):
     Dropout acts on the tanh. Neither w nor W_h has a bias.
     """
 
-    def __init__(
-        self, hidden_width: int, region_width: int, width: int, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, region_width: int, config: SoftAttentionConfig) -> None:
         super().__init__()
-        self.query = nn.Linear(hidden_width, width, bias=False)
+        width = config.attention_width
+        self.query = nn.Linear(config.hidden_width, width, bias=False)
         self.key = nn.Linear(region_width, width)
         self.score = nn.Linear(width, 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(config.attention_dropout)
 
     def remember(self, values: Tensor, mask: Tensor) -> RegionMemory:
         """What can be computed once per image. Shapes: values (B, N, V), mask (B, N) bool."""

@@ -6,34 +6,31 @@ as X-modaler, which caches the inputs of the layers and projects the whole prefi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gegcore.data.features import InputSizes
 from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
-from gegcore.models.embedding import WordEmbedding
+from gegcore.models.config import StackConfig
+from gegcore.models.embedding import RegionEmbedding, WordEmbedding
+from gegcore.models.inputs import require_sizes
 from gegcore.models.rows import Rows
 
-_SHRINK = 0.75
-"""Images without rows leave once no more than this share of them has any."""
+_SHRINK = 0.75  # images without rows leave once no more than this share of them has any
 
 
 @dataclass
 class KeyValueMemory(Memory):
-    """Encoded regions, and what each decoder layer's cross-attention needs of them.
+    """Encoded regions, and what each decoder layer's cross-attention needs of them."""
 
-    Attributes:
-        regions: (B, N, d), or (B, L, N, d) if the decoder reads all L encoder layers.
-        bias: (B, 1, 1, N), hides padded regions.
-        keys_values: per decoder layer (B, 2, H, N, d/H), or (B, L, 2, H, N, d/H).
-    """
-
-    regions: Tensor
-    bias: Tensor
-    keys_values: tuple[Tensor, ...]
+    regions: Tensor  # (B, N, d), or (B, L, N, d) if the decoder reads all L encoder layers
+    bias: Tensor  # (B, 1, 1, N), hides padded regions
+    keys_values: tuple[Tensor, ...]  # per decoder layer (B, 2, H, N, d/H), or (B, L, 2, H, N, d/H)
 
     @property
     def batch_size(self) -> int:
@@ -81,23 +78,17 @@ class DecoderLayer(nn.Module):
     """Causal self-attention, attention to the image, FFN; each with its own residual and norm."""
 
     def __init__(
-        self,
-        width: int,
-        heads: int,
-        ffn_width: int,
-        attention_dropout: float,
-        hidden_dropout: float,
-        ffn_dropout: float,
-        eps: float,
+        self, config: StackConfig, attention_dropout: float, ffn_dropout: float, eps: float
     ) -> None:
         super().__init__()
+        width, heads = config.width, config.heads
         self.self_attention = SelfAttention(width, heads, attention_dropout)
         self.self_attention_norm = nn.LayerNorm(width, eps=eps)
         self.cross_attention = CrossAttention(width, heads, attention_dropout)
         self.cross_attention_norm = nn.LayerNorm(width, eps=eps)
-        self.ffn = FeedForward(width, ffn_width, ffn_dropout)
+        self.ffn = FeedForward(width, config.ffn_width, ffn_dropout)
         self.ffn_norm = nn.LayerNorm(width, eps=eps)
-        self.dropout = nn.Dropout(hidden_dropout)
+        self.dropout = nn.Dropout(config.hidden_dropout)
 
     def project(self, regions: Tensor) -> Tensor:
         """Keys and values, once per image. Shapes: (B, N, d) -> (B, 2, H, N, d/H)."""
@@ -108,19 +99,11 @@ class DecoderLayer(nn.Module):
         queries = self._recall(x).flatten(1, 2)  # the captions of an image side by side
         return self._think(self.look(queries, key_value, bias)).view_as(x)
 
-    def step(
-        self,
-        x: Tensor,
-        key_value: Tensor,
-        bias: Tensor,
-        rows: Rows,
-        cache: Tensor,
-        position: int | Tensor,
-    ) -> Tensor:
+    def step(self, x: Tensor, key_value: Tensor, cache: Tensor, state: KeyValueState) -> Tensor:
         """One word of every row. Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d)."""
-        said = self.self_attention.step(x, cache, position)
+        said = self.self_attention.step(x, cache, state.position)
         x = self.self_attention_norm(x + self.dropout(said))
-        return self._think(self.look(x, key_value, bias, rows))
+        return self._think(self.look(x, key_value, state.memory.bias, state.rows))
 
     def weights(self, x: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
         """Where the words look. Shapes: as ``forward`` -> (B, S, T, N), mean over heads."""
@@ -148,12 +131,32 @@ class DecoderLayer(nn.Module):
 
 
 class DecoderStack(Captioner):
-    """A captioner whose decoder is a stack of ``DecoderLayer``; subclasses build and encode."""
+    """A captioner with a stack of encoder layers and one of ``DecoderLayer``; subclasses encode."""
 
-    words: WordEmbedding
-    decoder: nn.ModuleList
-    output_dropout: nn.Dropout
-    output: nn.Linear
+    decoder: Sequence[DecoderLayer]  # an nn.ModuleList, which does not tell the type of its modules
+
+    def __init__(
+        self,
+        name: str,
+        vocab_size: int,
+        inputs: InputSizes,
+        config: StackConfig,
+        encoder_layer: Callable[[Any], nn.Module],
+        decoder_layer: Callable[[Any], DecoderLayer],
+        boxes: bool = False,
+    ) -> None:
+        super().__init__()
+        require_sizes(name, inputs, "regions")
+        self.vocab_size = vocab_size
+        self.config = config
+        width = config.width
+        self.words = WordEmbedding(vocab_size, width, config.word_dropout, config.max_positions)
+        self.regions = RegionEmbedding(inputs.regions, width, config.region_dropout, boxes)
+        self.encoder = nn.ModuleList(encoder_layer(config) for _ in range(config.encoder_layers))
+        layers = [decoder_layer(config) for _ in range(config.decoder_layers)]
+        self.decoder = nn.ModuleList(layers)  # type: ignore[assignment]
+        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output = nn.Linear(width, vocab_size)
 
     def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> KeyValueState:
         assert isinstance(memory, KeyValueMemory)
@@ -164,20 +167,19 @@ class DecoderStack(Captioner):
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, KeyValueState]:
         assert isinstance(state, KeyValueState)
-        memory, t = state.memory, state.position
-        if isinstance(t, Tensor):
+        if isinstance(state.position, Tensor):
             self.words.check_length(state.cache.shape[2])
-        x = self.words.one(tokens, t)
-        layers = zip(self._layers, memory.keys_values, state.cache, strict=True)
+        x = self.words.one(tokens, state.position)
+        layers = zip(self.decoder, state.memory.keys_values, state.cache, strict=True)
         for layer, key_value, cache in layers:
-            x = layer.step(x, key_value, memory.bias, state.rows, cache, t)
-        state.position = t + 1
+            x = layer.step(x, key_value, cache, state)
+        state.position = state.position + 1
         return self.output(self.output_dropout(x)), state
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         assert isinstance(memory, KeyValueMemory)
         x = self.words(tokens)
-        for layer, key_value in zip(self._layers, memory.keys_values, strict=True):
+        for layer, key_value in zip(self.decoder, memory.keys_values, strict=True):
             x = layer(x, key_value, memory.bias)
         return self.output(self.output_dropout(x))
 
@@ -185,11 +187,7 @@ class DecoderStack(Captioner):
         """Weights of the last decoder layer, mean over heads (and levels, if it reads several)."""
         assert isinstance(memory, KeyValueMemory)
         x = self.words(tokens)
-        *below, last = self._layers
+        *below, last = self.decoder
         for layer, key_value in zip(below, memory.keys_values, strict=False):
             x = layer(x, key_value, memory.bias)
         return last.weights(x, memory.keys_values[-1], memory.bias)
-
-    @property
-    def _layers(self) -> Sequence[DecoderLayer]:
-        return self.decoder  # type: ignore[return-value]

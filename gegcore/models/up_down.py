@@ -14,34 +14,26 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.models.attention_lstm import AttentionConfig
 from gegcore.models.captioner import MAX_LENGTH, Memory
-from gegcore.models.config import Dropout, Size
+from gegcore.models.config import Dropout, SoftAttentionConfig
 from gegcore.models.embedding import RegionEmbedding
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentConfig, RecurrentState
+from gegcore.models.recurrent import LSTMCell, RecurrentCaptioner, RecurrentState
 from gegcore.models.soft_attention import RegionMemory, SoftAttention, masked_mean
 
 _SPOKEN, _IMAGE, _WORD = 0, 1, 2  # order of LSTM1's input: h2, g, x
 _CONTEXT, _HEARD = 0, 1  # order of LSTM2's input: z, h1
 
 
-class UpDownDecoderConfig(RecurrentConfig):
+class UpDownDecoderConfig(SoftAttentionConfig):
     """The decoder's sizes and dropouts, as X-modaler's ``updown.yaml`` has them."""
 
-    word_width: Size = Field(1024, description="W; X-modaler TOKEN_EMBED.DIM")
-    attention_width: Size = Field(512, description="A; X-modaler ATT_EMBED_SIZE")
-    attention_dropout: Dropout = Field(0.0, description="on the tanh; X-modaler ATT_EMBED_DROPOUT")
     lstm2_dropout: Dropout = Field(0.0, description="on the input of LSTM2; X-modaler DROPOUT2")
 
 
-class UpDownConfig(UpDownDecoderConfig):
+class UpDownConfig(UpDownDecoderConfig, AttentionConfig):
     """Sizes and dropouts; the defaults are the published ones of X-modaler (paper size)."""
-
-    region_width: Size = Field(1024, description="V; X-modaler VISUAL_EMBED.OUT_DIM")
-    region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
-    box_embedding: bool = Field(
-        False, description="add a linear map of the box corners to each region; not in X-modaler"
-    )
 
 
 @dataclass
@@ -59,9 +51,7 @@ class UpDownDecoder(RecurrentCaptioner[UpDownMemory]):
         super().__init__(vocab_size, config.word_width, config)
         hidden = config.hidden_width
         self.lstm1 = LSTMCell((hidden, region_width, config.word_width), hidden)
-        self.look = SoftAttention(
-            hidden, region_width, config.attention_width, config.attention_dropout
-        )
+        self.look = SoftAttention(region_width, config)
         self.lstm2_dropout = nn.Dropout(config.lstm2_dropout)
         self.lstm2 = LSTMCell((region_width, hidden), hidden)
 
@@ -103,13 +93,9 @@ class UpDown(UpDownDecoder):
     def __init__(self, vocab_size: int, inputs: InputSizes, config: UpDownConfig) -> None:
         require_sizes("updown", inputs, "regions")
         super().__init__(vocab_size, config.region_width, config)
-        self.config = config
+        width, dropout = config.region_width, config.region_dropout
         self.regions = RegionEmbedding(
-            inputs.regions,
-            config.region_width,
-            config.region_dropout,
-            config.box_embedding,
-            norm=False,
+            inputs.regions, width, dropout, config.box_embedding, norm=False
         )
 
     def encode(self, features: FeatureBatch) -> UpDownMemory:

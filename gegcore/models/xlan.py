@@ -28,9 +28,7 @@ class XlanConfig(CaptionerConfig):
     word_width: Size = Field(1024, description="X-modaler TOKEN_EMBED.DIM")
     heads: Size = Field(8, description="and GroupNorm groups; X-modaler BILINEAR.HEAD")
     encoder_layers: int = Field(4, ge=0, description="X-modaler BILINEAR.ENCODE.LAYERS")
-    attention_width: Size = Field(
-        64, description="of the bilinear attention map; middle of ATT_MID_DIM"
-    )
+    attention_width: Size = Field(64, description="of the bilinear map; middle of ATT_MID_DIM")
     celu_alpha: float = Field(1.3, gt=0, description="X-modaler BILINEAR.ELU_ALPHA")
     word_dropout: Dropout = Field(0.5, description="X-modaler TOKEN_EMBED.DROPOUT")
     region_dropout: Dropout = Field(0.5, description="X-modaler VISUAL_EMBED.DROPOUT")
@@ -44,20 +42,13 @@ class XlanConfig(CaptionerConfig):
 
 @dataclass
 class XlanMemory(TensorMemory):
-    """What the decoder receives of B images.
+    """What the decoder receives of B images; keys and values are those of its attention."""
 
-    Attributes:
-        image: (B, d), all levels of the global feature in one.
-        regions: (B, N, d), of the last encoder layer.
-        mask: (B, N) bool, True for real regions.
-        keys, values: of the decoder's X-linear attention, (B, H, N, d/H).
-    """
-
-    image: Tensor
-    regions: Tensor
-    mask: Tensor
-    keys: Tensor
-    values: Tensor
+    image: Tensor  # (B, d), all levels of the global feature in one
+    regions: Tensor  # (B, N, d), of the last encoder layer
+    mask: Tensor  # (B, N) bool, True for real regions
+    keys: Tensor  # (B, H, N, d/H)
+    values: Tensor  # (B, H, N, d/H)
 
 
 @dataclass
