@@ -21,11 +21,6 @@ SIGNATURE = "PTBTokenizer, Stanford CoreNLP 3.4.1, lower case, no punctuation"
 SIGNATURE_WITHOUT_JAVA = "NLTK's Treebank tokenizer for want of Java, lower case, no punctuation"
 
 
-def tokenizer_signature() -> str:
-    """Which tokenizer `tokenize` is on this machine."""
-    return SIGNATURE_WITHOUT_JAVA if java_problem() else SIGNATURE
-
-
 def tokenize(captions: Sequence[str]) -> list[str]:
     """Lower-case Penn Treebank tokens of each caption, punctuation dropped, joined by blanks.
 

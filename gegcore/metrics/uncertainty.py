@@ -40,7 +40,7 @@ class Statistic:
     @classmethod
     def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
-        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _quotient)
+        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _share)
 
     @classmethod
     def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
@@ -67,9 +67,14 @@ class Statistic:
         return float(self.finish(self.parts.sum(axis=0)))
 
 
-def _quotient(sums: np.ndarray) -> np.ndarray:
-    nothing = sums[..., 1] == 0
-    return np.where(nothing, 0.0, sums[..., 0] / np.where(nothing, 1.0, sums[..., 1]))
+def quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """`numerator / denominator`, 0 where the denominator is 0."""
+    nothing = denominator == 0
+    return np.where(nothing, 0.0, numerator / np.where(nothing, 1.0, denominator))
+
+
+def _share(sums: np.ndarray) -> np.ndarray:
+    return quotient(sums[..., 0], sums[..., 1])
 
 
 class Interval(NamedTuple):
