@@ -228,11 +228,7 @@ def as_json(report: EvaluationReport) -> str:
     return json.dumps(finite, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-FORMATS: dict[str, Callable[[EvaluationReport], str]] = {
-    ".json": as_json,
-    ".md": as_markdown,
-    ".html": as_html,
-}
+FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html}
 """Ending of a report's file -> what writes it."""
 
 

@@ -52,19 +52,12 @@ def caption_gaps(
     Source: paper Sec. 3.3, Eq. 3 and Eq. 4.
     """
     if len(groups.index) != len(image_emb):
-        raise DataError(
-            f"similar-image groups of {len(groups.index)} images, embeddings of {len(image_emb)}",
-            "compute the groups from these very embeddings",
-        )
+        what = f"similar-image groups of {len(groups.index)} images, embeddings of {len(image_emb)}"
+        raise DataError(what, "compute the groups from these very embeddings")
     gaps = []
-    for start in range(0, len(text_emb), _CHUNK):
-        target = image_index[start : start + _CHUNK]
+    for text, target in zip(text_emb.split(_CHUNK), image_index.split(_CHUNK), strict=True):
         members = image_emb[groups.index[target.to(groups.index.device)].to(image_emb.device)]
-        text = text_emb[start : start + _CHUNK]
         gaps.append(group_embedding_gap(text, image_emb[target], members))
-    if not gaps:
-        empty = torch.zeros(0, device=text_emb.device)
-        return GroupGap(empty, empty)
     average, minimum = zip(*gaps, strict=True)
     return GroupGap(torch.cat(average), torch.cat(minimum))
 

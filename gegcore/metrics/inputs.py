@@ -109,10 +109,8 @@ class MetricInputs:
         if len(position) != len(ids):
             raise DataError("image ids are listed twice", "give each image one id")
         if unknown := [image for image in self.captions if image not in position]:
-            raise DataError(
-                f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}",
-                "embed every image of the split with this CLIP",
-            )
+            what = f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}"
+            raise DataError(what, "embed every image of the split with this CLIP")
         return torch.tensor([position[image] for image in self.captions])
 
     @cached_property

@@ -31,9 +31,7 @@ def open_judges(
 
     Args:
         names: label in tables -> a judge that `load_judge` knows.
-        dataset: one split.
         folder: where the embeddings are kept, in `judges/NAME/SPLIT`.
-        device: where the judges live.
     """
     judged = {}
     for label, name in names.items():

@@ -14,7 +14,6 @@ from gegcore.metrics import meteor, ptb
 from gegcore.metrics.bleu import ORDERS, bleu_score, bleu_statistics
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import java_problem
-from gegcore.metrics.meteor import meteor_score, start_meteor
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
@@ -29,7 +28,7 @@ def language_metric(given: MetricInputs) -> Scores:
         DataError: see `tokenize_captions`.
         ToolError: a Java program failed.
     """
-    worker = start_meteor()  # It loads, and then aligns, on another core.
+    worker = meteor.start_meteor()  # It loads, and then aligns, on another core.
     said, truth = given.tokenized.captions, given.tokenized.references
     scored = dict(enumerate(truth)), {index: [caption] for index, caption in enumerate(said)}
     with ThreadPoolExecutor(1) as pool:
@@ -43,8 +42,8 @@ def language_metric(given: MetricInputs) -> Scores:
         statistics[f"BLEU-{n}"] = Statistic(bleu, partial(bleu_score, order=n))
     per_caption = {"CIDEr": 100 * cider}
     if matches is not None:  # The corpus value is not the mean of the captions' values.
-        statistics["METEOR"] = Statistic(matches, meteor_score)
-        per_caption["METEOR"] = 100 * meteor_score(matches)
+        statistics["METEOR"] = Statistic(matches, meteor.meteor_score)
+        per_caption["METEOR"] = 100 * meteor.meteor_score(matches)
     statistics["ROUGE-L"] = Statistic.mean(rouge)
     per_caption["ROUGE-L"] = 100 * rouge
     return Scores(

@@ -49,10 +49,8 @@ def _tokenize_with_java(lines: Sequence[str]) -> list[str]:
     )
     tokenized = output.split("\n")
     if len(tokenized) != len(lines):
-        raise ToolError(
-            f"the PTB tokenizer returned {len(tokenized)} lines for {len(lines)} captions",
-            "look for control characters in the captions",
-        )
+        what = f"the PTB tokenizer returned {len(tokenized)} lines for {len(lines)} captions"
+        raise ToolError(what, "look for control characters in the captions")
     return [_without_punctuation(line.rstrip().split(" ")) for line in tokenized]
 
 

@@ -39,10 +39,8 @@ def retrieval_ranks(
     check_shapes(text_emb, image_emb, image_index)
     images = len(image_emb)
     if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < images:
-        raise DataError(
-            f"a caption belongs to an image outside the {images} images",
-            "pass the embeddings of every captioned image",
-        )
+        what = f"a caption belongs to an image outside the {images} images"
+        raise DataError(what, "pass the embeddings of every captioned image")
     return count_ranks(text_emb, image_emb, image_index, chunk)
 
 
@@ -74,13 +72,9 @@ def check_shapes(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> No
     """
     fits = text_emb.ndim == image_emb.ndim == 2 and text_emb.shape[1] == image_emb.shape[1]
     if not fits or len(image_emb) == 0:
-        raise DataError(
-            f"captions {tuple(text_emb.shape)} cannot retrieve from images "
-            f"{tuple(image_emb.shape)}",
-            "pass (M, E) and (N, E) embeddings of the same CLIP model, N >= 1",
-        )
+        captions, images = tuple(text_emb.shape), tuple(image_emb.shape)
+        what = f"captions {captions} cannot retrieve from images {images}"
+        raise DataError(what, "pass (M, E) and (N, E) embeddings of the same CLIP model, N >= 1")
     if image_index.shape != text_emb.shape[:1]:
-        raise DataError(
-            f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}",
-            "give one image position for each caption",
-        )
+        what = f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}"
+        raise DataError(what, "give one image position for each caption")

@@ -36,9 +36,7 @@ _MOST_THREADS = 8  # Each needs memory for its sentence.
 
 
 def score_spice(
-    captions: Mapping[Any, str],
-    references: Mapping[Any, Sequence[str]],
-    cache: Path | None = None,
+    captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], cache: Path | None = None
 ) -> Scores:
     """SPICE of one caption per image against its references, both as written (not tokenised).
 
@@ -64,9 +62,7 @@ def score_spice(
 
 def spice_metric(given: MetricInputs) -> Scores:
     """SPICE, if it is asked for and its programs are here."""
-    if not given.spice:
-        return Scores({}, missing={"SPICE": "it was not asked for"})
-    if problem := spice_problem():
+    if problem := spice_problem() if given.spice else "it was not asked for":
         return Scores({}, missing={"SPICE": problem})
     return score_spice(given.captions, given.references)
 

@@ -43,10 +43,8 @@ def tokenize_captions(
         [caption for caption in islice(tokens, len(group)) if caption.strip()] for group in written
     ]
     if empty := [image for image, captions in zip(hypotheses, said, strict=True) if not captions]:
-        raise DataError(
-            f"the references of {len(empty)} images hold no word: {some(empty, repr)}",
-            "give each image a reference with at least one word",
-        )
+        what = f"the references of {len(empty)} images hold no word: {some(empty, repr)}"
+        raise DataError(what, "give each image a reference with at least one word")
     return Tokenized(candidates, said)
 
 
@@ -60,22 +58,16 @@ def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Seque
     if not hypotheses:
         raise DataError("there are no captions to score", "pass at least one caption")
     if missing := [image for image in hypotheses if image not in references]:
-        raise DataError(
-            f"{len(missing)} captioned images have no references: {some(missing, repr)}",
-            "caption the images of this split only, with ids of the same type",
-        )
+        what = f"{len(missing)} captioned images have no references: {some(missing, repr)}"
+        raise DataError(what, "caption the images of this split only, with ids of the same type")
     if extra := [image for image in references if image not in hypotheses]:
-        raise DataError(
-            f"{len(extra)} images with references have no caption: {some(extra, repr)}",
-            "caption every image, or drop these references",
-        )
+        what = f"{len(extra)} images with references have no caption: {some(extra, repr)}"
+        raise DataError(what, "caption every image, or drop these references")
     for image, caption in hypotheses.items():
         captions = references[image]
         if isinstance(captions, str) or len(captions) == 0:
-            raise DataError(
-                f"image {image} has no list of references: {captions!r}",
-                "give at least one reference caption, in a list",
-            )
+            what = f"image {image} has no list of references: {captions!r}"
+            raise DataError(what, "give at least one reference caption, in a list")
         for kind, text in [("caption", caption), *(("reference", text) for text in captions)]:
             if not isinstance(text, str):
                 wrong = f"is not a string but {type(text).__name__}: {text!r:.60}"

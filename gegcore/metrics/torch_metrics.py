@@ -83,9 +83,7 @@ class _CaptionMetric(Metric):
 
 
 class CLIPRecall(_CaptionMetric):
-    """R@K-CLIP: how often a caption retrieves its own image among all images of a split.
-
-    Any split of the captions into batches and processes gives the same value.
+    """R@K-CLIP of a split: any batches and number of processes give the same value.
 
     >>> gallery = torch.eye(3)
     >>> recall = CLIPRecall(gallery, k=(1, 2))

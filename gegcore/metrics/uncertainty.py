@@ -47,11 +47,8 @@ class Statistic:
         """A metric that is no function of sums over images, such as a number of different words.
 
         The bootstrap then resamples the influence of each image, so that its interval has the
-        jackknife's standard error, and the metric of the corpus itself is `value`.
-
-        Args:
-            value: the metric of all images.
-            without: the metric of all images but one, for each `(N,)`.
+        jackknife's standard error. The metric of the corpus itself is `value`, and that of all
+        images but one, for each, `without` `(N,)`.
 
         Source: efron1993introduction, Ch. 11.
         """
@@ -120,10 +117,7 @@ def bootstrap(
 
 
 def paired_difference(
-    a: Statistic | ArrayLike,
-    b: Statistic | ArrayLike,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    a: Statistic | ArrayLike, b: Statistic | ArrayLike, seed: int = 0, resamples: int = RESAMPLES
 ) -> Difference:
     """Is metric `a` different from metric `b`, both of the same images in the same order?
 
@@ -167,10 +161,8 @@ def check_resampling(statistics: Iterable[Statistic], resamples: int) -> int:
         raise ConfigError(f"{resamples} resamples are not enough", "use 1,000 or more")
     sizes = {len(statistic.parts) for statistic in statistics}
     if len(sizes) != 1 or 0 in sizes:
-        raise DataError(
-            f"metrics of {sorted(sizes)} images cannot be resampled together",
-            "score the same, non-empty set of images for each",
-        )
+        what = f"metrics of {sorted(sizes)} images cannot be resampled together"
+        raise DataError(what, "score the same, non-empty set of images for each")
     return sizes.pop()
 
 
