@@ -25,15 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.function(parsed)
-    except TrainingInterrupted as error:
-        print(f"gegcore: {error}", file=sys.stderr)
-        return 128 + error.number
     except KeyboardInterrupt:  # outside training: what is half made is made again
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
         return 128 + signal.SIGINT
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
-        return 1
+        return 128 + error.number if isinstance(error, TrainingInterrupted) else 1
     except ModuleNotFoundError as error:
         print(f"gegcore: {error}\n  -> pip install {error.name}", file=sys.stderr)
         return 1

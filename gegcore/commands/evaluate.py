@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 from gegcore.commands.options import Commands
@@ -27,15 +27,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    evaluate.add_argument("captions", type=Path, metavar="CAPTIONS")
-    evaluate.add_argument("--references", type=Path, required=True, metavar="FILE")
-    evaluate.add_argument(
-        "--images", type=Path, metavar="DIR", help="pictures; without: metrics of language only"
-    )
-    evaluate.add_argument(
-        "--compare", type=Path, metavar="FILE", help="other captions of the same images"
-    )
-    evaluate.add_argument(
+    option = evaluate.add_argument
+    option("captions", type=Path, metavar="CAPTIONS")
+    option("--references", type=Path, required=True, metavar="FILE")
+    option("--images", type=Path, metavar="DIR", help="pictures; without: metrics of language only")
+    option("--compare", type=Path, metavar="FILE", help="other captions of the same images")
+    option(
         *("-o", "--output"),
         type=Path,
         action="append",
@@ -43,16 +40,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="REPORT",
         help="write a report, .json, .md or .html (may be given several times; replaces the file)",
     )
-    evaluate.add_argument(
+    option(
         "--clip",
         default="ViT-B-32-quickgelu",
         metavar="MODEL",
         help="open_clip architecture, or scenes-clip (default: ViT-B-32-quickgelu, the paper's)",
     )
-    evaluate.add_argument(
-        "--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)"
-    )
-    evaluate.add_argument(
+    option("--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)")
+    option(
         "--groups",
         dest="k",
         type=int,
@@ -60,17 +55,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="K",
         help="similar images a group (default: 5)",
     )
-    evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
-    evaluate.add_argument("--resamples", type=int, default=2000, help="default: 2000")
-    evaluate.add_argument("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
-    evaluate.add_argument("--batch-size", type=int, help="pictures in CLIP at once")
-    evaluate.add_argument(
-        "--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)"
-    )
-    evaluate.add_argument(
-        "--skip-bad", action="store_true", help="leave bad input out, and list it"
-    )
-    evaluate.add_argument(
+    option("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    option("--resamples", type=int, default=2000, help="default: 2000")
+    option("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
+    option("--batch-size", type=int, help="pictures in CLIP at once")
+    option("--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)")
+    option("--skip-bad", action="store_true", help="leave bad input out, and list it")
+    option(
         "--no-spice",
         dest="spice",
         action="store_false",
@@ -86,9 +77,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     # A wrong ending is noticed now, not after the work.
     writers = [report_writer(path) for path in arguments.output]
-    names = [field.name for field in fields(EvaluationSettings)]
-    settings = EvaluationSettings(**{name: getattr(arguments, name) for name in names})
-    settings = replace(settings, cache=settings.cache or user_cache())
+    given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
+    settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
     report = evaluate_files(
         arguments.captions, arguments.references, arguments.images, arguments.compare, settings
     )

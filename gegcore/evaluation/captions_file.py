@@ -94,9 +94,8 @@ def _read(path: Path, skips: Skips) -> tuple[list[_Text], dict[ImageId, str]]:
         places = [f"key {_short(key)}" for key in content]
         content = [{"image_id": key, "caption": value} for key, value in content.items()]
     if not isinstance(content, list):
-        raise DataError(
-            f"{path} holds {_named(content)} at its top level, not a list or an object", _FORMATS
-        )
+        what = f"{path} holds {_named(content)} at its top level, not a list or an object"
+        raise DataError(what, _FORMATS)
     places = places or [f"{kind} {number}" for number in range(1, len(content) + 1)]
     items = zip(places, content, strict=True)
     found = [text for item in items for text in _texts(path, *item, skips)]

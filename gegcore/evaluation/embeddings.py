@@ -59,10 +59,8 @@ class EmbeddingCache(dict[str, Tensor]):
             DataError: an embedding is NaN or infinite.
         """
         if not bool(torch.isfinite(rows).all()):
-            raise DataError(
-                f"CLIP {self.key['clip']} gives embeddings that are NaN or infinite",
-                "check its weights",
-            )
+            what = f"CLIP {self.key['clip']} gives embeddings that are NaN or infinite"
+            raise DataError(what, "check its weights")
         new = {key: row.clone() for key, row in zip(keys, rows.float().cpu(), strict=True)}
         self.update(new)
         if self.folder is None:

@@ -116,9 +116,8 @@ def _check_settings(settings: EvaluationSettings) -> None:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"device {settings.device!r} cannot be used: {reason}", "use --device cpu"
-        ) from error
+        what = f"device {settings.device!r} cannot be used: {reason}"
+        raise ConfigError(what, "use --device cpu") from error
 
 
 def _read_matching(

@@ -128,6 +128,5 @@ def open_picture(path: Path) -> Image.Image:
     # Decoders raise whatever a damaged file leads them to: SyntaxError, struct.error, ...
     except Exception as error:
         reason = str(error).split("\n")[0].replace(repr(str(path)), "it") or type(error).__name__
-        raise DataError(
-            f"{path} does not open as a picture: {reason[:120]}", "replace it, or remove it"
-        ) from error
+        what = f"{path} does not open as a picture: {reason[:120]}"
+        raise DataError(what, "replace it, or remove it") from error

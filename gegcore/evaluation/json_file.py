@@ -58,10 +58,8 @@ def _read(path: Path) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path} is not UTF-8 text: byte {content[error.start]:#04x} in line {line}",
-            "save it as UTF-8",
-        ) from error
+        what = f"{path} is not UTF-8 text: byte {content[error.start]:#04x} in line {line}"
+        raise DataError(what, "save it as UTF-8") from error
     if not text.strip():
         raise DataError(f"{path} is empty", "check the program that wrote it")
     return text
@@ -72,12 +70,9 @@ def _parsed(path: Path, text: str, line: int | None = None) -> Any:
         return json.loads(text, object_pairs_hook=JsonObject)
     except json.JSONDecodeError as error:
         where = f"line {line or error.lineno}, column {error.colno}"
-        raise DataError(
-            f"{path} is not valid JSON: {error.msg} ({where})",
-            "mend that place, or write the file with a JSON library",
-        ) from error
+        what = f"{path} is not valid JSON: {error.msg} ({where})"
+        raise DataError(what, "mend that place, or write the file with a JSON library") from error
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise DataError(
-            f"{path} is not usable JSON: {reason}", "write captions by image id"
-        ) from error
+        what = f"{path} is not usable JSON: {reason}"
+        raise DataError(what, "write captions by image id") from error

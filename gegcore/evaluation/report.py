@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from PIL import Image
 from gegcore import __version__
 from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.images import ImageId, open_picture
-from gegcore.evaluation.skipped import some
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
+from gegcore.metrics.tokenized import some
 from gegcore.metrics.uncertainty import Difference
 from gegcore.storage import write_text
 
@@ -225,23 +224,11 @@ def as_json(report: EvaluationReport) -> str:
         "signature": {**report.evaluation.signature, "references": report.references_digest},
         "per_caption": report.evaluation.per_caption.to_dict("records"),
     }
-    return json.dumps(_finite(stored), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    finite = json.loads(json.dumps(stored), parse_constant=lambda _: None)
+    return json.dumps(finite, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _finite(value: Any) -> Any:
-    """The same with None for NaN, which is not JSON."""
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-FORMATS: dict[str, Callable[[EvaluationReport], str]] = {
-    ".json": as_json,
-    ".md": as_markdown,
-    ".html": as_html,
-}
+FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html}
 """Ending of a report's file -> what writes it."""
 
 
@@ -261,8 +248,7 @@ def report_writer(path: Path) -> Callable[[EvaluationReport], None]:
         try:
             write_text(path, form(report))
         except OSError as error:
-            raise DataError(
-                f"{path} cannot be written: {error.strerror}", "choose another"
-            ) from error
+            what = f"{path} cannot be written: {error.strerror}"
+            raise DataError(what, "choose another") from error
 
     return write

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gegcore.errors import DataError
+from gegcore.metrics.tokenized import some
 
 
 class Skips:
@@ -32,8 +31,3 @@ class Skips:
             reason, items = next(iter(self.found.items()))
             fix = f"{fix}; --skip-bad leaves them out"
             raise DataError(f"{reason} ({len(items):,}): {some(items)}", fix)
-
-
-def some(items: Sequence[str]) -> str:
-    """The first five, as a list in a sentence."""
-    return ", ".join(items[:5]) + (", ..." if len(items) > 5 else "")

@@ -10,11 +10,8 @@ from gegcore.clip import similarity
 from gegcore.errors import DataError
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.scores import Scores
-from gegcore.metrics.uncertainty import Statistic
 
-WEIGHT = 2.5
-"""Stretches CLIPScore to about [0, 1]."""
-
+WEIGHT = 2.5  # stretches CLIPScore to about [0, 1]
 SIGNATURE = f"{WEIGHT} x max(cos, 0), no prompt before the caption"
 
 
@@ -60,8 +57,4 @@ def clip_scores(
     closest.scatter_reduce_(0, reference_caption, cosines.clamp(min=0), "amax")
     both = 2 * fit * closest / (fit + closest).clamp(min=1e-12)
     values = {"CLIPScore": (100 * fit).numpy(), "RefCLIPScore": (100 * both).numpy()}
-    return Scores(
-        {name: Statistic.mean(each) for name, each in values.items()},
-        values,
-        dict.fromkeys(values, SIGNATURE),
-    )
+    return Scores.means(values, dict.fromkeys(values, SIGNATURE))

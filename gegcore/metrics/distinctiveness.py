@@ -1,4 +1,4 @@
-"""Captions within their similar-image groups: GEG-Avg, GEG-Min (Eq. 3-4), retrieval."""
+"""Captions among the images of their split and of their groups: R@K, GEG-Avg, GEG-Min, bag R@1."""
 
 from __future__ import annotations
 
@@ -9,31 +9,36 @@ from gegcore.errors import DataError
 from gegcore.gap import GroupGap, group_embedding_gap
 from gegcore.groups import SimilarGroups
 from gegcore.metrics.inputs import MetricInputs
-from gegcore.metrics.retrieval import TIE, TIE_RULE
+from gegcore.metrics.retrieval import TIE, TIE_RULE, retrieval_ranks
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
 _CHUNK = 4096
 
 
+def recall_metric(given: MetricInputs) -> Scores:
+    """R@K in per cent of captions, and the rank of each caption's own image."""
+    ranks = retrieval_ranks(given.text, given.images, given.index).numpy()
+    recalls = {f"R@{k}": Statistic.mean(100.0 * (ranks < k)) for k in (1, 5, 10)}
+    return Scores(recalls, {"rank": ranks}, {"R@K": TIE_RULE})
+
+
 def gap_metric(given: MetricInputs) -> Scores:
     """Mean GEG-Avg and GEG-Min, and the gap of each caption."""
     gaps = caption_gaps(given.text, given.images, given.index, given.seen.groups)
-    values = {"GEG-Avg": gaps.average.numpy(), "GEG-Min": gaps.minimum.numpy()}
-    return Scores({name: Statistic.mean(each) for name, each in values.items()}, values)
+    return Scores.means({"GEG-Avg": gaps.average.numpy(), "GEG-Min": gaps.minimum.numpy()})
 
 
 def bag_metric(given: MetricInputs) -> Scores:
     """R@1 inside the bag of an image and its K similar ones, in per cent."""
     ranks = bag_ranks(given.text, given.images, given.index, given.seen.groups)
-    values = 100.0 * (ranks.numpy() < 1)
-    return Scores({"bag R@1": Statistic.mean(values)}, {"bag R@1": values}, {"bag R@1": TIE_RULE})
+    return Scores.means({"bag R@1": 100.0 * (ranks.numpy() < 1)}, {"bag R@1": TIE_RULE})
 
 
 def caption_gaps(
     text_emb: Tensor, image_emb: Tensor, image_index: Tensor, groups: SimilarGroups
 ) -> GroupGap:
-    """Group Embedding Gaps of captions.
+    """Group Embedding Gaps of captions, average and minimum `(M,)` float32.
 
     Args:
         text_emb: captions `(M, E)`, L2-normalised.
@@ -41,29 +46,18 @@ def caption_gaps(
         image_index: `(M,)` int64, position of each caption's image.
         groups: the K similar images of each of the N images.
 
-    Returns:
-        `GroupGap(average (M,), minimum (M,))`, float32.
-
     Raises:
         DataError: the groups are those of another number of images.
 
     Source: paper Sec. 3.3, Eq. 3 and Eq. 4.
     """
     if len(groups.index) != len(image_emb):
-        raise DataError(
-            f"similar-image groups of {len(groups.index)} images, embeddings of {len(image_emb)}",
-            "compute the groups from these very embeddings",
-        )
+        what = f"similar-image groups of {len(groups.index)} images, embeddings of {len(image_emb)}"
+        raise DataError(what, "compute the groups from these very embeddings")
     gaps = []
-    for start in range(0, len(text_emb), _CHUNK):
-        target = image_index[start : start + _CHUNK]
+    for text, target in zip(text_emb.split(_CHUNK), image_index.split(_CHUNK), strict=True):
         members = image_emb[groups.index[target.to(groups.index.device)].to(image_emb.device)]
-        gaps.append(
-            group_embedding_gap(text_emb[start : start + _CHUNK], image_emb[target], members)
-        )
-    if not gaps:
-        empty = torch.zeros(0, device=text_emb.device)
-        return GroupGap(empty, empty)
+        gaps.append(group_embedding_gap(text, image_emb[target], members))
     average, minimum = zip(*gaps, strict=True)
     return GroupGap(torch.cat(average), torch.cat(minimum))
 
@@ -74,13 +68,7 @@ def bag_ranks(
     """Rank `(M,)` of each caption's own image in its bag: itself and its K similar images.
 
     Ties count against the caption, as in `retrieval_ranks`. A caption is nearest to its own image
-    in the bag exactly if its GEG-Min is positive.
-
-    Args:
-        text_emb: captions `(M, E)`, L2-normalised.
-        image_emb: all images of the split `(N, E)`, L2-normalised.
-        image_index: `(M,)` int64, position of each caption's image.
-        groups: the K similar images of each of the N images.
+    in the bag exactly if its GEG-Min is positive. Arguments as in `caption_gaps`.
     """
     text, images = text_emb.double(), image_emb.double()
     own = torch.linalg.vecdot(text, images[image_index])

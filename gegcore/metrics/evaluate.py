@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from gegcore.metrics.clipscore import clipscore_metric
-from gegcore.metrics.distinctiveness import bag_metric, gap_metric
+from gegcore.metrics.distinctiveness import bag_metric, gap_metric, recall_metric
 from gegcore.metrics.group_words import group_words_metric
-from gegcore.metrics.inputs import MetricInputs
+from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.metrics.judged import judges_metric
 from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import start_meteor
-from gegcore.metrics.recall import recall_metric
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import spice_metric
 from gegcore.metrics.tokenized import check_captions
@@ -86,10 +85,8 @@ def evaluate_captions(
     """Score one caption per image with every metric that its inputs allow.
 
     Args:
-        given: captions, references, pictures and judges.
         more: metrics beside `METRICS`.
-        seed: of the bootstrap.
-        resamples: of the bootstrap.
+        seed, resamples: of the bootstrap.
         no_pictures: why there are none, for `Evaluation.missing`.
 
     Raises:
@@ -110,37 +107,30 @@ def evaluate_captions(
             scores |= Scores({}, missing=dict.fromkeys(of_pictures, no_pictures))
         else:
             scores |= compute(given)
-    return _evaluation(given, scores, seed, resamples)
-
-
-def _evaluation(given: MetricInputs, scores: Scores, seed: int, resamples: int) -> Evaluation:
-    """Intervals, table and signature."""
     metrics = {
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
         for name, found in bootstrap(scores.statistics, seed, resamples).items()
     }
     said = {"image_id": list(given.captions), "caption": list(given.captions.values())}
+    table = pd.DataFrame({**said, **scores.per_caption})
     signature = {
         **scores.signature,
-        **_retrieval(given),
+        **(_signature(given.pictures) if given.pictures else {}),
         "captions": len(given.captions),
         "interval": f"{LEVEL:.0%} percentile bootstrap over images",
         "resamples": resamples,
         "seed": seed,
     }
-    table = pd.DataFrame({**said, **scores.per_caption})
     return Evaluation(metrics, table, signature, dict(scores.statistics), dict(scores.missing))
 
 
-def _retrieval(given: MetricInputs) -> dict[str, Any]:
+def _signature(pictures: Pictures) -> dict[str, Any]:
     """What the signature says of the pictures."""
-    if given.pictures is None:
-        return {}
-    clip, groups = given.pictures.clip, given.pictures.groups
+    clip, groups = pictures.clip, pictures.groups
     return {
         "clip": clip.name,
         "clip_digest": clip.digest,
-        "images": len(given.pictures.table.images),
+        "images": len(pictures.table.images),
         "K": groups.k,
         "groups": {name: groups.key[name] for name in _OF_GROUPS} if groups.key else None,
     }

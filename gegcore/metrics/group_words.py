@@ -48,16 +48,9 @@ def group_word_scores(given: Tokenized, members: Tensor) -> Scores:
             f"groups of {len(members)} images do not fit {len(given.captions)} captions",
             "caption every image of the split, and pass their groups in the same order",
         )
-    between = 100 * cider_between(given, members)
-    said, distinctive = distinctive_words(given, members)
-    return Scores(
-        {
-            "CIDErBtw": Statistic.mean(between),
-            "DisWordRate": Statistic.ratio(said, distinctive).scaled(100),
-        },
-        {"CIDErBtw": between},
-        SIGNATURES,
-    )
+    between = Scores.means({"CIDErBtw": 100 * cider_between(given, members)}, SIGNATURES)
+    rate = Statistic.ratio(*distinctive_words(given, members)).scaled(100)
+    return between | Scores({"DisWordRate": rate})
 
 
 def cider_between(given: Tokenized, members: Tensor) -> np.ndarray:

@@ -104,18 +104,13 @@ class MetricInputs:
         ids, count = self.seen.image_ids, len(self.seen.table.images)
         position = {image: index for index, image in enumerate(ids)}
         if len(ids) != count:
-            raise DataError(
-                f"{len(ids)} image ids but {count} image embeddings",
-                "give one id for each embedding",
-            )
+            what = f"{len(ids)} image ids but {count} image embeddings"
+            raise DataError(what, "give one id for each embedding")
         if len(position) != len(ids):
             raise DataError("image ids are listed twice", "give each image one id")
-        unknown = [image for image in self.captions if image not in position]
-        if unknown:
-            raise DataError(
-                f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}",
-                "embed every image of the split with this CLIP",
-            )
+        if unknown := [image for image in self.captions if image not in position]:
+            what = f"{len(unknown)} captioned images have no embedding, for example {unknown[0]!r}"
+            raise DataError(what, "embed every image of the split with this CLIP")
         return torch.tensor([position[image] for image in self.captions])
 
     @cached_property

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -43,10 +43,11 @@ def java_executable() -> Path:
     )
 
 
-def java_problem() -> str | None:
-    """Why no Java program can run here, in a line that says what to do; None if one can."""
+def java_problem(*needs: Callable[[], object]) -> str | None:
+    """Why no Java program with such `needs` can run here, and what to do; None if one can."""
     try:
-        java_executable()
+        for find in (java_executable, *needs):
+            find()
     except MissingDependencyError as error:
         return f"{error.what}: {error.fix}"
     return None

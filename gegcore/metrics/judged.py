@@ -31,9 +31,7 @@ def open_judges(
 
     Args:
         names: label in tables -> a judge that `load_judge` knows.
-        dataset: one split.
         folder: where the embeddings are kept, in `judges/NAME/SPLIT`.
-        device: where the judges live.
     """
     judged = {}
     for label, name in names.items():
@@ -79,12 +77,9 @@ def judge_scores(
     must be told apart from, to another judge.
 
     Args:
-        label: of the judge; metrics are called "R@1 LABEL", "GEG-Avg LABEL" and so on.
-        judge: embeds the captions.
+        label: metrics are called "R@1 LABEL", "GEG-Avg LABEL" and so on.
         captions: as written.
-        image_emb: the judge's embeddings of all images of the split `(N, E)`, L2-normalised.
-        image_index: `(M,)` int64, position of each caption's image.
-        groups: the K similar images of each of the N images.
+        image_emb, image_index, groups: as in `caption_gaps`; embeddings are the judge's.
         recall_at: the K of R@K.
 
     Raises:
@@ -94,14 +89,8 @@ def judge_scores(
     images = image_emb.cpu()
     ranks = retrieval_ranks(text, images, image_index).numpy()
     gaps = caption_gaps(text, images, image_index, groups)
-    statistics = {f"R@{k} {label}": Statistic.mean(100.0 * (ranks < k)) for k in recall_at}
-    average, minimum = gaps.average.numpy(), gaps.minimum.numpy()
-    return Scores(
-        {
-            **statistics,
-            f"GEG-Avg {label}": Statistic.mean(average),
-            f"GEG-Min {label}": Statistic.mean(minimum),
-        },
-        {f"rank {label}": ranks, f"GEG-Avg {label}": average, f"GEG-Min {label}": minimum},
-        {label: f"{judge.name}, weights {judge.digest}"},
+    recalls = {f"R@{k} {label}": Statistic.mean(100.0 * (ranks < k)) for k in recall_at}
+    signature = {label: f"{judge.name}, weights {judge.digest}"}
+    return Scores(recalls, {f"rank {label}": ranks}, signature) | Scores.means(
+        {f"GEG-Avg {label}": gaps.average.numpy(), f"GEG-Min {label}": gaps.minimum.numpy()}
     )

@@ -10,12 +10,10 @@ import numpy as np
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from gegcore.metrics import meteor
+from gegcore.metrics import meteor, ptb
 from gegcore.metrics.bleu import ORDERS, bleu_score, bleu_statistics
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import java_problem
-from gegcore.metrics.meteor import meteor_score, start_meteor
-from gegcore.metrics.ptb import tokenizer_signature
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
@@ -30,13 +28,13 @@ def language_metric(given: MetricInputs) -> Scores:
         DataError: see `tokenize_captions`.
         ToolError: a Java program failed.
     """
-    worker = start_meteor()  # It loads, and then aligns, on another core.
+    worker = meteor.start_meteor()  # It loads, and then aligns, on another core.
     said, truth = given.tokenized.captions, given.tokenized.references
-    numbered = {index: [caption] for index, caption in enumerate(said)}
+    scored = dict(enumerate(truth)), {index: [caption] for index, caption in enumerate(said)}
     with ThreadPoolExecutor(1) as pool:
         aligned = pool.submit(worker.statistics, said, truth) if worker else None
-        cider = np.asarray(Cider().compute_score(dict(enumerate(truth)), numbered)[1], np.float64)
-        rouge = np.asarray(Rouge().compute_score(dict(enumerate(truth)), numbered)[1], np.float64)
+        cider = np.asarray(Cider().compute_score(*scored)[1], np.float64)
+        rouge = np.asarray(Rouge().compute_score(*scored)[1], np.float64)
         bleu = bleu_statistics(said, truth)
         matches = aligned.result() if aligned else None
     statistics = {"CIDEr": Statistic.mean(cider)}
@@ -44,28 +42,26 @@ def language_metric(given: MetricInputs) -> Scores:
         statistics[f"BLEU-{n}"] = Statistic(bleu, partial(bleu_score, order=n))
     per_caption = {"CIDEr": 100 * cider}
     if matches is not None:  # The corpus value is not the mean of the captions' values.
-        statistics["METEOR"] = Statistic(matches, meteor_score)
-        per_caption["METEOR"] = 100 * meteor_score(matches)
+        statistics["METEOR"] = Statistic(matches, meteor.meteor_score)
+        per_caption["METEOR"] = 100 * meteor.meteor_score(matches)
     statistics["ROUGE-L"] = Statistic.mean(rouge)
     per_caption["ROUGE-L"] = 100 * rouge
     return Scores(
         {name: statistic.scaled(100) for name, statistic in statistics.items()},
         per_caption,
-        language_signature(),
+        _signature(java=worker is not None),
         {} if worker else {"METEOR": java_problem() or ""},
     )
 
 
-def language_signature() -> dict[str, str]:
+def _signature(java: bool) -> dict[str, str]:
     """Which programs and options the scores come from."""
     version = importlib.metadata.version("pycocoevalcap")
-    signature = {
-        "tokenizer": tokenizer_signature(),
+    aligned = {"METEOR": f"pycocoevalcap {version}, {meteor.SIGNATURE}, corpus aggregate"}
+    return {
+        "tokenizer": ptb.SIGNATURE if java else ptb.SIGNATURE_WITHOUT_JAVA,
         "CIDEr": f"pycocoevalcap {version}, n 1-4, sigma 6, df of the scored references",
         "BLEU": f"pycocoevalcap {version}, corpus, closest reference length",
-        "METEOR": f"pycocoevalcap {version}, {meteor.SIGNATURE}, corpus aggregate",
+        **(aligned if java else {}),
         "ROUGE-L": f"pycocoevalcap {version}, beta 1.2, mean of captions",
     }
-    if java_problem():
-        del signature["METEOR"]
-    return signature

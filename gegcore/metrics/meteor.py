@@ -11,6 +11,7 @@ from pycocoevalcap.meteor import meteor as upstream
 
 from gegcore.errors import ToolError
 from gegcore.metrics.java import LineProcess, java_command, java_problem
+from gegcore.metrics.uncertainty import quotient
 from gegcore.progress import track
 
 _JAR = Path(upstream.__file__).with_name(upstream.METEOR_JAR)
@@ -39,8 +40,8 @@ def meteor_score(statistics: np.ndarray) -> np.ndarray:
     weighted = np.einsum("...mk,m->...k", matches, _MODULE_WEIGHTS)
     precision = _weighted_share(weighted[..., 0::2], lengths[..., 0::2])
     recall = _weighted_share(weighted[..., 1::2], lengths[..., 1::2])
-    f_mean = _divide(precision * recall, _ALPHA * precision + (1 - _ALPHA) * recall)
-    fragmentation = _divide(chunks, (statistics[..., 21] + statistics[..., 22]) / 2)
+    f_mean = quotient(precision * recall, _ALPHA * precision + (1 - _ALPHA) * recall)
+    fragmentation = quotient(chunks, (statistics[..., 21] + statistics[..., 22]) / 2)
     return f_mean * (1 - _GAMMA * fragmentation**_BETA)
 
 
@@ -52,13 +53,7 @@ def _weighted_share(matched: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """
     content = lengths[..., 0] - lengths[..., 1]
     total = _DELTA * content + (1 - _DELTA) * lengths[..., 1]
-    return _divide(_DELTA * matched[..., 0] + (1 - _DELTA) * matched[..., 1], total)
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient, 0 where the denominator is 0."""
-    safe = np.where(denominator == 0, 1.0, denominator)
-    return np.where(denominator == 0, 0.0, numerator / safe)
+    return quotient(_DELTA * matched[..., 0] + (1 - _DELTA) * matched[..., 1], total)
 
 
 class Meteor:
@@ -128,4 +123,4 @@ def start_meteor() -> Meteor | None:
 def _plain(tokens: str) -> str:
     """One line without METEOR's separator; the non-breaking space in "1 1/2" must stay."""
     words = " ".join(tokens.replace("|||", " ").splitlines()).split(" ")
-    return " ".join(word for word in words if word)
+    return " ".join(filter(None, words))

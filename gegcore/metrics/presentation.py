@@ -48,10 +48,7 @@ def label(metric: str) -> str:
 
 
 def number(metric: str, value: float | None) -> str:
-    """As the paper prints it: GEG with four decimals, everything else with one; a true minus.
-
-    Numbers of words are whole.
-    """
+    """As the paper prints it: GEG with four decimals, vocabulary none, others one; a true minus."""
     if value is None:
         return "\N{EN DASH}"
     decimals = 4 if metric.startswith("GEG") else 0 if metric == "vocabulary" else 1

@@ -21,11 +21,6 @@ SIGNATURE = "PTBTokenizer, Stanford CoreNLP 3.4.1, lower case, no punctuation"
 SIGNATURE_WITHOUT_JAVA = "NLTK's Treebank tokenizer for want of Java, lower case, no punctuation"
 
 
-def tokenizer_signature() -> str:
-    """Which tokenizer `tokenize` is on this machine."""
-    return SIGNATURE_WITHOUT_JAVA if java_problem() else SIGNATURE
-
-
 def tokenize(captions: Sequence[str]) -> list[str]:
     """Lower-case Penn Treebank tokens of each caption, punctuation dropped, joined by blanks.
 
@@ -54,10 +49,8 @@ def _tokenize_with_java(lines: Sequence[str]) -> list[str]:
     )
     tokenized = output.split("\n")
     if len(tokenized) != len(lines):
-        raise ToolError(
-            f"the PTB tokenizer returned {len(tokenized)} lines for {len(lines)} captions",
-            "look for control characters in the captions",
-        )
+        what = f"the PTB tokenizer returned {len(tokenized)} lines for {len(lines)} captions"
+        raise ToolError(what, "look for control characters in the captions")
     return [_without_punctuation(line.rstrip().split(" ")) for line in tokenized]
 
 

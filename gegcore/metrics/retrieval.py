@@ -7,8 +7,7 @@ from torch import Tensor
 
 from gegcore.errors import DataError
 
-_BLOCK_ELEMENTS = 1 << 24
-"""Similarities held at once (128 MiB of float64)."""
+_BLOCK_ELEMENTS = 1 << 24  # similarities held at once (128 MiB of float64)
 
 TIE = 1e-9
 """Rounding of an inner product of unit vectors in float64; closer scores are equal scores."""
@@ -19,7 +18,7 @@ TIE_RULE = "images that tie with the own image are ranked before it"
 def retrieval_ranks(
     text_emb: Tensor, image_emb: Tensor, image_index: Tensor, chunk: int | None = None
 ) -> Tensor:
-    """Rank of each caption's own image among all images, 0 = retrieved first.
+    """Rank of each caption's own image among all images, `(M,)` int64, 0 = retrieved first.
 
     Ranks are counted, not sorted: the number of other images whose similarity is not lower than
     the own image's. So ties count against the caption, and captions that say the same of every
@@ -32,16 +31,16 @@ def retrieval_ranks(
         image_index: `(M,)` int64, position of each caption's image.
         chunk: captions compared at once; by default as many as fit in 128 MiB.
 
-    Returns:
-        `(M,)` int64 in 0..N-1.
-
     Raises:
         DataError: no images, shapes that do not fit, or a position outside the images.
 
     Source: paper Sec. 3.3 (R@K-CLIP).
     """
     check_shapes(text_emb, image_emb, image_index)
-    _check_positions(image_index, len(image_emb))
+    images = len(image_emb)
+    if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < images:
+        what = f"a caption belongs to an image outside the {images} images"
+        raise DataError(what, "pass the embeddings of every captioned image")
     return count_ranks(text_emb, image_emb, image_index, chunk)
 
 
@@ -73,21 +72,9 @@ def check_shapes(text_emb: Tensor, image_emb: Tensor, image_index: Tensor) -> No
     """
     fits = text_emb.ndim == image_emb.ndim == 2 and text_emb.shape[1] == image_emb.shape[1]
     if not fits or len(image_emb) == 0:
-        raise DataError(
-            f"captions {tuple(text_emb.shape)} cannot retrieve from images "
-            f"{tuple(image_emb.shape)}",
-            "pass (M, E) and (N, E) embeddings of the same CLIP model, N >= 1",
-        )
+        captions, images = tuple(text_emb.shape), tuple(image_emb.shape)
+        what = f"captions {captions} cannot retrieve from images {images}"
+        raise DataError(what, "pass (M, E) and (N, E) embeddings of the same CLIP model, N >= 1")
     if image_index.shape != text_emb.shape[:1]:
-        raise DataError(
-            f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}",
-            "give one image position for each caption",
-        )
-
-
-def _check_positions(image_index: Tensor, images: int) -> None:
-    if len(image_index) and not 0 <= int(image_index.min()) <= int(image_index.max()) < images:
-        raise DataError(
-            f"a caption belongs to an image outside the {images} images",
-            "pass the embeddings of every captioned image",
-        )
+        what = f"{len(text_emb)} captions but image positions {tuple(image_index.shape)}"
+        raise DataError(what, "give one image position for each caption")

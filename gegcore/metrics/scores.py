@@ -27,6 +27,14 @@ class Scores:
     signature: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def means(
+        cls, values: Mapping[str, np.ndarray], signature: Mapping[str, str] | None = None
+    ) -> Scores:
+        """Metrics that are the mean of their values per caption `(M,)`."""
+        means = {name: Statistic.mean(each) for name, each in values.items()}
+        return cls(means, values, signature or {})
+
     def __or__(self, other: Scores) -> Scores:
         """Both sets of metrics, these first.
 

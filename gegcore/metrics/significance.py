@@ -26,12 +26,9 @@ def compare(
 ) -> dict[str, Difference]:
     """Each metric of captions `a` minus that of `b`, for the metrics that both have.
 
-    Intervals are those of the paired bootstrap, p-values of the permutation test, each from the
-    sufficient statistics of the corpus metric: BLEU and METEOR from summed counts, not from
-    averages of captions. All metrics share the same draws.
-
-    Args:
-        a, b: metric -> statistic, of the same images in the same order.
+    Both are of the same images in the same order. Intervals are those of the paired bootstrap,
+    p-values of the permutation test, each from the sufficient statistics of the corpus metric: BLEU
+    and METEOR from summed counts, not from averages of captions. All metrics share the same draws.
 
     Raises:
         ConfigError: fewer than one resample, or no metric in common.

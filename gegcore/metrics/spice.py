@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from gegcore.errors import DataError, MissingDependencyError, ToolError
+from gegcore.errors import DataError, ToolError
 from gegcore.metrics import ptb
 from gegcore.metrics.inputs import MetricInputs
-from gegcore.metrics.java import LineProcess, java_command, java_executable
+from gegcore.metrics.java import LineProcess, java_command, java_problem
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
 from gegcore.metrics.spice_jars import CORENLP_VERSION, class_path, corenlp_jars, user_cache
 from gegcore.metrics.tokenized import check_captions
-from gegcore.metrics.uncertainty import Statistic
 from gegcore.progress import track
 
 Tuples = list[list[str]]  # [object], [object, attribute] or [object, object, relation]
@@ -37,9 +36,7 @@ _MOST_THREADS = 8  # Each needs memory for its sentence.
 
 
 def score_spice(
-    captions: Mapping[Any, str],
-    references: Mapping[Any, Sequence[str]],
-    cache: Path | None = None,
+    captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], cache: Path | None = None
 ) -> Scores:
     """SPICE of one caption per image against its references, both as written (not tokenised).
 
@@ -60,16 +57,12 @@ def score_spice(
     check_captions(captions, references)
     with closing(SpiceCache(cache or user_cache() / "spice")) as memory:
         values = 100 * np.array(_f_scores(captions, references, memory), dtype=np.float64)
-    return Scores(
-        {"SPICE": Statistic.mean(values)}, {"SPICE": values}, {"SPICE": spice_signature()}
-    )
+    return Scores.means({"SPICE": values}, {"SPICE": spice_signature()})
 
 
 def spice_metric(given: MetricInputs) -> Scores:
     """SPICE, if it is asked for and its programs are here."""
-    if not given.spice:
-        return Scores({}, missing={"SPICE": "it was not asked for"})
-    if problem := spice_problem():
+    if problem := spice_problem() if given.spice else "it was not asked for":
         return Scores({}, missing={"SPICE": problem})
     return score_spice(given.captions, given.references)
 
@@ -83,12 +76,7 @@ def spice_signature() -> str:
 
 def spice_problem() -> str | None:
     """Why SPICE cannot run here, in a line that says what to do; None if it can."""
-    try:
-        java_executable()
-        corenlp_jars()
-    except MissingDependencyError as error:
-        return f"{error.what}: {error.fix}"
-    return None
+    return java_problem(corenlp_jars)
 
 
 def _f_scores(
@@ -147,7 +135,9 @@ def _ask(task: str, jars: str, questions: Sequence[str]) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return
-    threads = min(_MOST_THREADS, _cores()) if task == "parse" else 1
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable else os.cpu_count() or 1
+    threads = min(_MOST_THREADS, cores) if task == "parse" else 1
     program = ["-cp", jars, "edu.anu.spice.SpiceWorker", task, str(threads)]
     command = java_command([f"-Xmx{_MEMORY[task]}", *program])
     with closing(LineProcess("SPICE", command, _TIMEOUT)) as worker:
@@ -157,8 +147,3 @@ def _ask(task: str, jars: str, questions: Sequence[str]) -> Iterator[Any]:
             except ValueError as error:
                 raise ToolError(f"SPICE answered {answer[:100]!r}", "run it again") from error
             yield value
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

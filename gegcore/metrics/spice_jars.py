@@ -23,8 +23,6 @@ CORENLP_JARS = {
 }
 """Name -> SHA-256 of the jars of CoreNLP, released 2015-12-09."""
 
-SETUP = "run `gegcore setup-spice` (a download of 385 MB, once)"
-
 _PACKAGE = Path(upstream.__file__).parent
 _WORKER = Path(__file__).with_name("spice_worker")
 
@@ -50,7 +48,8 @@ def corenlp_jars() -> list[Path]:
     """
     jars = [corenlp_folder() / name for name in CORENLP_JARS]
     if missing := [jar.name for jar in jars if not jar.is_file()]:
-        raise MissingDependencyError(f"SPICE needs {' and '.join(missing)}", SETUP)
+        setup = "run `gegcore setup-spice` (a download of 385 MB, once)"
+        raise MissingDependencyError(f"SPICE needs {' and '.join(missing)}", setup)
     return jars
 
 

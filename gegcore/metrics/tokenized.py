@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -43,10 +43,8 @@ def tokenize_captions(
         [caption for caption in islice(tokens, len(group)) if caption.strip()] for group in written
     ]
     if empty := [image for image, captions in zip(hypotheses, said, strict=True) if not captions]:
-        raise DataError(
-            f"the references of {len(empty)} images hold no word: {_some(empty)}",
-            "give each image a reference with at least one word",
-        )
+        what = f"the references of {len(empty)} images hold no word: {some(empty, repr)}"
+        raise DataError(what, "give each image a reference with at least one word")
     return Tokenized(candidates, said)
 
 
@@ -60,35 +58,22 @@ def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Seque
     if not hypotheses:
         raise DataError("there are no captions to score", "pass at least one caption")
     if missing := [image for image in hypotheses if image not in references]:
-        raise DataError(
-            f"{len(missing)} captioned images have no references: {_some(missing)}",
-            "caption the images of this split only, with ids of the same type",
-        )
+        what = f"{len(missing)} captioned images have no references: {some(missing, repr)}"
+        raise DataError(what, "caption the images of this split only, with ids of the same type")
     if extra := [image for image in references if image not in hypotheses]:
-        raise DataError(
-            f"{len(extra)} images with references have no caption: {_some(extra)}",
-            "caption every image, or drop these references",
-        )
+        what = f"{len(extra)} images with references have no caption: {some(extra, repr)}"
+        raise DataError(what, "caption every image, or drop these references")
     for image, caption in hypotheses.items():
-        _check_text(image, caption, "caption")
         captions = references[image]
         if isinstance(captions, str) or len(captions) == 0:
-            raise DataError(
-                f"image {image} has no list of references: {captions!r}",
-                "give at least one reference caption, in a list",
-            )
-        for reference in captions:
-            _check_text(image, reference, "reference")
+            what = f"image {image} has no list of references: {captions!r}"
+            raise DataError(what, "give at least one reference caption, in a list")
+        for kind, text in [("caption", caption), *(("reference", text) for text in captions)]:
+            if not isinstance(text, str):
+                wrong = f"is not a string but {type(text).__name__}: {text!r:.60}"
+                raise DataError(f"the {kind} of image {image} {wrong}", "write captions as text")
 
 
-def _check_text(image: Hashable, text: object, kind: str) -> None:
-    if not isinstance(text, str):
-        raise DataError(
-            f"the {kind} of image {image} is not a string but {type(text).__name__}: {text!r:.60}",
-            "write captions as text",
-        )
-
-
-def _some(image_ids: Sequence[Hashable]) -> str:
-    """The first five ids, as a list in an error."""
-    return ", ".join(map(repr, image_ids[:5])) + (", ..." if len(image_ids) > 5 else "")
+def some(items: Sequence[object], written: Callable[[object], str] = str) -> str:
+    """The first five, as a list in a sentence."""
+    return ", ".join(map(written, items[:5])) + (", ..." if len(items) > 5 else "")

@@ -76,18 +76,14 @@ class _CaptionMetric(Metric):
             DataError: a position outside the images.
         """
         if self.outside > 0:
-            raise DataError(
-                f"{int(self.outside)} captions belong to images outside the "
-                f"{len(self.image_emb)} images",
-                "pass the embeddings of every captioned image",
-            )
+            what = f"{int(self.outside)} captions belong to images outside the"
+            fix = "pass the embeddings of every captioned image"
+            raise DataError(f"{what} {len(self.image_emb)} images", fix)
         return dict(zip(self.names, self.total / self.captions, strict=True))
 
 
 class CLIPRecall(_CaptionMetric):
-    """R@K-CLIP: how often a caption retrieves its own image among all images of a split.
-
-    Any split of the captions into batches and processes gives the same value.
+    """R@K-CLIP of a split: any batches and number of processes give the same value.
 
     >>> gallery = torch.eye(3)
     >>> recall = CLIPRecall(gallery, k=(1, 2))
@@ -135,13 +131,11 @@ class GroupEmbeddingGap(_CaptionMetric):
 
     def __init__(self, image_emb: Tensor, group_index: Tensor, **options: Any) -> None:
         super().__init__(image_emb, ("GEG-Avg", "GEG-Min"), torch.float64, **options)
-        images = len(image_emb)
+        images, shape = len(image_emb), tuple(group_index.shape)
         known = (group_index >= 0) & (group_index < images)
-        if group_index.ndim != 2 or len(group_index) != images or not known.all():
-            raise DataError(
-                f"similar-image groups {tuple(group_index.shape)} are not those of {images} images",
-                "compute the groups from these very embeddings",
-            )
+        if len(shape) != 2 or shape[0] != images or not known.all():
+            what = f"similar-image groups {shape} are not those of {images} images"
+            raise DataError(what, "compute the groups from these very embeddings")
         self.register_buffer("group_index", group_index, persistent=False)
 
     def _sums(self, text_emb: Tensor, image_index: Tensor) -> Tensor:

