@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,10 +90,10 @@ class Materials:
         """The same inputs for what `profile.changed` returns, without opening them again."""
         if profile == self.profile:
             return self
-        other = Materials(profile, self.folder, self.device)
-        same_k = profile.group_size == self.profile.group_size
-        opened = {name: value for name, value in vars(self).items() if name not in vars(other)}
-        vars(other).update({k: v for k, v in opened.items() if same_k or k != "groups"})
+        other = copy(self)  # with what has been opened
+        other.profile = profile
+        if profile.group_size != self.profile.group_size:
+            vars(other).pop("groups", None)
         return other
 
     def references(self, split: str) -> list[list[list[int]]]:
@@ -109,10 +110,8 @@ class Materials:
                 raise DataError(f"{where} has no caption", "give one, or drop the image")
             for caption, words in zip(record.captions, ids, strict=True):
                 if unknown.issuperset(words):
-                    raise DataError(
-                        f"caption {caption!r} of {where} has no known word",
-                        "drop the caption, or lower min_count in the profile",
-                    )
+                    what = f"caption {caption!r} of {where} has no known word"
+                    raise DataError(what, "drop the caption, or lower min_count in the profile")
             encoded.append(ids)
         return encoded
 

@@ -7,24 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS, DataSettings
 from gegcore.errors import ConfigError
 from gegcore.models.registry import architecture
 from gegcore.storage import digest
-from gegcore.training.config import ObjectiveConfig, objective_config
+from gegcore.training.config import ObjectiveConfig, Section, objective_config, wrong_field
 from gegcore.training.recipes import recipe
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Experiments(_Section):
+class Experiments(Section):
     """The grid of runs that the book is made from."""
 
     models: tuple[str, ...] = ("transformer",)
@@ -32,7 +28,7 @@ class Experiments(_Section):
     seeds: tuple[int, ...] = (1,)
 
 
-class Profile(_Section):
+class Profile(Section):
     """Everything that a reproduction of one size depends on, apart from the code."""
 
     name: str
@@ -44,8 +40,7 @@ class Profile(_Section):
     clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
     group_size: int = Field(5, ge=1, description="K, Sec. 4.1")
     judges: dict[str, str] = Field(
-        default_factory=dict,
-        description="label in tables -> a CLIP or judge that is never rewarded, by name",
+        {}, description="label in tables -> a CLIP or judge that is never rewarded, by name"
     )
     metrics: tuple[str, ...] = Field(
         (), description="beside `gegcore.metrics.evaluate.METRICS`: package.module:function"
@@ -55,10 +50,10 @@ class Profile(_Section):
         description="by-model settings that `objectives` overrides field by field: X-modaler's "
         "(gegcore.training.recipes), or one setting for all models",
     )
-    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    objectives: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = {}
+    objectives: dict[str, dict[str, Any]] = {}
     objectives_by_model: dict[str, dict[str, dict[str, Any]]] = Field(
-        default_factory=dict, description="model -> objective -> fields; overrides `objectives`"
+        {}, description="model -> objective -> fields; overrides `objectives`"
     )
     experiments: Experiments = Experiments()
     resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
@@ -82,9 +77,7 @@ class Profile(_Section):
         """This profile with other settings of one run, which then gets a folder of its own.
 
         Args:
-            model, objective: of the run.
-            group_size: K; None: as it is.
-            fields: of `ObjectiveConfig`; None: as it is.
+            group_size, fields: K, and fields of `ObjectiveConfig`; None: as it is.
 
         Raises:
             ConfigError: an unknown field, a value out of range, or rewards where there are none.
@@ -95,9 +88,8 @@ class Profile(_Section):
         before = now.model_dump(mode="json")
         new = {name: value for name, value in wanted.items() if value != before[name]}
         if "rewards" in new and now.loss == "cross_entropy":
-            raise ConfigError(
-                f"objective '{objective}' has no reward to change", "choose scst or scst_geg"
-            )
+            what = f"objective '{objective}' has no reward to change"
+            raise ConfigError(what, "choose scst or scst_geg")
         k = self.group_size if group_size is None else group_size
         if not new and k == self.group_size:
             return self
@@ -134,9 +126,8 @@ def load_profile(name: str) -> Profile:
         known = profile_names()
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
-        raise ConfigError(
-            f"there is no profile '{name}'", f"{hint}profiles: {', '.join(known)}, or a .yaml path"
-        )
+        fix = f"{hint}profiles: {', '.join(known)}, or a .yaml path"
+        raise ConfigError(f"there is no profile '{name}'", fix)
     return _checked({"name": path.stem, **_fields(path)}, path.name)
 
 
@@ -145,11 +136,7 @@ def _checked(settings: dict[str, Any], where: str) -> Profile:
     try:
         profile = Profile.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"profile '{settings['name']}', field '{field}': {first['msg']}", f"mend {where}"
-        ) from error
+        raise wrong_field(error, f"profile '{settings['name']}'", f"mend {where}") from error
     _check(profile)
     return profile
 
@@ -168,10 +155,8 @@ def _fields(path: Path, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
     base = CONFIG_FOLDER / f"{parent}.yaml"
     if parent in heirs or not base.is_file():
         why = "extends itself" if parent in heirs else "there is no such profile"
-        raise ConfigError(
-            f"{path.name}, field 'extends': {parent}: {why}",
-            f"use one of: {', '.join(profile_names())}",
-        )
+        what = f"{path.name}, field 'extends': {parent}: {why}"
+        raise ConfigError(what, f"use one of: {', '.join(profile_names())}")
     return _merged(_fields(base, (*heirs, path.stem)), fields)
 
 
@@ -202,15 +187,15 @@ def _check(profile: Profile) -> None:
             profile.objective(name, model)
     for name in grid.objectives:
         start = profile.objective(name).start_from
-        if start is not None and start not in grid.objectives:
+        if start not in (None, *grid.objectives):
             raise ConfigError(
                 f"objective '{name}' starts from '{start}', which the profile does not run",
                 f"add '{start}' to experiments.objectives",
             )
     for split in SPLITS:
-        if profile.group_size >= profile.data.size(split):
+        k, images = profile.group_size, profile.data.size(split)
+        if k >= images:
             raise ConfigError(
-                f"groups of K = {profile.group_size} images need more than the "
-                f"{profile.data.size(split)} images of the {split} split",
+                f"groups of K = {k} images need more than the {images} images of the {split} split",
                 f"lower group_size or enlarge data.{split}",
             )

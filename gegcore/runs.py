@@ -64,11 +64,7 @@ class RunFolder:
         return read_json(path)["key"] if path.is_file() else None
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Metric name -> {value, ci95, n}.
-
-        Raises:
-            DataError: the run is not finished.
-        """
+        """Metric name -> {value, ci95, n}; DataError where the run is not finished."""
         return self._finished("metrics.json")["metrics"]
 
     def captions(self) -> dict[int, str]:

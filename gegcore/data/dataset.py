@@ -76,14 +76,10 @@ class DataSettings(BaseModel, ABC):
 
     @abstractmethod
     def open(self, split: str, folder: Path) -> CaptionDataset:
-        """One split.
-
-        Args:
-            split: "train", "val" or "test".
-            folder: the data set's own, for what it wishes to keep.
+        """One split; `folder` is the data set's own, for what it wishes to keep.
 
         Raises:
-            DataError: it is not there, or damaged.
+            DataError: the split is not there, or damaged.
         """
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,15 +18,18 @@ from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import ChecksumError, DataError
 from gegcore.progress import track
 
-_STORED: dict[str, np.dtype[Any]] = {
-    "pooled": np.dtype(np.float16),
-    "attributes": np.dtype(np.float16),
-    "regions": np.dtype(np.float16),
-    "boxes": np.dtype(np.float32),
-    "relations": np.dtype(np.int16),
-    "mask": np.dtype(np.bool_),
+_STORED = {
+    "pooled": "float16",
+    "attributes": "float16",
+    "regions": "float16",
+    "boxes": "float32",
+    "relations": "int16",
+    "mask": "bool",
 }
 """How each array of a batch is kept on disk; half precision halves the reading."""
+
+_TYPES = {"f": torch.float32, "i": torch.int64, "u": torch.int64, "b": torch.bool}
+"""Kind of a stored array -> type of what is read from it."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,8 @@ class FeatureBatch:
         return self._map(lambda tensor: tensor[index])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> FeatureBatch:
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        changed: dict[str, Any] = {k: None if v is None else change(v) for k, v in values}
-        return FeatureBatch(**changed)
+        there = {name: change(value) for name, value in vars(self).items() if value is not None}
+        return replace(self, **there)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,7 @@ class InputSizes:
 class FeatureStore:
     """Features of one split, memory-mapped: open costs nothing, `batch` reads what it needs.
 
-    Whoever computed the arrays, the folder is the same: one for the `image_ids` and one per field
-    of `FeatureBatch` that the data has. Use `FeatureStore.open`.
+    There is an array of the `image_ids` and one per field of `FeatureBatch` that the data has.
 
     Attributes:
         key: what the features were made from.
@@ -101,11 +103,7 @@ class FeatureStore:
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> FeatureStore:
-        """Map the features that `write_features` stored.
-
-        Raises:
-            DataError, ChecksumError: as `ArrayFolder.open`.
-        """
+        """Map the features that `write_features` stored; errors are those of `ArrayFolder.open`."""
         needed = ("image_ids", "pooled", "regions", "boxes", "mask")
         return cls(ArrayFolder.open(directory, needed, "features", verify))
 
@@ -126,25 +124,17 @@ class FeatureStore:
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.
 
-        Raises:
-            DataError: an index outside the split.
+        DataError where an index is outside the split.
         """
         index = np.asarray(indices, dtype=np.int64)
         if len(index) and (index.min() < 0 or index.max() >= len(self)):
-            raise DataError(
-                f"image index outside 0..{len(self) - 1}: {index.min()}..{index.max()}",
-                "features and captions belong to different splits: prepare both again",
-            )
-        absent: dict[str, Any] = {field.name: None for field in fields(FeatureBatch)}
-        there = {name: _widen(torch.from_numpy(x[index])) for name, x in self._arrays.items()}
-        return FeatureBatch(**absent | there)
-
-
-def _widen(tensor: Tensor) -> Tensor:
-    """Half precision to float32, small integers to int64; masks stay."""
-    if tensor.dtype == torch.bool:
-        return tensor
-    return tensor.float() if tensor.is_floating_point() else tensor.long()
+            what = f"image index outside 0..{len(self) - 1}: {index.min()}..{index.max()}"
+            fix = "features and captions belong to different splits: prepare both again"
+            raise DataError(what, fix)
+        there: dict[str, Any] = {"attributes": None, "relations": None}
+        for name, stored in self._arrays.items():
+            there[name] = torch.from_numpy(stored[index]).to(_TYPES[stored.dtype.kind])
+        return FeatureBatch(**there)
 
 
 class ExtractorProtocol(Protocol):
@@ -162,7 +152,6 @@ class ExtractorProtocol(Protocol):
 
     def __call__(self, images: np.ndarray) -> FeatureBatch:
         """Features of uint8 RGB pictures `(B, H, W, 3)`."""
-        ...
 
 
 def write_features(
@@ -184,12 +173,10 @@ def write_features(
     """
     about = {name: getattr(extractor, name) for name in ("name", "digest", "relation_labels")}
     key = {**pictures_key(dataset), "extractor": about}
-    try:
+    with suppress(DataError, ChecksumError):  # missing or damaged: compute it
         store = FeatureStore.open(directory)
         if store.key == key:
             return store
-    except (DataError, ChecksumError):
-        pass  # missing or damaged: compute it
     with new_array_folder(directory, key) as folder:
         _compute(dataset, extractor, folder, batch)
     return FeatureStore.open(directory, verify=False)

@@ -27,8 +27,7 @@ Labels 4 to 11 are eight sectors of 45 degrees, counter-clockwise from the right
 upper end: exactly above is "above, right", exactly to the right is "right, below".
 """
 
-_INSIDE, _COVER, _OVERLAP, _FIRST_SECTOR = 1, 2, 3, 4
-_SECTORS = 8
+_INSIDE, _COVER, _OVERLAP = 1, 2, 3
 
 FAR = 0.5
 """Regions whose centres are this share of the picture's diagonal apart, or more, have no edge."""
@@ -38,12 +37,10 @@ OVERLAP = 0.5
 
 
 def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Labels between all pairs of regions: `relations[b, i, j]` says how j stands to i.
+    """Labels `(B, N, N)` int64 between regions: that at `[b, i, j]` says how j stands to i.
 
-    Region i is the subject and j the object: the edge goes from i to j, and GCN-LSTM gathers along
-    rows for one direction and along columns for the other.
-
-    0 is for regions far apart, a region and itself, and padding; 3 also where centres coincide.
+    The edge goes from i to j (GCN-LSTM gathers along rows and along columns). 0 is for regions far
+    apart, a region and itself, and padding; 3 also where centres coincide.
 
     X-modaler reads 20 labels of its own in the same layout from files, probably of the paper's
     semantic graph: how many labels there are is a property of the features.
@@ -53,44 +50,28 @@ def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Ten
         mask: `(B, N)` bool, False for padding.
         size: height and width of the pictures in pixels.
 
-    Returns:
-        `(B, N, N)` int64.
-
     Source: Yao et al. 2018, "Exploring Visual Relationship for Image Captioning", Sec. 3.2.
     """
-    first, second = boxes.unsqueeze(2), boxes.unsqueeze(1)
-    includes = ((first[..., :2] <= second[..., :2]) & (first[..., 2:] >= second[..., 2:])).all(-1)
+
+    def pair(of_regions: Tensor) -> tuple[Tensor, Tensor]:
+        return of_regions.unsqueeze(2), of_regions.unsqueeze(1)
+
+    low, high = boxes.split(2, -1)
+    (low_i, low_j), (high_i, high_j) = pair(low), pair(high)
+    (centre_i, centre_j), (area_i, area_j) = pair((low + high) / 2), pair((high - low).prod(-1))
+    includes = ((low_i <= low_j) & (high_i >= high_j)).all(-1)
     included = includes.transpose(1, 2)
-    right, down = (_centres(second) - _centres(first)).unbind(-1)
+    shared = (torch.minimum(high_i, high_j) - torch.maximum(low_i, low_j)).clamp(min=0).prod(-1)
+    covered = area_i + area_j - shared
+    iou = shared / covered.clamp(min=torch.finfo(covered.dtype).tiny)  # 0 of empty boxes
+    right, down = (centre_j - centre_i).unbind(-1)
     distance = torch.hypot(right, down)
-    near = distance < FAR * hypot(*size)
-    labels = torch.where(near, _sector(right, -down), 0)
-    labels[(_iou(first, second) >= OVERLAP) | (distance == 0)] = _OVERLAP
+    # Label 4 for an angle in (0, 45] degrees, and so on.
+    sector = (torch.ceil(torch.atan2(-down, right) / (pi / 4)).long() - 1) % 8 + 4
+    labels = torch.where(distance < FAR * hypot(*size), sector, 0)
+    labels[(iou >= OVERLAP) | (distance == 0)] = _OVERLAP
     labels[includes & ~included] = _INSIDE
     labels[included & ~includes] = _COVER
     themselves = torch.eye(boxes.shape[1], dtype=torch.bool, device=boxes.device)
     exist = mask.unsqueeze(2) & mask.unsqueeze(1) & ~themselves
     return torch.where(exist, labels, 0)
-
-
-def _sector(right: Tensor, up: Tensor) -> Tensor:
-    """Label of a direction: ceil(angle / 45 degrees) + 3 for an angle in (0, 360] degrees."""
-    eighths = torch.ceil(torch.atan2(up, right) / (pi / 4)).long()
-    return (eighths - 1) % _SECTORS + _FIRST_SECTOR
-
-
-def _centres(boxes: Tensor) -> Tensor:
-    return (boxes[..., :2] + boxes[..., 2:]) / 2
-
-
-def _iou(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union of boxes that broadcast: `(..., 4)` -> `(...)`; 0 of empty boxes."""
-    low = torch.maximum(first[..., :2], second[..., :2])
-    high = torch.minimum(first[..., 2:], second[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    covered = _area(first) + _area(second) - shared
-    return shared / covered.clamp(min=torch.finfo(covered.dtype).tiny)
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).prod(-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from gegcore.errors import DataError
@@ -39,19 +40,13 @@ class Vocabulary:
 
     @classmethod
     def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
-        """Keep words that occur at least `min_count` times, most frequent first.
-
-        Raises:
-            DataError: there are none.
-        """
+        """Keep words that occur `min_count` times, most frequent first; DataError without any."""
         counts = Counter(word for caption in captions for word in tokenize(caption))
-        frequent = (word for word, count in counts.items() if count >= min_count)
-        kept = sorted(frequent, key=lambda word: (-counts[word], word))
+        order = sorted(counts, key=lambda word: (-counts[word], word))
+        kept = [word for word in order if counts[word] >= min_count]
         if not kept:
-            raise DataError(
-                f"no word occurs {min_count} times in the captions",
-                "give more captions or lower min_count",
-            )
+            what = f"no word occurs {min_count} times in the captions"
+            raise DataError(what, "give more captions or lower min_count")
         return cls(kept)
 
     def __len__(self) -> int:
@@ -72,12 +67,8 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Words joined by blanks, up to the first 0."""
-        words = []
-        for index in ids:
-            if index == self.end_id:
-                break
-            words.append(self.words[index - 1])
-        return " ".join(words)
+        said = takewhile(lambda index: index != self.end_id, ids)
+        return " ".join(self.words[index - 1] for index in said)
 
     def save(self, path: Path | str) -> None:
         write_json(path, {"words": list(self.words), "digest": self.digest})

@@ -14,18 +14,6 @@ from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCr
 from gegcore.training.xe import caption_tensor
 
 
-def reward_inputs(materials: Materials, count_end: bool = True) -> RewardInputs:
-    """What rewards may need, of the prepared training split."""
-    return RewardInputs(
-        materials.vocabulary,
-        materials.references("train"),
-        materials.clip,
-        materials.tables["train"].images,
-        materials.groups["train"],
-        count_end,
-    )
-
-
 def build_objective(
     materials: Materials,
     config: ObjectiveConfig,
@@ -43,7 +31,14 @@ def build_objective(
     if config.loss == "cross_entropy":
         captions = caption_tensor(materials.references("train"), profile.max_len)
         return CrossEntropyObjective(features, captions.to(device), config)
-    given = reward_inputs(materials, config.count_end)
+    given = RewardInputs(
+        materials.vocabulary,
+        materials.references("train"),
+        materials.clip,
+        materials.tables["train"].images,
+        materials.groups["train"],
+        config.count_end,
+    )
     return SelfCriticalObjective(
         features,
         build_rewards(config.rewards, given, own).to(device),

@@ -44,16 +44,14 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     model = new_captioner(materials, model_name, seed=0)
     model.load_state_dict(load_file(run.checkpoint))
     tokens = greedy_captions(materials, model, "test")
-    records = materials.data["test"].records
-    captions = {
-        record.image_id: materials.vocabulary.decode(row)
-        for record, row in zip(records, tokens.tolist(), strict=True)
-    }
-    ids, table = [record.image_id for record in records], materials.tables["test"]
+    references = {r.image_id: list(r.captions) for r in materials.data["test"].records}
+    spoken = map(materials.vocabulary.decode, tokens.tolist())
+    captions = dict(zip(references, spoken, strict=True))
+    table = materials.tables["test"]
     given = MetricInputs(
         captions,
-        {record.image_id: list(record.captions) for record in records},
-        Pictures(materials.clip, table, ids, materials.groups["test"]),
+        references,
+        Pictures(materials.clip, table, list(references), materials.groups["test"]),
         judges,
         materials.data["test"],
     )
@@ -63,10 +61,8 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     write_json(run.file("captions.json"), rows)
     with atomic_write(run.file("per_caption.parquet"), "wb") as stream:
         result.per_caption.to_parquet(stream)
-    write_json(
-        run.file("metrics.json"),
-        {"metrics": result.metrics, "missing": result.missing, "signature": result.signature},
-    )
+    scores = {"metrics": result.metrics, "missing": result.missing, "signature": result.signature}
+    write_json(run.file("metrics.json"), scores)
     training = read_json(run.file("training.json"))
     write_json(
         run.file("provenance.json"),

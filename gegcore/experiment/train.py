@@ -42,13 +42,12 @@ def train(
 ) -> RunFolder:
     """Train and store the selected checkpoint; nothing to do if it is there and current.
 
+    Errors are those of `run_experiment`.
+
     Args:
         materials: opened on the accelerator's device.
         accelerator: see `start_accelerator`; default: the materials' device, full precision.
         own: rewards of the objective that have no importable name.
-
-    Raises:
-        ConfigError, DataError, TrainingError, TrainingInterrupted: as `run_experiment`.
     """
     profile = materials.profile
     architecture(model_name)
@@ -61,18 +60,16 @@ def train(
                 materials.make(stage)
     start = start_run(profile, model_name, config, seed)
     key = training_key(materials, model_name, objective_name, config, seed, start)
-    if run.made_from("training.json") == key and run.checkpoint.is_file():
-        return run
-    if _imported(run, materials, model_name):
+    current = run.made_from("training.json") == key and run.checkpoint.is_file()
+    if current or _imported(run, materials, model_name):
         return run
     accelerator.wait_for_everyone()  # until all have read what the main process now changes
     if accelerator.is_main_process:
         _clear_stale(run, key)
-        objective = {"name": objective_name, **config.model_dump(mode="json")}
         resolved = {
             "profile": profile.model_dump(mode="json"),
             "model": model_name,
-            "objective": objective,
+            "objective": {"name": objective_name, **config.model_dump(mode="json")},
             "seed": seed,
         }
         write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
@@ -163,8 +160,7 @@ def import_key(materials: Materials, model_name: str) -> str:
 def _imported(run: RunFolder, materials: Materials, model_name: str) -> bool:
     """Whether the run is a checkpoint from elsewhere, which no training could bring back.
 
-    Raises:
-        DataError: it is, and the profile has changed so that it no longer fits.
+    DataError where it is, and the profile has changed so that it no longer fits.
     """
     record = run.file("training.json")
     if not record.is_file() or "imported" not in (stored := read_json(record)):
@@ -180,19 +176,13 @@ def _imported(run: RunFolder, materials: Materials, model_name: str) -> bool:
 def start_run(
     profile: Profile, model_name: str, config: ObjectiveConfig, seed: int
 ) -> RunFolder | None:
-    """The finished run whose checkpoint an objective starts from, None for one from scratch.
-
-    Raises:
-        DataError: it is not finished.
-    """
+    """The run that an objective starts from, if from any; DataError where it is not finished."""
     if config.start_from is None:
         return None
     start = RunFolder.of(profile.name, model_name, config.start_from, seed)
     if not start.checkpoint.is_file():
-        raise DataError(
-            f"{config.label} starts from run {start.name}, which has no checkpoint",
-            f"run objective '{config.start_from}' with seed {seed} first",
-        )
+        what = f"{config.label} starts from run {start.name}, which has no checkpoint"
+        raise DataError(what, f"run objective '{config.start_from}' with seed {seed} first")
     return start
 
 

@@ -25,14 +25,11 @@ def greedy_captions(materials: Materials, model: Captioner, split: str) -> Tenso
     training = model.training
     model.eval()
     tokens = torch.zeros(len(materials.data[split].records), profile.max_len, dtype=torch.long)
-    for start in range(0, len(tokens), _IMAGES_PER_BATCH):
-        rows = range(start, min(start + _IMAGES_PER_BATCH, len(tokens)))
-        batch = store.batch(list(rows)).to(materials.device)
-        decoded = decode(
-            model, batch, max_len=profile.max_len, forbid=(materials.vocabulary.unknown_id,)
-        )
-        said = decoded.tokens[:, 0].cpu()
-        tokens[rows.start : rows.stop, : said.shape[1]] = said
+    for rows in torch.arange(len(tokens)).split(_IMAGES_PER_BATCH):
+        batch = store.batch(rows.tolist()).to(materials.device)
+        unknown = materials.vocabulary.unknown_id
+        said = decode(model, batch, max_len=profile.max_len, forbid=(unknown,)).tokens[:, 0].cpu()
+        tokens[rows, : said.shape[1]] = said
     model.train(training)
     return tokens
 
@@ -50,6 +47,8 @@ class Validator:
     def __init__(self, materials: Materials) -> None:
         self.materials = materials
         self.captions: dict[str, str] = {}
+        count, generator = len(materials.data["val"].records), torch.Generator().manual_seed(0)
+        self.shown = torch.randperm(count, generator=generator)[:_SHOWN_IMAGES].tolist()
         size = len(materials.vocabulary)
         frequency = document_frequency(materials.references("train"), size)
         self.cider = CiderD(materials.references("val"), size, frequency)
@@ -63,7 +62,10 @@ class Validator:
     @torch.no_grad()
     def __call__(self, model: Captioner) -> dict[str, float]:
         tokens = greedy_captions(self.materials, model, "val")
-        self.captions = self._spoken(tokens)
+        records, words = self.materials.data["val"].records, self.materials.vocabulary
+        self.captions = {
+            str(records[i].image_id): words.decode(tokens[i].tolist()) for i in self.shown
+        }
         index = torch.arange(len(tokens))
         text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
         ranks = retrieval_ranks(text, self.images, index)
@@ -76,11 +78,3 @@ class Validator:
             "GEG-Min": gap.minimum.mean().item(),
             "length": (tokens > 0).sum(-1).float().mean().item(),
         }
-
-    def _spoken(self, tokens: Tensor) -> dict[str, str]:
-        """Captions of images drawn once and for all, as words. Shapes: tokens (N, T)."""
-        records = self.materials.data["val"].records
-        order = torch.randperm(len(records), generator=torch.Generator().manual_seed(0))
-        chosen = order[:_SHOWN_IMAGES].tolist()
-        words = self.materials.vocabulary
-        return {str(records[i].image_id): words.decode(tokens[i].tolist()) for i in chosen}

@@ -116,8 +116,8 @@ def load_state(path: Path, parts: Resumable) -> tuple[Progress, dict[str, Tensor
 
 
 def _check(path: Path, metadata: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    if metadata.get("format") != FORMAT:
-        known = metadata.get("format", 1)
+    known = metadata.get("format", 1)
+    if known != FORMAT:
         raise TrainingError(f"{path} has format {known}, this version reads {FORMAT}", _AFRESH)
     theirs, ours = metadata["run"], json.loads(json.dumps(run))  # tuples become lists
     differ = [

@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from gegcore.errors import ConfigError
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Settings, which cannot be changed; an unknown field is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SelectionRule(_Section):
+class SelectionRule(Section):
     """The written rule by which the checkpoint of a run is chosen on the validation split."""
 
     metric: Literal["CIDEr-D", "R@1", "GEG-Avg"] = Field("CIDEr-D", description="to maximise")
@@ -22,7 +24,7 @@ class SelectionRule(_Section):
     )
 
 
-class ScheduledSampling(_Section):
+class ScheduledSampling(Section):
     """Feed the model's own words with a probability that rises in steps (epochs count from 0)."""
 
     start: int = Field(0, ge=0, description="epoch from which the probability may rise")
@@ -31,11 +33,7 @@ class ScheduledSampling(_Section):
     most: float = Field(0.25, gt=0, le=1)
 
 
-_INDIFFERENT = {"label", "checkpoint_every", "guards", "accumulate", "compile_decoder"}
-"""Settings that a run can go on with after they have changed: what it learns stays the same."""
-
-
-class ObjectiveConfig(_Section):
+class ObjectiveConfig(Section):
     """One objective: its loss, where it starts from, and its schedule."""
 
     loss: Literal["cross_entropy", "self_critical"]
@@ -92,8 +90,9 @@ class ObjectiveConfig(_Section):
     )
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide what is learnt, as JSON."""
-        return self.model_dump(mode="json", exclude=_INDIFFERENT)
+        """The settings that decide what is learnt, as JSON: a run cannot go on with others."""
+        others = {"label", "checkpoint_every", "guards", "accumulate", "compile_decoder"}
+        return self.model_dump(mode="json", exclude=others)
 
 
 _SELECTED = SelectionRule(metric="R@1", least_cider_share=0.9)
@@ -129,10 +128,14 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         guards="warn",
     ),
 }
-"""Objectives by name, with the paper's settings (Sec. 4.1; X-modaler for what it leaves open).
+"""The paper's settings (Sec. 4.1; X-modaler for what it leaves open; by model: `recipes.py`)."""
 
-What X-modaler sets by model is in `gegcore.training.recipes`.
-"""
+
+def wrong_field(error: ValidationError, where: str, fix: str) -> ConfigError:
+    """The error that names the first field which pydantic refuses."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return ConfigError(f"{where}, field '{field}': {first['msg']}", fix)
 
 
 def objective_config(name: str, overrides: dict[str, Any] | None = None) -> ObjectiveConfig:
@@ -144,11 +147,6 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     if name not in OBJECTIVES:
         raise ConfigError(f"unknown objective '{name}'", f"use one of: {', '.join(OBJECTIVES)}")
     try:
-        merged = {**OBJECTIVES[name].model_dump(), **(overrides or {})}
-        return ObjectiveConfig.model_validate(merged)
+        return ObjectiveConfig.model_validate(OBJECTIVES[name].model_dump() | (overrides or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"objective '{name}', field '{field}': {first['msg']}", "mend the profile"
-        ) from error
+        raise wrong_field(error, f"objective '{name}'", "mend the profile") from error

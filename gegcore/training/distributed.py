@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, distributed
@@ -15,10 +15,7 @@ from gegcore.errors import ConfigError, TrainingError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Precision = Literal["no", "bf16", "fp16"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
-
-T = TypeVar("T")
+PRECISIONS = ("no", "bf16", "fp16")
 
 # The others wait while the main process validates, which may take long; that a process has died
 # is the launcher's to notice.
@@ -26,7 +23,7 @@ _PATIENCE = timedelta(hours=12)
 
 
 def start_accelerator(
-    device: torch.device | str | None = None, precision: Precision | str | None = None
+    device: torch.device | str | None = None, precision: str | None = None
 ) -> Accelerator:
     """This process's device, precision and place among the processes that were launched with it.
 
@@ -46,8 +43,8 @@ def start_accelerator(
 
     precision = precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise ConfigError(f"unknown precision '{precision}'", f"use one of: {known}")
+        fix = f"use one of: {', '.join(PRECISIONS)}"
+        raise ConfigError(f"unknown precision '{precision}'", fix)
     chosen = None if device is None else torch.device(device)
     cpu = not torch.cuda.is_available() if chosen is None else chosen.type == "cpu"
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
@@ -75,20 +72,8 @@ def sum_over_processes(accelerator: Accelerator, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def from_main(value: T) -> T:
-    """What the main process has for `value`, in all of them (they wait for it)."""
-    from accelerate.utils import broadcast_object_list
-
-    result: T = broadcast_object_list([value])[0]
-    return result
-
-
 def check_same_weights(accelerator: Accelerator, parameters: Sequence[Tensor]) -> None:
-    """Compare checksums of all weights.
-
-    Raises:
-        TrainingError: the processes do not have the same weights.
-    """
+    """TrainingError where processes do not have the same weights, by sums of their tensors."""
     if accelerator.num_processes == 1:
         return
     sums = torch.stack([p.detach().double().sum() for p in parameters]).nan_to_num()

@@ -24,10 +24,9 @@ IN_A_ROW = 3
 
 @dataclass(frozen=True)
 class Rule:
-    """A bound on one column of the log.
+    """A bound on one column of the log, the metric.
 
     Attributes:
-        metric: the column.
         what: has happened where the rule is broken; no two rules say the same.
         fix: what to change.
         bound: first row of the log -> the value that must not be passed.
@@ -153,7 +152,6 @@ _REWARD = (
 )
 _LANGUAGE = "raise the weight of cider: only CIDEr-D rewards short and fluent captions"
 _EXPLORE = "lower the learning rate, or train for fewer steps: equal samples teach nothing"
-
 _UNBOUNDED = "check the reward and its weights: a reward without a bound is always gamed"
 _PUNISHED = "set `baseline: mean_of_others`: against greedy captions samples are mostly punished"
 

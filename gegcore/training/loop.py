@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from gegcore.models.captioner import Captioner
 from gegcore.storage import remove_temporaries
 from gegcore.training.checkpoint import Progress, Resumable, load_state, save_state
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.distributed import check_same_weights, from_main, start_accelerator
+from gegcore.training.distributed import check_same_weights, start_accelerator
 from gegcore.training.interrupt import StopNow, StopRequest
 from gegcore.training.monitor import Monitor
 from gegcore.training.objectives import Objective
@@ -26,9 +27,6 @@ from gegcore.training.step import OptimiserStep
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-Validation = Callable[[Captioner], dict[str, float]]
-
 
 DROPOUT, SAMPLING, ORDER = 1, 2, 3
 """Independent streams of random numbers."""
@@ -47,10 +45,9 @@ class Trainer:
 
     Args:
         num_images: size of the training split.
-        seed: of the whole run.
         validate: model -> validation metrics; called before the first and after every epoch.
         folder: the run folder; resumable state lives in `folder/state`.
-        captions: what the model said at the last validation, to be kept; see `Monitor`.
+        captions: see `Monitor`.
         accelerator: default: this process alone, in full precision.
     """
 
@@ -61,7 +58,7 @@ class Trainer:
         config: ObjectiveConfig,
         num_images: int,
         seed: int,
-        validate: Validation,
+        validate: Callable[[Captioner], dict[str, float]],
         folder: Path,
         captions: Callable[[], dict[str, str]] | None = None,
         accelerator: Accelerator | None = None,
@@ -73,10 +70,13 @@ class Trainer:
         self.accelerator = accelerator or start_accelerator(self.device)
         self.main = self.accelerator.is_main_process
         self.optimiser_step = OptimiserStep(model, objective, config, self.accelerator)
+        optimiser, scaler = self.optimiser_step.optimiser, self.accelerator.scaler
+        run = {"model": type(model).__name__, "images": num_images, "seed": seed}
+        self.parts = Resumable(model, optimiser, scaler, {**run, **config.decisive()})
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
-        scaled = self.accelerator.scaler is not None
+        scaled = scaler is not None
         self.monitor = Monitor(folder, config, captions, shows=self.main, loss_scaling=scaled)
         self.best: dict[str, Tensor] | None = None
         self.started = 0.0
@@ -104,17 +104,27 @@ class Trainer:
         finally:
             self.monitor.close()
         if not done:
-            raise self._interrupted(stop)
+            # The others must outlive the main process's save: a launcher ends all when one ends.
+            self.accelerator.wait_for_everyone()
+            asked = stop.signal.name if stop.signal else "another process"
+            raise TrainingInterrupted(
+                f"{self.folder.name}: stopped by {asked} after step {self.progress.step} of "
+                f"{self.total_steps}, and saved",
+                "run it again with the same settings: it goes on from there",
+                number=stop.signal or signal.SIGTERM,
+            )
         if self.best is not None:
             self.model.load_state_dict(self.best)
-        self.optimiser_step.release()
+        self.model.zero_grad()  # frees the gradients
         self.model.eval()
         return self.progress
 
     def _train(self, stop: StopRequest) -> bool:
         """Whether it came to the end; if not, it was asked to stop, and has saved."""
         while True:
-            if self._validation_is_due():
+            epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+            # Before the first epoch and after each: a function of what is saved.
+            if position == 0 and len(self.progress.history) <= epoch:
                 validated = self._validate_epoch(stop)
                 self._save()
                 if not validated:
@@ -126,11 +136,6 @@ class Trainer:
                 self._save()
             if stopping:
                 return False
-
-    def _validation_is_due(self) -> bool:
-        """After each epoch and before the first; a function of what is saved."""
-        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
-        return position == 0 and len(self.progress.history) <= epoch
 
     def _step(self, stop: StopRequest) -> bool:
         """Train on one global batch; whether any process was asked to stop."""
@@ -159,15 +164,14 @@ class Trainer:
 
     def _validate_epoch(self, stop: StopRequest) -> bool:
         """Validate, and keep the weights if the written rule prefers them; False: interrupted."""
+        from accelerate.utils import broadcast_object_list
+
         check_same_weights(self.accelerator, self.optimiser_step.parameters)
         metrics = None
         if self.main:
-            try:
-                with stop.at_once():
-                    metrics = self.validate(self.model)
-            except StopNow:
-                pass
-        metrics = from_main(metrics)
+            with suppress(StopNow), stop.at_once():
+                metrics = self.validate(self.model)
+        (metrics,) = broadcast_object_list([metrics])  # the others wait for it
         if metrics is None:
             return False
         progress, rule = self.progress, self.config.select
@@ -186,7 +190,7 @@ class Trainer:
         try:
             self.monitor.write(self.progress)
             if self.main:
-                save_state(self.state_file, self._parts(), self.progress, self.best)
+                save_state(self.state_file, self.parts, self.progress, self.best)
         except OSError as error:
             raise TrainingError(
                 f"step {self.progress.step} cannot be saved in {self.folder}: {error}",
@@ -198,7 +202,7 @@ class Trainer:
             remove_temporaries(self.folder)
         self.accelerator.wait_for_everyone()
         if self.state_file.exists():
-            self.progress, self.best = load_state(self.state_file, self._parts())
+            self.progress, self.best = load_state(self.state_file, self.parts)
         self.progress.sittings.append(
             {
                 "step": self.progress.step,
@@ -207,20 +211,4 @@ class Trainer:
                 "processes": self.accelerator.num_processes,
                 "accumulate": self.config.accumulate,
             }
-        )
-
-    def _parts(self) -> Resumable:
-        about = {"model": type(self.model).__name__, "images": self.num_images, "seed": self.seed}
-        run, step = {**about, **self.config.decisive()}, self.optimiser_step
-        return Resumable(self.model, step.optimiser, self.accelerator.scaler, run)
-
-    def _interrupted(self, stop: StopRequest) -> TrainingInterrupted:
-        # The others must outlive the main process's save: a launcher ends all when one ends.
-        self.accelerator.wait_for_everyone()
-        asked = stop.signal.name if stop.signal else "another process"
-        return TrainingInterrupted(
-            f"{self.folder.name}: stopped by {asked} after step {self.progress.step} of "
-            f"{self.total_steps}, and saved",
-            "run it again with the same settings: it goes on from there",
-            number=stop.signal or signal.SIGTERM,
         )

@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gegcore.errors import TrainingError
-from gegcore.storage import atomic_write, write_text
+from gegcore.storage import write_text
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.guards import findings, not_finite, rules
@@ -41,7 +41,6 @@ class Monitor:
     before every checkpoint, `close` at the end, whatever happened.
 
     Args:
-        folder: the run folder.
         config: whose guards apply.
         captions: what the model said at the last validation, a picture's name -> caption.
         every: steps of a window.
@@ -101,7 +100,6 @@ class Monitor:
             progress: gets a row of its log where a window is full, and after the last step.
             metrics: 0-d tensors, means over the images of the step; `loss` is one of them, and
                 `grad_norm` should be, before clipping. The same names in every step.
-            learning_rate: of the step.
 
         Raises:
             TrainingError: the window shows a run that cannot recover.
@@ -172,17 +170,17 @@ class Monitor:
     def _stop(self, progress: Progress, what: str, fix: str) -> NoReturn:
         """End the run with the log written, so that one can see how it came to this."""
         self._write_files(progress)
-        kept = "No checkpoint was written before."
-        if self._saved is not None:
-            place = self.folder / "state"
-            kept = f"The checkpoint of step {self._saved} is in {place}; other settings replace it."
+        place = self.folder / "state"
+        kept = f"The checkpoint of step {self._saved} is in {place}; other settings replace it."
+        if self._saved is None:
+            kept = "No checkpoint was written before."
         raise TrainingError(f"{self.folder.name}: {what}", f"{fix}. {kept}")
 
     def _write_files(self, progress: Progress) -> None:
         if not self.shows:
             return
-        with atomic_write(self.folder / "log.csv") as stream:
-            pd.DataFrame(progress.log).to_csv(stream, index=False, float_format="%.6g")
+        log = pd.DataFrame(progress.log).to_csv(index=False, float_format="%.6g")
+        write_text(self.folder / "log.csv", log)
         if progress.samples:
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in progress.samples)
             write_text(self.folder / "samples.jsonl", "".join(lines))

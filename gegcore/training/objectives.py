@@ -40,21 +40,17 @@ class StepLoss:
 
 
 class Objective(Protocol):
-    """A loss over the training split.
-
-    Attributes:
-        noise_shape: of the random numbers that one image needs.
-    """
+    """A loss over the training split."""
 
     @property
-    def noise_shape(self) -> tuple[int, ...]: ...
+    def noise_shape(self) -> tuple[int, ...]:
+        """Of the random numbers that one image needs."""
 
     def start_epoch(self, epoch: int) -> None:
         """Say which epoch the next steps belong to, from 0; some settings depend on it."""
 
     def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
         """Shapes: image_index (B,); noise (B, *noise_shape) float64, uniform in [0, 1)."""
-        ...
 
 
 @dataclass
@@ -119,7 +115,6 @@ class SelfCriticalObjective:
 
     Attributes:
         features: of the training split.
-        reward: Eq. 7.
         max_len: steps of decoding, the end token included.
         forbid: word ids never generated (UNK).
         device: where the model lives.
@@ -154,7 +149,10 @@ class SelfCriticalObjective:
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
         samples = tokens[:, 1:]
-        log_probs, mask = self._score(model, memory, samples), said_mask(samples)
+        logits = model.decode_teacher_forced(memory, shift_right(samples))
+        if self.config.sampling == "multinomial" and self.config.temperature != 1:
+            logits = logits / self.config.temperature  # the very policy that was sampled
+        log_probs, mask = sequence_log_probs(logits, samples, self.forbid), said_mask(samples)
         loss = self_critical_loss(log_probs, advantage, mask, reduction="sum")
         health = policy_health(
             parts, total, advantage, log_probs.detach(), samples, self.bad_endings
@@ -174,10 +172,3 @@ class SelfCriticalObjective:
         found = beam_search(model, memory, config.samples, **limits).tokens
         length = max(greedy.shape[-1], found.shape[-1])
         return torch.cat([pad(x, (0, length - x.shape[-1])) for x in (greedy, found)], 1)
-
-    def _score(self, model: Captioner, memory: Memory, samples: Tensor) -> Tensor:
-        """Log-probabilities under the very policy that was sampled, temperature included."""
-        logits = model.decode_teacher_forced(memory, shift_right(samples))
-        if self.config.sampling == "multinomial" and self.config.temperature != 1:
-            logits = logits / self.config.temperature
-        return sequence_log_probs(logits, samples, self.forbid)

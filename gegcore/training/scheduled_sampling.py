@@ -25,7 +25,7 @@ def scheduled_logits(
     coins: Tensor,
     numbers: Tensor,
 ) -> Tensor:
-    """Logits of scheduled sampling: some input words are drawn from the step before.
+    """Logits `(B, C, T, V)` of scheduled sampling: some input words are the model's own.
 
     Every input word but the first is replaced, independently and with the given probability, by a
     draw from the model's distribution at this position, without gradient; targets stay.
@@ -34,9 +34,6 @@ def scheduled_logits(
         inputs: `(B, C, T)` of teacher forcing.
         coins: `(B, C, T)` uniform in [0, 1): own word where below the probability.
         numbers: `(B, C, T)` float64, uniform in [0, 1): what the draws are made from.
-
-    Returns:
-        `(B, C, T, V)`.
 
     Raises:
         ConfigError: the captioner is a Transformer: all its words are fed at once.

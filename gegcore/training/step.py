@@ -58,10 +58,9 @@ class OptimiserStep:
     ) -> tuple[dict[str, Tensor], bool]:
         """Take one step; the same call in every process.
 
-        Shapes: batch (B,) image positions on the CPU; noise (B, ...) on the device.
-
         Args:
-            batch: the global batch, and `noise` its random numbers; see `Objective`.
+            batch: `(B,)` image positions, on the CPU: the global batch.
+            noise: `(B, ...)` its random numbers, on the device; see `Objective`.
             stop: whether this process wishes to stop, asked as late as can be.
 
         Returns: means over the global batch as 0-d tensors, and whether any process wishes to stop.
@@ -85,11 +84,6 @@ class OptimiserStep:
         # One process knows its own wish; several wait for the sum.
         several = self.accelerator.num_processes > 1
         return means, bool(sums[-1] > 0) if several else stop()
-
-    def release(self) -> None:
-        """Free the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
 
     def _pieces(self, batch: Tensor, noise: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
         """Micro-batches of this process, each with its random numbers and its number of images.

@@ -47,7 +47,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
-    """Negative log-likelihood of the target words, optionally with smoothed labels.
+    """Negative log-likelihood of the target words, optionally with smoothed labels: a scalar.
 
     With smoothing s it is the KL divergence to a distribution with 1 - s on the target word and
     s / (V - 1) on every other word, as X-modaler has it.
@@ -56,9 +56,6 @@ def cross_entropy(
         logits: `(..., V)`.
         targets: `(...)` int64, -1 where there is no target.
         reduction: over real targets; X-modaler takes the mean.
-
-    Returns:
-        Scalar.
     """
     vocab = logits.shape[-1]
     flat, wanted = logits.reshape(-1, vocab), targets.reshape(-1)
