@@ -31,14 +31,10 @@ Pictures = np.ndarray | Sequence[Image.Image]
 _TEXTS_PER_BATCH = 256
 _TOKENS_PER_BATCH = 1024
 """Captions in the text tower at once: bounds its memory, more than an SCST step ever has."""
-_IMAGES_PER_BATCH = 64
 
 
 def similarity(image_emb: Tensor, text_emb: Tensor) -> Tensor:
-    """Cosine of image and caption, row by row: `(..., E)`, `(..., E)` -> `(...)` float32.
-
-    Source: paper Sec. 3.1, Eq. 1.
-    """
+    """Cosine of image and caption (Eq. 1): `(..., E)`, `(..., E)` -> `(...)` float32."""
     image, text = F.normalize(image_emb.float(), dim=-1), F.normalize(text_emb.float(), dim=-1)
     return torch.linalg.vecdot(image, text)
 
@@ -59,7 +55,6 @@ class ClipModel(nn.Module):
         super().__init__()
         self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
         self.model: Any = model.requires_grad_(False)
-        self.context_length = int(tokenizer.context_length)
         self.eval()
 
     def train(self, mode: bool = True) -> ClipModel:
@@ -80,7 +75,7 @@ class ClipModel(nn.Module):
         return state.hexdigest()[:16]
 
     @torch.no_grad()
-    def encode_images(self, images: Pictures, batch_size: int = _IMAGES_PER_BATCH) -> Tensor:
+    def encode_images(self, images: Pictures, batch_size: int = 64) -> Tensor:
         """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
 
         Raises:

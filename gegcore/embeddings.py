@@ -57,13 +57,9 @@ class EmbeddingTable:
         save_arrays(directory, {name: getattr(self, name) for name in _ARRAYS}, self.key)
 
     @classmethod
-    def open(cls, directory: Path | str, verify: bool = True) -> EmbeddingTable:
-        """Memory-map a table written by `save`.
-
-        Raises:
-            DataError, ChecksumError: as `ArrayFolder.open`.
-        """
-        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings", verify)
+    def open(cls, directory: Path | str) -> EmbeddingTable:
+        """Memory-map a table written by `save`; raises as `ArrayFolder.open`."""
+        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings")
         return cls(**folder.tensors, key=folder.key)
 
 

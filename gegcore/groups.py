@@ -42,11 +42,7 @@ class SimilarGroups:
 
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
-        """Read groups written by `save`.
-
-        Raises:
-            DataError, ChecksumError: as `ArrayFolder.open`.
-        """
+        """Read groups written by `save`; raises as `ArrayFolder.open`."""
         folder = ArrayFolder.open(directory, ("index", "score"), "similar groups")
         return cls(**folder.tensors, key=folder.key)
 
@@ -86,8 +82,7 @@ def similar_groups(
         targets = torch.arange(start, min(start + rows, images), device=caption_emb.device)
         similarity = image_emb[targets].float() @ caption_emb.float().T  # (b, M)
         blocks.append(_group_block(similarity, caption_image, targets, images, k, nearest))
-    index = torch.cat([block[0] for block in blocks]).cpu()
-    score = torch.cat([block[1] for block in blocks]).cpu()
+    index, score = (torch.cat(parts).cpu() for parts in zip(*blocks, strict=True))
     return SimilarGroups(index, score, key)
 
 

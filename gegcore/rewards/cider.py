@@ -17,7 +17,7 @@ from gegcore.rewards.references import (
     reference_scale,
 )
 
-__all__ = ["CiderD", "DocumentFrequency", "TokenLists", "cider_d", "document_frequency"]
+__all__ = ["CiderD", "cider_d", "document_frequency"]
 
 
 class CiderD(nn.Module):
@@ -90,21 +90,12 @@ class CiderD(nn.Module):
     def frequency(self) -> DocumentFrequency:
         """The document frequencies, on the module's device."""
         table = NgramTable(self.df_keys, self.df_directory, self.df_steps)
-        return DocumentFrequency(
-            table, self.df_idf, self.df_images, self.vocab_size, self.count_end
-        )
+        shared = self.vocab_size, self.count_end
+        return DocumentFrequency(table, self.df_idf, self.df_images, *shared)
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
-        """Score captions.
-
-        Args:
-            tokens: `(B, S, T)` int64, 0-padded from the end token on.
-            image_index: `(B,)` int64, position of each image in `references`.
-
-        Returns:
-            `(B, S)` float32 on the device of `tokens`.
-        """
+        """Score `(B, S, T)` word ids of images at positions `(B,)` in `references` -> `(B, S)`."""
         lengths = caption_lengths(tokens, self.count_end)
         if self._crops(tokens):
             tokens = tokens[..., : int(lengths.max())]

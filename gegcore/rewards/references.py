@@ -77,16 +77,14 @@ def count_references(
     if not references or not all(references):
         raise DataError("an image has no reference caption", "give at least one for each image")
     most = max(len(captions) for captions in references)
-    starts = range(0, len(references), CHUNK)
     parts = [
         _count(references[begin : begin + CHUNK], most, vocab_size, count_end)
-        for begin in track(starts, "reference n-grams", delay=2)
+        for begin in track(range(0, len(references), CHUNK), "reference n-grams", delay=2)
     ]
     entries, keys, orders, counts, lengths = (torch.cat(x) for x in zip(*parts, strict=True))
-    start = pad(entries.cumsum(0), (1, 0))
-    if int(lengths.max()) > torch.iinfo(torch.uint8).max:
-        return ReferenceNgrams(start, keys, orders, counts, lengths)
-    return ReferenceNgrams(start, keys, orders, counts.to(torch.uint8), lengths)
+    if int(lengths.max()) <= torch.iinfo(torch.uint8).max:
+        counts = counts.to(torch.uint8)
+    return ReferenceNgrams(pad(entries.cumsum(0), (1, 0)), keys, orders, counts, lengths)
 
 
 def _count(references: TokenLists, most: int, vocab_size: int, count_end: bool) -> list[Tensor]:
@@ -126,11 +124,7 @@ def _count(references: TokenLists, most: int, vocab_size: int, count_end: bool) 
 def document_frequency(
     references: TokenLists, vocab_size: int, count_end: bool = True
 ) -> DocumentFrequency:
-    """Document frequencies over the training split; one document per image.
-
-    Raises:
-        DataError: as `count_references`.
-    """
+    """Document frequencies of a split, one document per image; raises as `count_references`."""
     return frequency_of(count_references(references, vocab_size, count_end), vocab_size, count_end)
 
 
@@ -146,8 +140,7 @@ def frequency_of(counted: ReferenceNgrams, vocab_size: int, count_end: bool) -> 
 def reference_scale(counted: ReferenceNgrams, idf: Tensor) -> Tensor:
     """What a clipped product is worth: 1 / (tf-idf norm x 4 x references of the image).
 
-    Returns:
-        `(N, R, 4)` float32, 0 where a reference has no n-gram of the order or does not exist.
+    `(N, R, 4)` float32, 0 where a reference has no n-gram of the order or does not exist.
     """
     images, most = counted.lengths.shape
     squares = torch.zeros(images * ORDERS, most)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
@@ -15,8 +15,9 @@ from gegcore.clip import ClipModel, WordToBpe
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
 from gegcore.groups import SimilarGroups
-from gegcore.rewards.cider import CiderD, TokenLists
+from gegcore.rewards.cider import CiderD
 from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.references import TokenLists
 from gegcore.rewards.reward import Reward, WeightedReward
 
 
@@ -47,23 +48,17 @@ class RewardInputs:
         return CaptionEncoder(self.clip, lookup).to(self.clip.device)
 
 
-def _cider(given: RewardInputs) -> Reward:
-    return CiderD(given.references, len(given.vocabulary), count_end=given.count_end)
-
-
-def _gap(given: RewardInputs, gap: Literal["avg", "min"]) -> Reward:
-    return GroupEmbeddingGapReward(given.encoder, given.images, given.groups.index, gap)
-
-
-def _similarity(given: RewardInputs) -> Reward:
-    return SimilarityReward(given.encoder, given.images)
-
-
 REWARDS: dict[str, Callable[[RewardInputs], Reward]] = {
-    "cider": _cider,
-    "geg_avg": partial(_gap, gap="avg"),  # Eq. 3
-    "geg_min": partial(_gap, gap="min"),  # Eq. 4
-    "similarity": _similarity,  # Eq. 1, +ER of Table 3
+    "cider": lambda given: CiderD(
+        given.references, len(given.vocabulary), count_end=given.count_end
+    ),
+    "geg_avg": lambda given: GroupEmbeddingGapReward(
+        given.encoder, given.images, given.groups.index, "avg"
+    ),
+    "geg_min": lambda given: GroupEmbeddingGapReward(
+        given.encoder, given.images, given.groups.index, "min"
+    ),
+    "similarity": lambda given: SimilarityReward(given.encoder, given.images),
 }
 """Name -> what builds it; a new reward adds one line here, or in a profile."""
 
