@@ -21,8 +21,7 @@ from gegcore.storage import digest, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 
-_ABANDONED_S = 3600.0
-"""A half-written folder untouched for so long belongs to a process that was killed."""
+_ABANDONED_S = 3600.0  # a half-written folder untouched for so long: its process was killed
 
 
 @dataclass(frozen=True)

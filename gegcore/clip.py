@@ -29,8 +29,7 @@ Pictures = np.ndarray | Sequence[Image.Image]
 """uint8 RGB `(B, H, W, 3)`, or PIL images of any size."""
 
 _TEXTS_PER_BATCH = 256
-_TOKENS_PER_BATCH = 1024
-"""Captions in the text tower at once: bounds its memory, more than an SCST step ever has."""
+_TOKENS_PER_BATCH = 1024  # captions in the text tower at once, more than an SCST step ever has
 
 
 def similarity(image_emb: Tensor, text_emb: Tensor) -> Tensor:
@@ -96,11 +95,7 @@ class ClipModel(nn.Module):
         return torch.cat(parts)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Embed captions `(M,)` -> `(M, E)`; overlong ones are truncated and keep their end token.
-
-        Raises:
-            DataError: the list is empty.
-        """
+        """Embed captions `(M,)`, at least one, -> `(M, E)`; overlong ones are truncated."""
         if isinstance(texts, str):
             raise DataError("encode_texts got one string", "pass a list of strings")
         if len(texts) == 0:

@@ -66,11 +66,9 @@ class EmbeddingTable:
 def embed_dataset(
     clip: DualEncoder, dataset: CaptionDataset, directory: Path | str | None = None
 ) -> EmbeddingTable:
-    """Embed all pictures and captions of a split, or open the stored table if it is current.
+    """Embed all pictures and captions of a split, or open the table stored in `directory`.
 
-    Args:
-        directory: where to keep the table; a table there made by the same CLIP from the same
-            captions and pictures is opened instead of computed.
+    It is opened if the same CLIP made it from the same captions and pictures, else made anew.
 
     Raises:
         DataError: the split has no images or no captions.

@@ -25,14 +25,11 @@ _LIBRARIES = ("torch", "torchvision", "numpy", "open_clip_torch", "timm", "pycoc
 
 
 def code_digest(*modules: str) -> str:
-    """Digest of the code that the given modules run, as 16 hex digits.
+    """Digest of the code that modules such as "gegcore.training.loop" run, as 16 hex digits.
 
     Follows imports transitively, inside gegcore and the packages of these modules, and hashes
     syntax trees without docstrings: a change of code anywhere below changes the digest, a comment,
     a docstring or a change of layout does not.
-
-    Args:
-        modules: dotted names such as `"gegcore.training.loop"`.
 
     Raises:
         ConfigError: there is no such module.

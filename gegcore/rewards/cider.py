@@ -97,7 +97,9 @@ class CiderD(nn.Module):
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
         """Score `(B, S, T)` word ids of images at positions `(B,)` in `references` -> `(B, S)`."""
         lengths = caption_lengths(tokens, self.count_end)
-        if self._crops(tokens):
+        # Padding is left out where finding its extent forces no synchronisation.
+        crop = self.crop and tokens.device.type == "cpu"
+        if crop:
             tokens = tokens[..., : int(lengths.max())]
         remaining = lengths[..., None] - torch.arange(tokens.shape[-1], device=tokens.device)
         keys = ngram_keys(tokens, remaining, self.vocab_size)  # (B, S, 4, T)
@@ -105,7 +107,7 @@ class CiderD(nn.Module):
         # Every occurrence of an n-gram stands for a share, 1 / count, of the distinct n-gram.
         share = self.frequency.look_up(keys) ** 2 / counts
         norms = (share * counts**2).sum(-1).sqrt()
-        theirs = self._reference_counts(keys, image_index)  # (B, S, 4, T, R)
+        theirs = self._reference_counts(keys, image_index, crop)  # (B, S, 4, T, R)
         clipped = torch.minimum(counts[..., None], theirs) * theirs
         dots = (share[..., None] * clipped).sum(-2) / norms.clamp(min=1e-30)[..., None]
         cosines = (dots * self.ref_scale[image_index].mT[:, None]).sum(-2)  # (B, S, R)
@@ -113,16 +115,10 @@ class CiderD(nn.Module):
         difference = bigrams - self.ref_bigrams[image_index][:, None]
         return 10 * (cosines * torch.exp(-(difference**2) / (2 * self.sigma**2))).sum(-1)
 
-    def _crops(self, tensor: Tensor) -> bool:
-        """Whether to leave out padding: elsewhere its extent would force a synchronisation."""
-        return self.crop and tensor.device.type == "cpu"
-
-    def _reference_counts(self, keys: Tensor, image_index: Tensor) -> Tensor:
+    def _reference_counts(self, keys: Tensor, image_index: Tensor, crop: bool) -> Tensor:
         """How often each n-gram `(B, ...)` occurs in each of its image's references."""
         start, end = self.ref_start[image_index, None], self.ref_start[image_index + 1, None]
-        slots = self.ref_slots
-        if self._crops(keys):
-            slots = int((end - start).max())
+        slots = int((end - start).max()) if crop else self.ref_slots
         entries = start + torch.arange(slots + 1, device=keys.device)
         theirs = self.ref_keys[entries].masked_fill(entries >= end, PADDING)
         at = torch.searchsorted(theirs, keys.flatten(1))  # The last slot is PADDING: always found.
@@ -135,7 +131,7 @@ class CiderD(nn.Module):
 def cider_d(
     tokens: Tensor, references: TokenLists, frequency: DocumentFrequency, sigma: float = 6.0
 ) -> Tensor:
-    """CIDEr-D in one call: captions against the references of their images.
+    """CIDEr-D `(B, S)` float32 in one call: captions against the references of their images.
 
     Where the same images come back, as in training, `CiderD` counts their references only once.
 
@@ -152,9 +148,6 @@ def cider_d(
         frequency: of a corpus, by `document_frequency`; those of a mini-batch would make scores
             depend on what else is in it. They say whether the end token counts.
         sigma: width of the length penalty, in bigrams.
-
-    Returns:
-        `(B, S)` float32 on the device of `tokens`.
 
     Raises:
         DataError: an image without references, or an id outside the vocabulary.

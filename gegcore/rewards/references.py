@@ -19,8 +19,7 @@ from gegcore.rewards.ngrams import ORDERS, NgramTable, ngram_keys
 TokenLists = Sequence[Sequence[Sequence[int]]]
 """For each image its reference captions, each a list of word ids without the end token."""
 
-CHUNK = 4096
-"""Images counted at a time, which bounds the memory of sorting."""
+CHUNK = 4096  # images counted at a time, which bounds the memory of sorting
 
 
 class ReferenceNgrams(NamedTuple):

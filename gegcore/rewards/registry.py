@@ -76,7 +76,6 @@ def build_rewards(
 
     Args:
         weights: name -> weight; a term of weight 0 is left out.
-        given: the training split.
         own: name -> reward, of rewards that have no importable name.
 
     Raises:
