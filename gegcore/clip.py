@@ -137,7 +137,6 @@ def load_clip(
             `gegcore.registry` finds, of a function (pretrained) -> `ClipModel`.
         pretrained: an open_clip tag or a local weights file; by default "openai", or what a CLIP
             of somebody else's brings.
-        device: where the towers live.
 
     Raises:
         ConfigError: unknown architecture or tag, or weights of another activation.
@@ -145,8 +144,7 @@ def load_clip(
         MissingDependencyError: the weights could not be downloaded.
     """
     if ":" in name or name in registry.names("clip"):
-        found: ClipModel = registry.find("clip", name)(pretrained)
-        return found.to(device)
+        return registry.find("clip", name)(pretrained).to(device)
     source = str(pretrained or "openai")
     local = Path(source).is_file()
     _check_source(name, source, local)
@@ -210,7 +208,7 @@ def crop_to_longest(model: nn.Module, bpe: Tensor) -> Tensor:
     return bpe[:, : int(_end_position(tower, bpe).max()) + 1]
 
 
-def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
+def encode_cropped(model: Any, bpe: Tensor) -> Tensor:
     """Text features `(M, E)`, not normalised, of BPE ids `(M, L)` with L up to the context length.
 
     The tower is causal and pooled at the end token, so whatever follows that token changes
@@ -220,8 +218,7 @@ def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
     tower: Any = getattr(model, "text", model)
     length = bpe.shape[1]
     if not _croppable(tower):
-        whole: Any = model
-        return whole.encode_text(nn.functional.pad(bpe, (0, whole.context_length - length)))
+        return model.encode_text(F.pad(bpe, (0, model.context_length - length)))
     dtype = tower.transformer.get_cast_dtype()
     x = tower.token_embedding(bpe).to(dtype) + tower.positional_embedding[:length].to(dtype)
     x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])

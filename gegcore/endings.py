@@ -1,7 +1,6 @@
 """Captions that break off: the share whose last word cannot end an English sentence.
 
-Rewarding CIDEr without the end token makes captions end in "with a" or "on the"; the rate of such
-endings shows it. Training logs it.
+Rewarding CIDEr without the end token causes them ("with a", "on the"); training logs the rate.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def ending_ids(words: Sequence[str]) -> Tensor:
 
 
 def bad_ending_rate(tokens: Tensor, ids: Tensor) -> Tensor:
-    """Share of captions whose last word is one of `ids` (0-d float32); no host synchronisation.
+    """Share `()` float32 of captions whose last word is in `ids`, NaN of none; no host sync.
 
     Args:
         tokens: `(..., T)` int64, 0-padded from the end token on. A caption that fills all T steps

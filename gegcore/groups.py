@@ -62,7 +62,6 @@ def similar_groups(
         image_emb: `(N_images, E)`, L2-normalised.
         caption_emb: `(M, E)` of all ground-truth captions of the split, L2-normalised.
         caption_image: `(M,)` int64, the position of each caption's image.
-        key: of the embeddings.
 
     Raises:
         ConfigError: K < 1, or K is not smaller than the number of images.

@@ -20,7 +20,6 @@ class CaptionEncoder(nn.Module):
     """Embeds captions given as word ids, without leaving their device.
 
     Args:
-        clip: a frozen CLIP.
         word_to_bpe: lookup from the captioner's word ids to CLIP's BPE ids.
         dynamic_shapes: crop captions to the longest of the batch and encode those that occur twice
             once: least work, but the host must wait for the device. Without, all are encoded,

@@ -15,9 +15,8 @@ from gegcore.clip import ClipModel, WordToBpe
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
 from gegcore.groups import SimilarGroups
-from gegcore.rewards.cider import CiderD
+from gegcore.rewards.cider import CiderD, TokenLists
 from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
-from gegcore.rewards.references import TokenLists
 from gegcore.rewards.reward import Reward, WeightedReward
 
 
@@ -98,5 +97,4 @@ def _build(name: str, given: RewardInputs) -> Reward:
     found: Any = registry.find("reward", name, REWARDS)
     if not callable(found):
         raise ConfigError(f"reward '{name}' cannot be called", "name a function or a class")
-    reward: Reward = found(given) if name in REWARDS or isinstance(found, type) else found
-    return reward
+    return found(given) if name in REWARDS or isinstance(found, type) else found

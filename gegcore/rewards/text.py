@@ -24,7 +24,6 @@ class TextReward:
 
     Args:
         vocabulary: of the ids that the other terms read; not needed by CLIP's.
-        device: where the reward lives.
         name: what TRL's logs call it.
     """
 
