@@ -66,12 +66,11 @@ def module_file(name: str) -> Path | None:
         return None
     if not spec.submodule_search_locations:
         return Path(spec.origin) if spec.origin and not parts else None
-    for folder in spec.submodule_search_locations:
-        base = Path(folder, *parts)
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                return path
-    return None
+    bases = [Path(folder).joinpath(*parts) for folder in spec.submodule_search_locations]
+    candidates = [
+        path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")
+    ]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @cache
