@@ -21,8 +21,7 @@ from gegcore.storage import digest, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 
-_ABANDONED_S = 3600.0
-"""A half-written folder untouched for so long belongs to a process that was killed."""
+_ABANDONED_S = 3600.0  # a half-written folder untouched for so long: its process was killed
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,7 @@ class ArrayFolder:
 
 @contextmanager
 def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
-    """An empty folder for `.npy` files, which takes the place of `directory` if all goes well.
-
-    `directory` is there complete, with a manifest, or as it was before.
-    """
+    """An empty folder for `.npy` files: `directory` becomes it, with a manifest, or stays as is."""
     directory = Path(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     for leftover in directory.parent.glob(f".{directory.name}.*"):

@@ -29,16 +29,11 @@ Pictures = np.ndarray | Sequence[Image.Image]
 """uint8 RGB `(B, H, W, 3)`, or PIL images of any size."""
 
 _TEXTS_PER_BATCH = 256
-_TOKENS_PER_BATCH = 1024
-"""Captions in the text tower at once: bounds its memory, more than an SCST step ever has."""
-_IMAGES_PER_BATCH = 64
+_TOKENS_PER_BATCH = 1024  # captions in the text tower at once, more than an SCST step ever has
 
 
 def similarity(image_emb: Tensor, text_emb: Tensor) -> Tensor:
-    """Cosine of image and caption, row by row: `(..., E)`, `(..., E)` -> `(...)` float32.
-
-    Source: paper Sec. 3.1, Eq. 1.
-    """
+    """Cosine of image and caption (Eq. 1): `(..., E)`, `(..., E)` -> `(...)` float32."""
     image, text = F.normalize(image_emb.float(), dim=-1), F.normalize(text_emb.float(), dim=-1)
     return torch.linalg.vecdot(image, text)
 
@@ -59,7 +54,6 @@ class ClipModel(nn.Module):
         super().__init__()
         self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
         self.model: Any = model.requires_grad_(False)
-        self.context_length = int(tokenizer.context_length)
         self.eval()
 
     def train(self, mode: bool = True) -> ClipModel:
@@ -80,7 +74,7 @@ class ClipModel(nn.Module):
         return state.hexdigest()[:16]
 
     @torch.no_grad()
-    def encode_images(self, images: Pictures, batch_size: int = _IMAGES_PER_BATCH) -> Tensor:
+    def encode_images(self, images: Pictures, batch_size: int = 64) -> Tensor:
         """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
 
         Raises:
@@ -101,11 +95,7 @@ class ClipModel(nn.Module):
         return torch.cat(parts)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Embed captions `(M,)` -> `(M, E)`; overlong ones are truncated and keep their end token.
-
-        Raises:
-            DataError: the list is empty.
-        """
+        """Embed captions `(M,)`, at least one, -> `(M, E)`; overlong ones are truncated."""
         if isinstance(texts, str):
             raise DataError("encode_texts got one string", "pass a list of strings")
         if len(texts) == 0:
@@ -147,7 +137,6 @@ def load_clip(
             `gegcore.registry` finds, of a function (pretrained) -> `ClipModel`.
         pretrained: an open_clip tag or a local weights file; by default "openai", or what a CLIP
             of somebody else's brings.
-        device: where the towers live.
 
     Raises:
         ConfigError: unknown architecture or tag, or weights of another activation.
@@ -155,8 +144,7 @@ def load_clip(
         MissingDependencyError: the weights could not be downloaded.
     """
     if ":" in name or name in registry.names("clip"):
-        found: ClipModel = registry.find("clip", name)(pretrained)
-        return found.to(device)
+        return registry.find("clip", name)(pretrained).to(device)
     source = str(pretrained or "openai")
     local = Path(source).is_file()
     _check_source(name, source, local)
@@ -220,7 +208,7 @@ def crop_to_longest(model: nn.Module, bpe: Tensor) -> Tensor:
     return bpe[:, : int(_end_position(tower, bpe).max()) + 1]
 
 
-def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
+def encode_cropped(model: Any, bpe: Tensor) -> Tensor:
     """Text features `(M, E)`, not normalised, of BPE ids `(M, L)` with L up to the context length.
 
     The tower is causal and pooled at the end token, so whatever follows that token changes
@@ -230,8 +218,7 @@ def encode_cropped(model: nn.Module, bpe: Tensor) -> Tensor:
     tower: Any = getattr(model, "text", model)
     length = bpe.shape[1]
     if not _croppable(tower):
-        whole: Any = model
-        return whole.encode_text(nn.functional.pad(bpe, (0, whole.context_length - length)))
+        return model.encode_text(F.pad(bpe, (0, model.context_length - length)))
     dtype = tower.transformer.get_cast_dtype()
     x = tower.token_embedding(bpe).to(dtype) + tower.positional_embedding[:length].to(dtype)
     x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])

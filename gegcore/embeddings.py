@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,34 +58,35 @@ class EmbeddingTable:
         save_arrays(directory, {name: getattr(self, name) for name in _ARRAYS}, self.key)
 
     @classmethod
-    def open(cls, directory: Path | str, verify: bool = True) -> EmbeddingTable:
-        """Memory-map a table written by `save`.
-
-        Raises:
-            DataError, ChecksumError: as `ArrayFolder.open`.
-        """
-        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings", verify)
+    def open(cls, directory: Path | str) -> EmbeddingTable:
+        """Memory-map a table written by `save`; raises as `ArrayFolder.open`."""
+        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings")
         return cls(**folder.tensors, key=folder.key)
 
 
 def embed_dataset(
     clip: DualEncoder, dataset: CaptionDataset, directory: Path | str | None = None
 ) -> EmbeddingTable:
-    """Embed all pictures and captions of a split, or open the stored table if it is current.
+    """Embed all pictures and captions of a split, or open the table stored in `directory`.
 
-    Args:
-        directory: where to keep the table; a table there made by the same CLIP from the same
-            captions and pictures is opened instead of computed.
+    It is opened if the same CLIP made it from the same captions and pictures, else made anew.
 
     Raises:
         DataError: the split has no images or no captions.
         ChecksumError: the stored table is damaged.
     """
-    key = _key(clip, dataset)
+    captions_of = [list(record.captions) for record in dataset.records]
+    pictures = pictures_key(dataset)
+    if not any(captions_of):
+        raise DataError(
+            f"split {dataset.split!r} of {dataset.name} has no captions", "give at least one"
+        )
+    about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions_of)}
+    key = {**about, **pictures}
     if directory is not None and stored_key(directory) == key:
         return EmbeddingTable.open(directory)
-    owned = [(text, i) for i, record in enumerate(dataset.records) for text in record.captions]
-    texts, owners = [text for text, _ in owned], torch.tensor([owner for _, owner in owned])
+    texts = list(chain.from_iterable(captions_of))
+    owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
     rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
     captions = _in_chunks(texts, clip.encode_texts, f"{label} captions")
     images = _in_chunks(
@@ -99,14 +101,3 @@ def embed_dataset(
 def _in_chunks(items: Any, encode: Callable[[Any], Tensor], description: str) -> Tensor:
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     return torch.cat([encode(chunk).cpu() for chunk in track(chunks, description)])
-
-
-def _key(clip: DualEncoder, dataset: CaptionDataset) -> dict[str, str]:
-    captions = [list(record.captions) for record in dataset.records]
-    pictures = pictures_key(dataset)
-    if not any(captions):
-        raise DataError(
-            f"split {dataset.split!r} of {dataset.name} has no captions", "give at least one"
-        )
-    about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions)}
-    return {**about, **pictures}

@@ -1,7 +1,6 @@
 """Captions that break off: the share whose last word cannot end an English sentence.
 
-Rewarding CIDEr without the end token makes captions end in "with a" or "on the"; the rate of such
-endings shows it. Training logs it.
+Rewarding CIDEr without the end token causes them ("with a", "on the"); training logs the rate.
 """
 
 from __future__ import annotations
@@ -30,28 +29,18 @@ noun: "outside", "behind", "above", "below", "off", "up", "down", "by itself", "
 
 
 def ending_ids(words: Sequence[str]) -> Tensor:
-    """Ids of the vocabulary's words that cannot end a caption.
-
-    Args:
-        words: `words[i]` has id i + 1, as in `Vocabulary.words`.
-
-    Returns:
-        `(E,)` int64, ascending; empty if the vocabulary has none of `BAD_ENDINGS`.
-    """
+    """Ids `(E,)`, ascending, of the `Vocabulary.words` that cannot end a caption."""
     ids = [i for i, word in enumerate(words, 1) if word in BAD_ENDINGS]
     return torch.tensor(ids, dtype=torch.long)
 
 
 def bad_ending_rate(tokens: Tensor, ids: Tensor) -> Tensor:
-    """Share of captions whose last word is one of `ids`; no host synchronisation.
+    """Share `()` float32 of captions whose last word is in `ids`, NaN of none; no host sync.
 
     Args:
         tokens: `(..., T)` int64, 0-padded from the end token on. A caption that fills all T steps
             counts like any other; one without words does not end badly.
         ids: `(E,)` from `ending_ids`, on the same device.
-
-    Returns:
-        0-d float32 in [0, 1]; NaN if there is no caption.
     """
     words = (tokens != 0).long().cumprod(-1).sum(-1, keepdim=True)
     last = tokens.gather(-1, (words - 1).clamp(min=0))

@@ -7,13 +7,12 @@ class GegError(Exception):
     """Base of all errors raised on purpose by gegcore.
 
     Args:
-        what: one sentence that names the thing at fault (file, field, value).
-        fix: one sentence that says what to do about it.
+        what: names the thing at fault (file, field, value).
+        fix: says what to do about it.
     """
 
     def __init__(self, what: str, fix: str = "") -> None:
-        self.what = what
-        self.fix = fix
+        self.what, self.fix = what, fix
         super().__init__(f"{what}\n  -> {fix}" if fix else what)
 
 
@@ -38,11 +37,7 @@ class TrainingError(GegError):
 
 
 class TrainingInterrupted(GegError):
-    """Somebody asked training to stop; what it had learnt is saved.
-
-    Attributes:
-        number: of the signal that asked.
-    """
+    """Somebody asked training to stop by signal `number`; what it had learnt is saved."""
 
     def __init__(self, what: str, fix: str, number: int) -> None:
         self.number = number

@@ -13,8 +13,7 @@ from gegcore.array_folder import ArrayFolder, save_arrays
 from gegcore.errors import ConfigError, DataError
 from gegcore.progress import track
 
-_BLOCK_ELEMENTS = 1 << 26
-"""Similarities held at once (256 MiB of float32)."""
+_BLOCK_ELEMENTS = 1 << 26  # similarities held at once (256 MiB of float32)
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,7 @@ class SimilarGroups:
     """The K most similar images of every image of one split.
 
     Attributes:
-        index: `(N, K)` int64 positions within the split, most similar first, never the image
-            itself.
+        index: `(N, K)` int64 positions within the split, most similar first, without the image.
         score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
         key: that of the embeddings they were made from, None for ad-hoc groups.
     """
@@ -42,11 +40,7 @@ class SimilarGroups:
 
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
-        """Read groups written by `save`.
-
-        Raises:
-            DataError, ChecksumError: as `ArrayFolder.open`.
-        """
+        """Read groups written by `save`; raises as `ArrayFolder.open`."""
         folder = ArrayFolder.open(directory, ("index", "score"), "similar groups")
         return cls(**folder.tensors, key=folder.key)
 
@@ -58,7 +52,7 @@ def similar_groups(
     k: int,
     key: Mapping[str, str] | None = None,
 ) -> SimilarGroups:
-    """Find the K most similar images of every image of one split, exactly, in blocks of rows.
+    """The K most similar images of every image of one split (Sec. 3.2, Eq. 2), exactly.
 
     As in the paper: the N' = N (K + 1) captions nearest to the target image, then the first K
     distinct images among them, the target left out. N is the largest number of captions of any
@@ -68,13 +62,10 @@ def similar_groups(
         image_emb: `(N_images, E)`, L2-normalised.
         caption_emb: `(M, E)` of all ground-truth captions of the split, L2-normalised.
         caption_image: `(M,)` int64, the position of each caption's image.
-        key: of the embeddings.
 
     Raises:
         ConfigError: K < 1, or K is not smaller than the number of images.
         DataError: an image without a caption, or a caption of an image outside the split.
-
-    Source: paper Sec. 3.2, Eq. 2.
     """
     images = image_emb.shape[0]
     captions_per_image = _check(images, caption_emb, caption_image, k)
@@ -86,8 +77,7 @@ def similar_groups(
         targets = torch.arange(start, min(start + rows, images), device=caption_emb.device)
         similarity = image_emb[targets].float() @ caption_emb.float().T  # (b, M)
         blocks.append(_group_block(similarity, caption_image, targets, images, k, nearest))
-    index = torch.cat([block[0] for block in blocks]).cpu()
-    score = torch.cat([block[1] for block in blocks]).cpu()
+    index, score = (torch.cat(parts).cpu() for parts in zip(*blocks, strict=True))
     return SimilarGroups(index, score, key)
 
 

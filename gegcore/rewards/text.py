@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError, DataError
@@ -23,7 +24,6 @@ class TextReward:
 
     Args:
         vocabulary: of the ids that the other terms read; not needed by CLIP's.
-        device: where the reward lives.
         name: what TRL's logs call it.
     """
 
@@ -73,8 +73,5 @@ class TextReward:
             raise ConfigError(
                 "a reward over word ids got strings", "pass TextReward the vocabulary of the ids"
             )
-        rows = [self.vocabulary.encode(caption) for caption in captions]
-        tokens = torch.zeros(len(rows), max(map(len, rows), default=0) + 1, dtype=torch.long)
-        for row, ids in zip(tokens, rows, strict=True):
-            row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
-        return tokens.to(self.device)
+        rows = [torch.tensor([*self.vocabulary.encode(caption), 0]) for caption in captions]
+        return pad_sequence(rows, batch_first=True).to(self.device)

@@ -19,9 +19,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gegcore.errors import ConfigError, DataError
-from gegcore.rewards import cider, references
-from gegcore.rewards.cider import CiderD, cider_d, document_frequency
-from gegcore.rewards.references import count_references
+from gegcore.rewards import cider
+from gegcore.rewards.cider import CiderD, cider_d, count_references, document_frequency
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "parity" / "ciderd_fixture.json"
 VOCAB, WIDTH = 7, 9
@@ -191,7 +190,7 @@ def test_a_word_repeated_more_often_than_a_byte_counts() -> None:
 
 def test_chunks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = count_references(DOCUMENTS, VOCAB)
-    monkeypatch.setattr(references, "CHUNK", 2)
+    monkeypatch.setattr(cider, "CHUNK", 2)
     for one, other in zip(whole, count_references(DOCUMENTS, VOCAB), strict=True):
         torch.testing.assert_close(one, other)
 
