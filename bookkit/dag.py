@@ -102,4 +102,4 @@ def notebook_code(notebook: Path | str) -> str:
 def _modules(*named: tuple[str, str]) -> list[str]:
     """Modules of what a profile names, by kind: no import leads to them."""
     modules = {registry.module(name, kind) for kind, name in named if name}
-    return sorted(name for name in modules if module_file(name))
+    return sorted(name for name in modules if name and module_file(name))  # gegcore's own: ""

@@ -12,9 +12,9 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
-from matplotlib import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from bookkit.report.page import Html
 from gegcore.training.config import OBJECTIVES

@@ -10,6 +10,7 @@ from gegcore.experiment.validation import greedy_captions
 from gegcore.materials import Materials
 from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
+from gegcore.metrics.java import java_problem
 from gegcore.metrics.spice import spice_problem
 from gegcore.provenance import code_digest, environment
 from gegcore.runs import RunFolder
@@ -33,6 +34,8 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
             "checkpoint": sha256_file(run.checkpoint),
             "materials": materials.digest(),
             "judges": {label: judge.digest for label, (judge, _) in judges.items()},
+            "metrics": list(more),
+            "java": java_problem() is None,
             "spice": spice_problem() is None,
             "resamples": materials.profile.resamples,
             "code": code_digest("gegcore.experiment.testing", *modules),
