@@ -1,13 +1,9 @@
 """A captioner of one's own: a GRU that starts from the mean of the regions.
 
-Train it from this folder (or with it on PYTHONPATH) by a profile that names it:
+    models: {"examples.captioner:MeanGru": {width: 64}}
 
-    # mine.yaml
-    extends: smoke
-    models: {"captioner:MeanGru": {width: 64}}
-    experiments: {models: ["captioner:MeanGru"]}
-
-    gegcore run --profile mine.yaml --model captioner:MeanGru --objective mle
+in a profile, then `gegcore run --profile mine.yaml --model examples.captioner:MeanGru --objective
+mle`.
 """
 
 from __future__ import annotations

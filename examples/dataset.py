@@ -54,7 +54,10 @@ class PictureFolder(DataSettings):
         return Pictures(self.path.name, split, records, self.side)
 
     def _records(self, split: str) -> list[ImageRecord]:
-        rows = map(json.loads, (self.path / "captions.jsonl").read_text().splitlines())
+        listed = self.path / "captions.jsonl"
+        if not listed.is_file():
+            raise DataError(f"{listed} does not exist", "set data.path to the folder that has it")
+        rows = map(json.loads, listed.read_text(encoding="utf-8").splitlines())
         return [
             ImageRecord(image_id, tuple(row["captions"]), file=str(self.path / row["file"]))
             for image_id, row in enumerate(rows)

@@ -1,7 +1,9 @@
-"""A metric of your own: how many captions name a colour?
+"""A metric of one's own: how many captions name a colour?
 
-In a profile, `metrics: ["metric:colour_words"]`, and run gegcore in the folder of this file; or
-`evaluate_captions(given, more=[colour_words])`. It then has an interval in every table.
+    metrics: ["examples.metric:colour_words"]
+
+in a profile, or `evaluate_captions(given, more=[colour_words])`. It then has an interval in every
+table.
 """
 
 import numpy as np
