@@ -104,6 +104,8 @@ def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
             temporary.rename(directory)
         except OSError:
             if not (directory / MANIFEST).is_file():  # else another process was faster
+                with suppress(OSError):
+                    replaced.rename(directory)  # what was there stays
                 raise
     finally:
         for folder in (temporary, replaced):

@@ -31,7 +31,8 @@ def run_experiment(
     """Train one model with one objective and evaluate it on the test split.
 
     A finished run is returned at once; an interrupted one resumes; one whose configuration, data
-    or code has changed starts over. Launched as several processes, it trains with all of them.
+    or code has changed is set aside (`<run>.old1`) and trained anew. Launched as several processes,
+    it trains with all of them.
 
     Args:
         model: a name in `gegcore.models.ARCHITECTURES`, or `package.module:Class`.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Mapping
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -187,9 +189,16 @@ def start_run(
 
 
 def _clear_stale(run: RunFolder, key: str) -> None:
-    """Keep the resume state of an interrupted run of this very key; remove everything else."""
+    """Keep the resume state of an interrupted run of this very key; set a finished run aside."""
     marker = run.file("state/key.json")
     if marker.is_file() and read_json(marker)["key"] == key:
         return
-    shutil.rmtree(run.path, ignore_errors=True)
+    if run.file("training.json").is_file():
+        places = (run.path.with_name(f"{run.name}.old{number}") for number in count(1))
+        aside = next(place for place in places if not place.exists())
+        run.path.rename(aside)
+        what = f"{run.name}: made by other settings, data or code; kept in {aside}, trained anew"
+        print(what, file=sys.stderr)
+    else:
+        shutil.rmtree(run.path, ignore_errors=True)
     write_json(marker, {"key": key})

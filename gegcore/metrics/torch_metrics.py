@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,9 +50,9 @@ class _CaptionMetric(Metric):
         self.add_state("captions", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("outside", torch.tensor(0), dist_reduce_fx="sum")
 
+    @abstractmethod
     def _sums(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
         """Of the values of captions, one sum a name."""
-        raise NotImplementedError
 
     def update(self, text_emb: Tensor, image_index: Tensor) -> None:
         """Count captions `(M, E)`, L2-normalised, of the images at positions `(M,)`.

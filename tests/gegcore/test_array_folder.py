@@ -57,3 +57,22 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ArrayFolder.open(tmp_path / "x", (), "things")
     with pytest.raises(ChecksumError, match=r"a\.npy is damaged"):
         ArrayFolder.open(tmp_path / "x", (), "things", verify=False)
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_arrays(tmp_path / "x", ARRAYS, KEY)
+    rename = Path.rename
+
+    def full(path: Path, target: Path | str) -> Path:
+        if Path(target).name == "x" and not path.name.endswith(".old"):
+            raise OSError("no space left")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="no space"):
+        save_arrays(tmp_path / "x", {"a": ARRAYS["a"] + 1}, "other")
+    monkeypatch.undo()
+    assert stored_key(tmp_path / "x") == KEY
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

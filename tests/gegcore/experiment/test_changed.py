@@ -79,6 +79,23 @@ class Long(torch.nn.Module):
         return self.weight * (tokens > 0).float().sum(-1)
 
 
+def test_a_finished_run_that_is_stale_is_set_aside(
+    trained: tuple[Profile, Materials], capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile, materials = trained
+    run = RunFolder.of(profile.name, MODEL, "scst", 1)
+    run.file("mine.txt").write_text("a note of the user's", encoding="utf-8")
+    before = contents(run)
+    longer = {"scst": {**profile.objectives["scst"], "epochs": 2}}
+    edited = profile.model_copy(update={"objectives": {**profile.objectives, **longer}})
+    for number in (1, 2):  # there and back again: both are kept
+        chosen = edited if number == 1 else profile
+        run_experiment(chosen, MODEL, "scst", 1, materials=materials.under(chosen))
+        assert f"{run.name}.old{number}" in capsys.readouterr().err
+    assert contents(RunFolder(run.path.with_name(f"{run.name}.old1"))) == before
+    assert run.checkpoint.read_bytes() == before["checkpoint.safetensors"]
+
+
 def test_a_reward_of_ones_own_has_a_folder_by_its_code(trained: tuple[Profile, Materials]) -> None:
     """Two closures of one function differ in what they close over."""
     profile, materials = trained
