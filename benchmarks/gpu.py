@@ -44,7 +44,7 @@ from gegcore.models import ARCHITECTURES, Captioner
 from gegcore.models.captioner import MAX_LENGTH
 from gegcore.provenance import git_revision
 from gegcore.rewards import CiderD, GroupEmbeddingGapReward
-from gegcore.rewards.group import CaptionEncoder
+from gegcore.rewards.encoder import CaptionEncoder
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 from gegcore.training.xe import cross_entropy, teacher_forcing
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from bookkit.batch import read_notebook
 from emoji_scenes.vision.weights import FOLDER as WEIGHTS
 from gegcore import registry
+from gegcore.code_digest import code_digest, module_file
 from gegcore.profiles import Profile
-from gegcore.provenance import code_digest, module_file
 from gegcore.runs import RunFolder
 from gegcore.storage import digest, sha256_file
 

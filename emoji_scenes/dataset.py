@@ -15,10 +15,10 @@ from emoji_scenes.scenes.annotators import human_captions
 from emoji_scenes.scenes.graph import SceneGraph
 from emoji_scenes.scenes.painter import paint
 from emoji_scenes.scenes.sampler import OFFSETS, sample_scene
+from gegcore.code_digest import code_digest
 from gegcore.data.dataset import DataSettings, ImageRecord, annotations_digest
 from gegcore.errors import ChecksumError, ConfigError, DataError
 from gegcore.progress import track
-from gegcore.provenance import code_digest
 from gegcore.storage import digest, read_json, write_json
 
 

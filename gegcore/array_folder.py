@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, DataError, GegError
+from gegcore.errors import ChecksumError, DataError
 from gegcore.storage import digest, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
@@ -119,12 +120,15 @@ def save_arrays(directory: Path | str, arrays: Mapping[str, Tensor], key: Any) -
             np.save(folder / f"{name}.npy", tensor.cpu().numpy(), allow_pickle=False)
 
 
-def stored_key(directory: Path | str) -> Any:
-    """The key that a folder's manifest names, None if there is no such folder."""
-    try:
-        return read_json(Path(directory) / MANIFEST)["key"]
-    except (GegError, KeyError, TypeError):
-        return None
+def stored_arrays(
+    directory: Path | str, names: tuple[str, ...], what: str, key: Any
+) -> ArrayFolder | None:
+    """The arrays in a folder, if they are whole and made from what this key says, else None."""
+    with suppress(DataError, ChecksumError, KeyError, TypeError):
+        # Compared as JSON, before gigabytes are read to be verified.
+        if read_json(Path(directory) / MANIFEST)["key"] == json.loads(json.dumps(key)):
+            return ArrayFolder.open(directory, names, what)
+    return None
 
 
 def _described(folder: Path) -> dict[str, dict[str, Any]]:

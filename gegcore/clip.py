@@ -54,6 +54,7 @@ class ClipModel(nn.Module):
         super().__init__()
         self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
         self.model: Any = model.requires_grad_(False)
+        self.parts = (prepare,)  # whose code embeds, too
         self.eval()
 
     def train(self, mode: bool = True) -> ClipModel:

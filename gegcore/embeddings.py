@@ -11,14 +11,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, save_arrays, stored_key
+from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
+from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
 from gegcore.progress import track
 from gegcore.storage import digest
 
 _CHUNK = 256
-_ARRAYS = ("images", "captions", "caption_image")
+_ARRAYS, _WHAT = ("images", "captions", "caption_image"), "CLIP embeddings"
 
 
 class DualEncoder(Protocol):
@@ -45,13 +46,15 @@ class EmbeddingTable:
         images: `(N, E)` float32, L2-normalised.
         captions: `(M, E)` float32, all ground-truth captions, image after image.
         caption_image: `(M,)` int64, the position of each caption's image.
-        key: what they were made from: clip, clip_digest, captions_digest and `pictures_key`.
+        key: what they were made from: clip, clip_digest, captions_digest, code, `pictures_key`.
+        digest: of the content of stored ones: equal digests, equal embeddings.
     """
 
     images: Tensor
     captions: Tensor
     caption_image: Tensor
     key: Mapping[str, str]
+    digest: str = ""
 
     def save(self, directory: Path | str) -> None:
         """Write the arrays and a manifest with their checksums."""
@@ -60,8 +63,11 @@ class EmbeddingTable:
     @classmethod
     def open(cls, directory: Path | str) -> EmbeddingTable:
         """Memory-map a table written by `save`; raises as `ArrayFolder.open`."""
-        folder = ArrayFolder.open(directory, _ARRAYS, "CLIP embeddings")
-        return cls(**folder.tensors, key=folder.key)
+        return cls._of(ArrayFolder.open(directory, _ARRAYS, _WHAT))
+
+    @classmethod
+    def _of(cls, folder: ArrayFolder) -> EmbeddingTable:
+        return cls(**folder.tensors, key=folder.key, digest=folder.digest)
 
 
 def embed_dataset(
@@ -69,11 +75,11 @@ def embed_dataset(
 ) -> EmbeddingTable:
     """Embed all pictures and captions of a split, or open the table stored in `directory`.
 
-    It is opened if the same CLIP made it from the same captions and pictures, else made anew.
+    It is opened if it is whole, and the same code of the same CLIP made it from the same captions
+    and pictures; else it is made anew.
 
     Raises:
         DataError: the split has no images or no captions.
-        ChecksumError: the stored table is damaged.
     """
     captions_of = [list(record.captions) for record in dataset.records]
     pictures = pictures_key(dataset)
@@ -82,9 +88,10 @@ def embed_dataset(
             f"split {dataset.split!r} of {dataset.name} has no captions", "give at least one"
         )
     about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions_of)}
-    key = {**about, **pictures}
-    if directory is not None and stored_key(directory) == key:
-        return EmbeddingTable.open(directory)
+    key = {**about, **pictures, "code": code_digest(__name__, *encoder_modules(clip))}
+    stored = stored_arrays(directory, _ARRAYS, _WHAT, key) if directory is not None else None
+    if stored is not None:
+        return EmbeddingTable._of(stored)
     texts = list(chain.from_iterable(captions_of))
     owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
     rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
@@ -93,9 +100,15 @@ def embed_dataset(
         rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images"
     )
     table = EmbeddingTable(images, captions, owners, key)
-    if directory is not None:
-        table.save(directory)
-    return table
+    if directory is None:
+        return table
+    table.save(directory)
+    return EmbeddingTable.open(directory)
+
+
+def encoder_modules(encoder: DualEncoder) -> list[str]:
+    """Modules whose code embeds; an encoder that is put together names its parts in `parts`."""
+    return modules_of(encoder, *getattr(encoder, "parts", ()))
 
 
 def _in_chunks(items: Any, encode: Callable[[Any], Tensor], description: str) -> Tensor:

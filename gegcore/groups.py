@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, save_arrays
+from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
+from gegcore.code_digest import code_digest
+from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
 from gegcore.progress import track
 
+_ARRAYS, _WHAT = ("index", "score"), "similar groups"
 _BLOCK_ELEMENTS = 1 << 26  # similarities held at once (256 MiB of float32)
 
 
@@ -23,12 +27,14 @@ class SimilarGroups:
     Attributes:
         index: `(N, K)` int64 positions within the split, most similar first, without the image.
         score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
-        key: that of the embeddings they were made from, None for ad-hoc groups.
+        key: what they were made from: the embeddings' key, and the code.
+        digest: of the content of stored ones: equal digests, equal groups.
     """
 
     index: Tensor
     score: Tensor
-    key: Mapping[str, str] | None = None
+    key: Mapping[str, Any] | None = None
+    digest: str = ""
 
     @property
     def k(self) -> int:
@@ -41,8 +47,23 @@ class SimilarGroups:
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
         """Read groups written by `save`; raises as `ArrayFolder.open`."""
-        folder = ArrayFolder.open(directory, ("index", "score"), "similar groups")
-        return cls(**folder.tensors, key=folder.key)
+        return cls._of(ArrayFolder.open(directory, _ARRAYS, _WHAT))
+
+    @classmethod
+    def _of(cls, folder: ArrayFolder) -> SimilarGroups:
+        return cls(**folder.tensors, key=folder.key, digest=folder.digest)
+
+
+def groups_of(table: EmbeddingTable, k: int, directory: Path | str) -> SimilarGroups:
+    """The groups stored in `directory`, if they are whole and of this table; else made, and stored.
+
+    Errors are those of `similar_groups`.
+    """
+    key = {"embeddings": table.key, "code": code_digest(__name__)}
+    if stored := stored_arrays(directory, _ARRAYS, _WHAT, key):
+        return SimilarGroups._of(stored)
+    similar_groups(table.images, table.captions, table.caption_image, k, key).save(directory)
+    return SimilarGroups.load(directory)
 
 
 def similar_groups(
@@ -50,7 +71,7 @@ def similar_groups(
     caption_emb: Tensor,
     caption_image: Tensor,
     k: int,
-    key: Mapping[str, str] | None = None,
+    key: Mapping[str, Any] | None = None,
 ) -> SimilarGroups:
     """The K most similar images of every image of one split (Sec. 3.2, Eq. 2), exactly.
 

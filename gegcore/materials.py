@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gegcore import registry
-from gegcore.array_folder import stored_key
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
 from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import DataError
-from gegcore.groups import SimilarGroups, similar_groups
+from gegcore.errors import ChecksumError, DataError
+from gegcore.groups import SimilarGroups, groups_of
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.judged import open_judges
 from gegcore.profiles import Profile
 from gegcore.runs import project_root
-from gegcore.storage import digest
 
 STAGES = {"data": "vocabulary", "features": "features", "clip": "tables", "groups": "groups"}
 """Stage of `gegcore prepare` -> what of `Materials` it makes."""
@@ -56,8 +56,10 @@ class Materials:
         path = self.folder / "data" / "vocabulary.json"
         captions = (caption for record in self.data["train"].records for caption in record.captions)
         vocabulary = Vocabulary.build(captions, self.profile.min_count)
-        if not path.is_file() or Vocabulary.load(path).digest != vocabulary.digest:
-            vocabulary.save(path)
+        with suppress(DataError, ChecksumError):  # missing or damaged: written again
+            if Vocabulary.load(path).digest == vocabulary.digest:
+                return vocabulary
+        vocabulary.save(path)
         return vocabulary
 
     @cached_property
@@ -84,7 +86,11 @@ class Materials:
     @cached_property
     def groups(self) -> dict[str, SimilarGroups]:
         """Similar-image groups of each split (Sec. 3.2)."""
-        return {split: self._groups(split, table) for split, table in self.tables.items()}
+        k = self.profile.group_size
+        return {
+            split: groups_of(table, k, self.folder / "groups" / f"{split}-k{k}")
+            for split, table in self.tables.items()
+        }
 
     def under(self, profile: Profile) -> Materials:
         """The same inputs for what `profile.changed` returns, without opening them again."""
@@ -123,23 +129,19 @@ class Materials:
         """Make one stage ("data", "features", "clip" or "groups") for all splits."""
         getattr(self, STAGES[stage])
 
-    def _groups(self, split: str, table: EmbeddingTable) -> SimilarGroups:
-        k = self.profile.group_size
-        folder = self.folder / "groups" / f"{split}-k{k}"
-        if stored_key(folder) == table.key:
-            return SimilarGroups.load(folder)
-        groups = similar_groups(table.images, table.captions, table.caption_image, k, table.key)
-        groups.save(folder)
-        return groups
+    def digests(self, *splits: str, clip: bool = True) -> dict[str, Any]:
+        """Digests of the content of everything that is read of these splits.
 
-    def digest(self) -> str:
-        """Of everything that training and evaluation read."""
-        return digest(
-            {
-                "data": {split: annotations_digest(data) for split, data in self.data.items()},
-                "vocabulary": self.vocabulary.digest,
-                "features": {split: store.digest for split, store in self.features.items()},
-                "clip": self.clip.digest,
-                "k": self.profile.group_size,
-            }
-        )
+        Args:
+            clip: with CLIP, its embeddings, and the groups.
+        """
+        found: dict[str, Any] = {
+            "vocabulary": self.vocabulary.digest,
+            "data": {split: annotations_digest(self.data[split]) for split in splits},
+            "features": {split: self.features[split].digest for split in splits},
+        }
+        if clip:
+            found["clip"] = self.clip.digest
+            found["embeddings"] = {split: self.tables[split].digest for split in splits}
+            found["groups"] = {split: self.groups[split].digest for split in splits}
+        return found

@@ -12,7 +12,8 @@ from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 from gegcore import registry
 from gegcore.data.dataset import SPLITS, DataSettings
 from gegcore.errors import ConfigError
-from gegcore.models.registry import architecture
+from gegcore.models.registry import architecture, canonical
+from gegcore.runs import RunFolder
 from gegcore.storage import digest
 from gegcore.training.config import ObjectiveConfig, Section, objective_config, wrong_field
 from gegcore.training.recipes import recipe
@@ -65,6 +66,28 @@ class Profile(Section):
             return data
         kind = data.get("kind", "scenes")
         return registry.find("dataset", kind).model_validate({**data, "kind": kind})
+
+    def settings(self, model: str, objective: str) -> dict[str, Any]:
+        """All settings that decide the weights of a run, those of the runs before it included."""
+        config = self.objective(objective, model)
+        fields = {"data", "min_count", "max_len"}
+        if config.sees_pictures:
+            fields |= {"clip", "clip_pretrained", "group_size"}
+        return {
+            **self.model_dump(mode="json", include=fields),
+            "model": [canonical(model), self.models.get(model, {})],
+            "objective": [objective, config.decisive()],
+            "start": self.settings(model, config.start_from) if config.start_from else None,
+        }
+
+    def run(self, model: str, objective: str, seed: int) -> RunFolder:
+        """The folder of a run. Where another run has its name, its settings are a part of it."""
+        settings = digest(self.settings(model, objective))
+        run = RunFolder.of(self.name, model, objective, seed, self.variant)
+        if run.settings in (None, settings):
+            return run
+        variant = "-".join(filter(None, (self.variant, settings[:8])))
+        return RunFolder.of(self.name, model, objective, seed, variant)
 
     def stages(self, objective: str) -> list[str]:
         """An objective and those before it, from the first: mle, scst, scst_geg."""

@@ -1,17 +1,31 @@
-"""Run folders: where an experiment keeps what it made, and whether that is still fresh."""
+"""Run folders: where an experiment keeps what it made, and whether that is still what it was."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gegcore.errors import DataError
+from gegcore.errors import ChecksumError, DataError
 from gegcore.registry import file_name
-from gegcore.storage import read_json
+from gegcore.storage import digest, read_json, sha256_file, write_json
+
+TRAINED, EVALUATED = "training.json", "evaluation.json"
+"""Records of a finished stage: key (what it was made from), files (SHA-256 of each), and more."""
+
+STARTED = "state/key.json"
+"""Key of a run that is not finished."""
+
+_AGAIN = {
+    TRAINED: "`gegcore run ... --again` trains it anew and keeps this folder beside the new one",
+    EVALUATED: "`gegcore run`, notebook 03 or `make book` scores the run anew",
+}
 
 _ABOVE = Path(__file__).resolve().parents[1]
 """A checkout, or the environment's site-packages."""
@@ -33,8 +47,8 @@ def project_root() -> Path:
 class RunFolder:
     """`runs/<profile>/<model>-<objective>-seed<k>/` (DESIGN.md section 3).
 
-    `checkpoint.safetensors` is written when training is done, `metrics.json` when evaluation is;
-    each has a record of what it was made from beside it (`training.json`, `evaluation.json`).
+    Training ends with `training.json`, evaluation with `evaluation.json`: records of what they were
+    made from, and of every file as it was written. What is read is compared with them.
     """
 
     path: Path
@@ -43,7 +57,7 @@ class RunFolder:
     def of(
         cls, profile: str, model: str, objective: str, seed: int, variant: str = ""
     ) -> RunFolder:
-        """The folder of a run; one of other settings than the profile's has a variant."""
+        """The folder of a run; `Profile.run` finds the one of its very settings."""
         name = f"{file_name(model)}-{objective}-seed{seed}" + (f"-{variant}" if variant else "")
         return cls(project_root() / "runs" / profile / name)
 
@@ -58,35 +72,101 @@ class RunFolder:
     def file(self, name: str) -> Path:
         return self.path / name
 
-    def made_from(self, record: str) -> str | None:
-        """Key stored in `training.json` or `evaluation.json`; None if that stage is not done."""
-        path = self.path / record
-        return read_json(path)["key"] if path.is_file() else None
+    @property
+    def settings(self) -> str | None:
+        """Digest of the settings of the run that is kept here, "" if nothing tells them.
+
+        None where any may come: nothing is kept here, or a checkpoint from elsewhere.
+        """
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            return None
+        for name in (TRAINED, STARTED, EVALUATED):
+            record = self.record(name) or {}
+            if "imported" in record:
+                return None
+            with suppress(KeyError, TypeError):
+                return digest(record["key"]["settings"])
+        return ""
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """A record that `write_record` wrote, None if it is missing or damaged."""
+        with suppress(DataError, AttributeError, KeyError, TypeError):
+            record = read_json(self.path / name)
+            if record.pop("digest") == digest(record):
+                return dict(record)
+        return None
+
+    def write_record(self, name: str, content: Mapping[str, Any], files: Iterable[str]) -> None:
+        """Write a record of a stage and of those files that it has written."""
+        there = (file for file in files if self.file(file).is_file())
+        record = {**content, "files": {file: sha256_file(self.file(file)) for file in there}}
+        record = json.loads(json.dumps(record))
+        write_json(self.path / name, {**record, "digest": digest(record)})
+
+    def made_from(self, name: str) -> Any:
+        """The key in a record; None if that stage is not done, or its record is damaged."""
+        return (self.record(name) or {}).get("key")
+
+    def damaged(self, name: str) -> list[str]:
+        """Files of a stage that are missing or not as they were written, its record among them."""
+        record = self.record(name)
+        if record is None:
+            return [name]
+        return [file for file, known in record["files"].items() if not self._is(file, known)]
+
+    def check(self, name: str) -> None:
+        """ChecksumError where `damaged` finds something."""
+        if damaged := self.damaged(name):
+            what = f"{', '.join(damaged)} of run {self.path}: missing, or not what was written"
+            raise ChecksumError(what, _AGAIN[name])
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Metric name -> {value, ci95, n}; DataError where the run is not finished."""
-        return self._finished("metrics.json")["metrics"]
+        """Metric name -> {value, ci95, n}; errors as those of `whole`."""
+        return dict(read_json(self.whole("metrics.json"))["metrics"])
 
     def captions(self) -> dict[int, str]:
         """Image id -> generated caption of the test split."""
-        return {row["image_id"]: row["caption"] for row in self._finished("captions.json")}
+        rows = read_json(self.whole("captions.json"))
+        return {row["image_id"]: row["caption"] for row in rows}
 
     def per_caption(self) -> pd.DataFrame:
-        self._finished("metrics.json")
-        return pd.read_parquet(self.path / "per_caption.parquet")
+        return pd.read_parquet(self.whole("per_caption.parquet"))
 
     def log(self) -> pd.DataFrame:
-        self._finished("training.json")
-        return pd.read_csv(self.path / "log.csv")
+        return pd.read_csv(self.whole("log.csv", TRAINED))
 
     def history(self) -> pd.DataFrame:
         """Validation metrics per epoch."""
-        return pd.DataFrame(self._finished("training.json")["history"])
+        return pd.DataFrame(self.training()["history"])
 
-    def _finished(self, name: str) -> Any:
-        if not (self.path / name).is_file():
+    def training(self) -> dict[str, Any]:
+        """What `training.json` says; errors as those of `whole`."""
+        self._finished(TRAINED)
+        return self.record(TRAINED) or {}
+
+    def whole(self, name: str, stage: str = EVALUATED) -> Path:
+        """A file of a finished stage, as it was written.
+
+        Raises:
+            DataError: the stage is not finished.
+            ChecksumError: the file is missing or was changed.
+        """
+        files = self._finished(stage)["files"]
+        if not self._is(name, files.get(name)):
+            what = f"{self.path / name} is missing, or not what was written"
+            raise ChecksumError(what, _AGAIN[stage])
+        return self.path / name
+
+    def _is(self, name: str, known: str | None) -> bool:
+        return self.file(name).is_file() and sha256_file(self.file(name)) == known
+
+    def _finished(self, stage: str) -> dict[str, Any]:
+        record = self.record(stage)
+        if record is None and self.file(stage).exists():
+            raise ChecksumError(f"{self.path / stage} was changed or is damaged", _AGAIN[stage])
+        if record is None:
             raise DataError(
-                f"run {self.name} has no {name}: it is not finished",
+                f"run {self.name} has no {stage}: it is not finished",
                 "run `make book`, or notebook 03 with this model, objective and seed",
             )
-        return read_json(self.path / name)
+        return record

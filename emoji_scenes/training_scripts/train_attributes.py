@@ -25,10 +25,11 @@ from emoji_scenes.training_scripts.detector_data import CachedMaps, cache_maps, 
 from emoji_scenes.vision.attributes import SHIPPED, WordClassifier
 from emoji_scenes.vision.trunk import Trunk
 from emoji_scenes.vision.weights import FOLDER, save_shipped
+from gegcore.code_digest import code_digest
 from gegcore.data.vocabulary import tokenize
 from gegcore.errors import ConfigError, TrainingError
 from gegcore.progress import track
-from gegcore.provenance import code_digest, environment
+from gegcore.provenance import environment
 
 _FUNCTION_WORDS = """
 a an the some of and or for to that it its their there is are be doing while in on at by with near

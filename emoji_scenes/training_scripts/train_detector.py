@@ -28,9 +28,10 @@ from emoji_scenes.vision.faster_rcnn import Detector, Thresholds
 from emoji_scenes.vision.heads import Labels
 from emoji_scenes.vision.trunk import Trunk
 from emoji_scenes.vision.weights import FOLDER, save_shipped
+from gegcore.code_digest import code_digest
 from gegcore.errors import ConfigError, TrainingError
 from gegcore.progress import track
-from gegcore.provenance import code_digest, environment
+from gegcore.provenance import environment
 
 TIMES = ("day", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rainy", "snowy")

@@ -15,10 +15,10 @@ from emoji_scenes.vision.faster_rcnn import Detections, Detector, Thresholds
 from emoji_scenes.vision.heads import Labels
 from emoji_scenes.vision.trunk import Trunk
 from emoji_scenes.vision.weights import FOLDER, load_shipped
+from gegcore.code_digest import code_digest
 from gegcore.data.features import FeatureBatch
 from gegcore.data.relations import RELATIONS, spatial_relations
 from gegcore.errors import ChecksumError
-from gegcore.provenance import code_digest
 from gegcore.storage import digest
 
 SHIPPED = "scenes_detector"

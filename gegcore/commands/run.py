@@ -18,6 +18,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         choices=("no", "bf16", "fp16"),
         help="mixed precision of training (default: what `accelerate launch` was told, else no)",
     )
+    run.add_argument(
+        "--again",
+        action="store_true",
+        help="train anew what older code made, or what is damaged; the old run is kept beside it",
+    )
     run.set_defaults(function=_run)
 
 
@@ -29,7 +34,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from gegcore.training.distributed import finish
 
     names = arguments.model, arguments.objective, arguments.seed
-    run = run_experiment(profile, *names, precision=arguments.precision)
+    run = run_experiment(profile, *names, precision=arguments.precision, again=arguments.again)
     if not finish():
         return
     for name, metric in run.metrics().items():

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from gegcore.code_digest import code_digest, modules_of
 from gegcore.errors import DataError
 from gegcore.storage import digest
 
@@ -86,7 +87,7 @@ class DataSettings(BaseModel, ABC):
 def pictures_key(dataset: CaptionDataset) -> dict[str, str]:
     """What is made of a split's pictures alone: which they are, and a sample of their pixels.
 
-    The pixels tell another painter, or other files under the same names.
+    The pixels and the code tell another painter, or other files under the same names.
 
     Raises:
         DataError: there are none.
@@ -99,6 +100,7 @@ def pictures_key(dataset: CaptionDataset) -> dict[str, str]:
     return {
         "dataset": dataset.name,
         "split": dataset.split,
+        "painter": code_digest(*modules_of(dataset)),
         "images": digest([[record.image_id, record.file, record.scene] for record in records]),
         "pixels": hashlib.sha256(b"".join(pixels)).hexdigest()[:16],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, new_array_folder
+from gegcore.array_folder import ArrayFolder, new_array_folder, stored_arrays
+from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.dataset import CaptionDataset, pictures_key
-from gegcore.errors import ChecksumError, DataError
+from gegcore.errors import DataError
 from gegcore.progress import track
 
 _STORED = {
@@ -27,6 +27,8 @@ _STORED = {
     "mask": "bool",
 }
 """How each array of a batch is kept on disk; half precision halves the reading."""
+
+_NEEDED = ("image_ids", "pooled", "regions", "boxes", "mask")
 
 _TYPES = {"f": torch.float32, "i": torch.int64, "u": torch.int64, "b": torch.bool}
 """Kind of a stored array -> type of what is read from it."""
@@ -104,8 +106,7 @@ class FeatureStore:
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> FeatureStore:
         """Map the features that `write_features` stored; errors are those of `ArrayFolder.open`."""
-        needed = ("image_ids", "pooled", "regions", "boxes", "mask")
-        return cls(ArrayFolder.open(directory, needed, "features", verify))
+        return cls(ArrayFolder.open(directory, _NEEDED, "features", verify))
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -162,7 +163,8 @@ def write_features(
 ) -> FeatureStore:
     """Compute the features of a split, or open those that are stored and current.
 
-    Current means: of the same pictures (`pictures_key`) and the same extractor (name and digest).
+    Current means: whole, of the same pictures (`pictures_key`), the same extractor (name and
+    digest) and the same code of both.
 
     Args:
         directory: replaced if it holds features of something else, or damaged ones.
@@ -172,11 +174,10 @@ def write_features(
         DataError: the split is empty, or a relation has a label beyond those of the extractor.
     """
     about = {name: getattr(extractor, name) for name in ("name", "digest", "relation_labels")}
-    key = {**pictures_key(dataset), "extractor": about}
-    with suppress(DataError, ChecksumError):  # missing or damaged: compute it
-        store = FeatureStore.open(directory)
-        if store.key == key:
-            return store
+    code = code_digest(__name__, *modules_of(extractor))
+    key = {**pictures_key(dataset), "extractor": about, "code": code}
+    if stored := stored_arrays(directory, _NEEDED, "features", key):
+        return FeatureStore(stored)
     with new_array_folder(directory, key) as folder:
         _compute(dataset, extractor, folder, batch)
     return FeatureStore.open(directory, verify=False)

@@ -27,12 +27,14 @@ def run_experiment(
     materials: Materials | None = None,
     precision: str | None = None,
     reward: Reward | None = None,
+    again: bool = False,
 ) -> RunFolder:
     """Train one model with one objective and evaluate it on the test split.
 
-    A finished run is returned at once; an interrupted one resumes; one whose configuration, data
-    or code has changed is set aside (`<run>.old1`) and trained anew. Launched as several processes,
-    it trains with all of them.
+    A finished run is returned at once, also where code has changed since, which is said then; an
+    interrupted one resumes; one whose data have changed is set aside (`<run>.old1`) and trained
+    anew. Other settings have a folder of their own. Launched as several processes, it trains with
+    all of them.
 
     Args:
         model: a name in `gegcore.models.ARCHITECTURES`, or `package.module:Class`.
@@ -43,10 +45,12 @@ def run_experiment(
         materials: to share opened data between several runs of one process.
         reward: instead of the objective's: `(tokens (B, S, T), image_index (B,)) -> (B, S)`. The
             run gets a folder of its own, by its code and the numbers and words that it uses.
+        again: train anew what older code made, or what is damaged; the old run is set aside.
 
     Raises:
         ConfigError: unknown model, objective, field or precision.
         DataError: the run to start from is not finished.
+        ChecksumError: files of a finished run are missing or damaged.
         TrainingError: training broke down.
         TrainingInterrupted: training was asked to stop, and has saved its state.
     """
@@ -56,7 +60,7 @@ def run_experiment(
     if own:
         profile = profile.changed(model, objective, rewards=dict.fromkeys(own, 1.0))
     materials = materials.under(profile)
-    run = train(materials, model, objective, seed, accelerator, own)
+    run = train(materials, model, objective, seed, accelerator, own, again)
     if accelerator.is_main_process:
         evaluate(materials, run, model)
     accelerator.wait_for_everyone()

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from gegcore.endings import ending_ids
 from gegcore.materials import Materials
-from gegcore.rewards.registry import RewardInputs, build_rewards
+from gegcore.rewards.inputs import RewardInputs
+from gegcore.rewards.registry import build_rewards
 from gegcore.rewards.reward import Reward
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.objectives import CrossEntropyObjective, Objective, SelfCriticalObjective

@@ -5,20 +5,22 @@ from __future__ import annotations
 from safetensors.torch import load_file
 
 from gegcore import registry
+from gegcore.data.dataset import SPLITS
+from gegcore.experiment.keys import evaluation_key
 from gegcore.experiment.train import new_captioner
 from gegcore.experiment.validation import greedy_captions
 from gegcore.materials import Materials
 from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
-from gegcore.metrics.java import java_problem
-from gegcore.metrics.spice import spice_problem
-from gegcore.provenance import code_digest, environment
-from gegcore.runs import RunFolder
-from gegcore.storage import atomic_write, digest, read_json, sha256_file, write_json
+from gegcore.provenance import environment
+from gegcore.runs import EVALUATED, TRAINED, RunFolder
+from gegcore.storage import atomic_write, digest, write_json
+
+_SCORES = ("captions.json", "metrics.json", "per_caption.parquet", "provenance.json")
 
 
 def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder:
-    """Caption the test split greedily and score the captions; nothing to do if current.
+    """Caption the test split greedily and score the captions; nothing to do if current and whole.
 
     Every metric is computed, under the judges and metrics of the profile too; without the programs
     of SPICE, all but SPICE. When they are there, the captions are scored again, not trained.
@@ -27,23 +29,11 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     `provenance.json` into the run folder, `evaluation.json` last.
     """
     judges = materials.judges("test")
-    more = materials.profile.metrics
-    modules = filter(None, (registry.module(name, "metric") for name in more))
-    key = digest(
-        {
-            "checkpoint": sha256_file(run.checkpoint),
-            "materials": materials.digest(),
-            "judges": {label: judge.digest for label, (judge, _) in judges.items()},
-            "metrics": list(more),
-            "java": java_problem() is None,
-            "spice": spice_problem() is None,
-            "resamples": materials.profile.resamples,
-            "code": code_digest("gegcore.experiment.testing", *modules),
-        }
-    )
-    if run.made_from("evaluation.json") == key:
+    key = evaluation_key(materials, run, model_name, judges)
+    if run.made_from(EVALUATED) == key and not run.damaged(EVALUATED):
         return run
-    run.file("evaluation.json").unlink(missing_ok=True)
+    run.check(TRAINED)
+    run.file(EVALUATED).unlink(missing_ok=True)
     model = new_captioner(materials, model_name, seed=0)
     model.load_state_dict(load_file(run.checkpoint))
     tokens = greedy_captions(materials, model, "test")
@@ -58,7 +48,7 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
         judges,
         materials.data["test"],
     )
-    computed = [registry.find("metric", name) for name in more]
+    computed = [registry.find("metric", name) for name in materials.profile.metrics]
     result = evaluate_captions(given, computed, resamples=materials.profile.resamples)
     rows = [{"image_id": image, "caption": caption} for image, caption in captions.items()]
     write_json(run.file("captions.json"), rows)
@@ -66,15 +56,18 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
         result.per_caption.to_parquet(stream)
     scores = {"metrics": result.metrics, "missing": result.missing, "signature": result.signature}
     write_json(run.file("metrics.json"), scores)
-    training = read_json(run.file("training.json"))
+    training = run.training()
     write_json(
         run.file("provenance.json"),
         {
             "trained": training["environment"],
             "evaluated": environment(),
             "wall_seconds_training": training["seconds"],
-            "digests": {"materials": materials.digest(), "training": training["key"]},
+            "digests": {
+                "materials": digest(materials.digests(*SPLITS)),
+                "training": digest(training["key"]),
+            },
         },
     )
-    write_json(run.file("evaluation.json"), {"key": key})
+    run.write_record(EVALUATED, {"key": key}, (*_SCORES, TRAINED))
     return run

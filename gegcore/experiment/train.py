@@ -7,31 +7,37 @@ import shutil
 import sys
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
 from safetensors.torch import load_file
 
-from gegcore import registry
 from gegcore.errors import DataError
+from gegcore.experiment.keys import changes, import_key, training_key
 from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
 from gegcore.materials import STAGES, Materials
 from gegcore.models.captioner import Captioner
 from gegcore.models.registry import architecture, build_captioner
 from gegcore.profiles import Profile
-from gegcore.provenance import code_digest, environment
+from gegcore.provenance import environment
 from gegcore.rewards.reward import Reward
-from gegcore.runs import RunFolder
-from gegcore.storage import digest, read_json, save_safetensors, sha256_file, write_json, write_text
+from gegcore.runs import EVALUATED, STARTED, TRAINED, RunFolder
+from gegcore.storage import save_safetensors, write_text
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+FILES = ("checkpoint.safetensors", "config.yaml", "log.csv", "samples.jsonl")
+"""What training leaves in a run folder, beside its record."""
+
+_SHOWN = 6  # changed parts of a key in a message
 
 
 def train(
@@ -41,6 +47,7 @@ def train(
     seed: int,
     accelerator: Accelerator | None = None,
     own: Mapping[str, Reward] = MappingProxyType({}),
+    again: bool = False,
 ) -> RunFolder:
     """Train and store the selected checkpoint; nothing to do if it is there and current.
 
@@ -50,24 +57,24 @@ def train(
         materials: opened on the accelerator's device.
         accelerator: see `start_accelerator`; default: the materials' device, full precision.
         own: rewards of the objective that have no importable name.
+        again: train anew what older code made, or what is damaged; the old run is set aside.
     """
     profile = materials.profile
     architecture(model_name)
     config = profile.objective(objective_name, model_name)
-    run = RunFolder.of(profile.name, model_name, objective_name, seed, profile.variant)
+    run = profile.run(model_name, objective_name, seed)
     accelerator = accelerator or start_accelerator(materials.device)
     if accelerator.num_processes > 1:  # the main process makes what is missing, the others map it
         with accelerator.main_process_first():
             for stage in STAGES:
                 materials.make(stage)
     start = start_run(profile, model_name, config, seed)
-    key = training_key(materials, model_name, objective_name, config, seed, start)
-    current = run.made_from("training.json") == key and run.checkpoint.is_file()
-    if current or _imported(run, materials, model_name):
+    key = training_key(materials, model_name, objective_name, seed, start, own)
+    if _is_done(run, materials, model_name, key, again):
         return run
     accelerator.wait_for_everyone()  # until all have read what the main process now changes
     if accelerator.is_main_process:
-        _clear_stale(run, key)
+        _make_way(run, key)
         resolved = {
             "profile": profile.model_dump(mode="json"),
             "model": model_name,
@@ -97,7 +104,7 @@ def train(
         record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
         record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
         record |= {"history": progress.history, "environment": environment()}
-        write_json(run.file("training.json"), record)
+        run.write_record(TRAINED, record, FILES)
         shutil.rmtree(run.file("state"))
     accelerator.wait_for_everyone()
     return run
@@ -120,85 +127,79 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
     return model.to(materials.device)
 
 
-def training_key(
-    materials: Materials,
-    model_name: str,
-    objective_name: str,
-    config: ObjectiveConfig,
-    seed: int,
-    start: RunFolder | None,
-) -> str:
-    """Digest of all that decides what training makes: when it changes, the run is stale."""
-    profile = materials.profile
-    # Somebody else's captioner and rewards are code of this run, too.
-    named = [("captioner", model_name), *(("reward", name) for name in config.rewards)]
-    modules = filter(None, (registry.module(name, kind) for kind, name in named))
-    return digest(
-        {
-            "model": [model_name, profile.models.get(model_name, {})],
-            "objective": [objective_name, config.decisive()],
-            "seed": seed,
-            "max_len": profile.max_len,
-            "materials": materials.digest(),
-            "start": sha256_file(start.checkpoint) if start else None,
-            "code": code_digest("gegcore.experiment.train", *modules),
-        }
-    )
-
-
-def import_key(materials: Materials, model_name: str) -> str:
-    """Digest of all that a checkpoint from elsewhere must fit: no code, for none made it."""
-    profile = materials.profile
-    return digest(
-        {
-            "model": [model_name, profile.models.get(model_name, {})],
-            "max_len": profile.max_len,
-            "vocabulary": materials.vocabulary.digest,
-            "inputs": vars(materials.features["train"].sizes),
-        }
-    )
-
-
-def _imported(run: RunFolder, materials: Materials, model_name: str) -> bool:
-    """Whether the run is a checkpoint from elsewhere, which no training could bring back.
-
-    DataError where it is, and the profile has changed so that it no longer fits.
-    """
-    record = run.file("training.json")
-    if not record.is_file() or "imported" not in (stored := read_json(record)):
-        return False
-    if stored["import_key"] != import_key(materials, model_name):
-        raise DataError(
-            f"run {run.name} was imported for another vocabulary, model size or features",
-            f"delete {run.path} to train it here, or import it again",
-        )
-    return True
-
-
 def start_run(
     profile: Profile, model_name: str, config: ObjectiveConfig, seed: int
 ) -> RunFolder | None:
-    """The run that an objective starts from, if from any; DataError where it is not finished."""
+    """The run that an objective starts from, if from any.
+
+    Raises:
+        DataError: it is not finished.
+        ChecksumError: files of it are missing or damaged.
+    """
     if config.start_from is None:
         return None
-    start = RunFolder.of(profile.name, model_name, config.start_from, seed)
-    if not start.checkpoint.is_file():
-        what = f"{config.label} starts from run {start.name}, which has no checkpoint"
+    start = profile.run(model_name, config.start_from, seed)
+    if not start.file(TRAINED).is_file():
+        what = f"{config.label} starts from run {start.name}, which is not finished"
         raise DataError(what, f"run objective '{config.start_from}' with seed {seed} first")
+    start.check(TRAINED)
     return start
 
 
-def _clear_stale(run: RunFolder, key: str) -> None:
-    """Keep the resume state of an interrupted run of this very key; set a finished run aside."""
-    marker = run.file("state/key.json")
-    if marker.is_file() and read_json(marker)["key"] == key:
+def _is_done(
+    run: RunFolder, materials: Materials, model_name: str, key: dict[str, Any], again: bool
+) -> bool:
+    """Whether a finished run stands as it is, of older code perhaps, which is said then.
+
+    Raises:
+        ChecksumError: files of it are missing or damaged.
+        DataError: it was imported for another vocabulary, model size or features.
+    """
+    if not run.file(TRAINED).exists() and not run.file(EVALUATED).exists():
+        return False
+    if again and run.damaged(TRAINED):
+        return False
+    run.check(TRAINED)
+    record = run.training()
+    if "imported" in record:
+        if record["import_key"] != import_key(materials, model_name):
+            raise DataError(
+                f"run {run.name} was imported for another vocabulary, model size or features",
+                f"move {run.path} away to train it here, or import it again",
+            )
+        return True
+    changed = changes(record["key"], key)
+    of_code = [name for name in changed if name.startswith(("code ", "start"))]
+    if changed != of_code or (changed and again):
+        return False
+    if changed:
+        kept = f"{run.name}: kept as older code made it; changed since: {_listed(changed)}"
+        _say(f"{kept}; `gegcore run ... --again` trains it anew and keeps this one beside it")
+    return True
+
+
+def _make_way(run: RunFolder, key: dict[str, Any]) -> None:
+    """Keep the resume state of a run of this very key; set anything else aside."""
+    if run.made_from(STARTED) == key:
         return
-    if run.file("training.json").is_file():
-        places = (run.path.with_name(f"{run.name}.old{number}") for number in count(1))
-        aside = next(place for place in places if not place.exists())
-        run.path.rename(aside)
-        what = f"{run.name}: made by other settings, data or code; kept in {aside}, trained anew"
-        print(what, file=sys.stderr)
-    else:
-        shutil.rmtree(run.path, ignore_errors=True)
-    write_json(marker, {"key": key})
+    if run.path.exists() and any(run.path.iterdir()):
+        before = run.made_from(STARTED) or run.made_from(TRAINED)
+        changed = _listed(changes(before, key)) if before else "its record is damaged"
+        _say(f"{run.name}: not as now ({changed}); kept in {set_aside(run)}, trained anew")
+    run.write_record(STARTED, {"key": key}, ())
+
+
+def set_aside(run: RunFolder) -> Path:
+    """Rename a run's folder to `<run>.old1`, or the next number that is free; the new path."""
+    places = (run.path.with_name(f"{run.name}.old{number}") for number in count(1))
+    aside = next(place for place in places if not place.exists())
+    return run.path.rename(aside)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -10,10 +10,9 @@ from gegcore.decoding import decode
 from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
 from gegcore.metrics.retrieval import retrieval_ranks
-from gegcore.models import Captioner
-from gegcore.rewards import CiderD
-from gegcore.rewards.cider import document_frequency
-from gegcore.rewards.group import CaptionEncoder
+from gegcore.models.captioner import Captioner
+from gegcore.rewards.cider import CiderD, document_frequency
+from gegcore.rewards.encoder import CaptionEncoder
 
 _IMAGES_PER_BATCH = 128
 _SHOWN_IMAGES = 8

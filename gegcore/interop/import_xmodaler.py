@@ -13,15 +13,16 @@ import yaml
 
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import DataError
-from gegcore.experiment.train import import_key, training_key
+from gegcore.experiment.keys import import_key, training_key
+from gegcore.experiment.train import FILES
 from gegcore.experiment.validation import Validator
 from gegcore.interop.xmodaler import Checkpoint, read_xmodaler, some
 from gegcore.materials import Materials
 from gegcore.models.registry import resolve_config
 from gegcore.profiles import Profile
 from gegcore.provenance import environment
-from gegcore.runs import RunFolder
-from gegcore.storage import save_safetensors, sha256_file, write_json, write_text
+from gegcore.runs import TRAINED, RunFolder
+from gegcore.storage import save_safetensors, sha256_file, write_text
 
 OBJECTIVE = "mle"
 
@@ -56,10 +57,10 @@ def import_xmodaler(
         DataError: the run exists; the checkpoint cannot be loaded; its vocabulary, feature widths
             or sizes are not those of the profile.
     """
-    run = RunFolder.of(profile.name, model, OBJECTIVE, seed)
+    run = profile.run(model, OBJECTIVE, seed)
     if run.path.exists():
         raise DataError(
-            f"run {run.name} exists already: {run.path}", "delete it, or give another --seed"
+            f"run {run.name} exists already: {run.path}", "move it away, or give another --seed"
         )
     stored = read_xmodaler(checkpoint, model, **(settings or {}))
     words = read_vocabulary(vocabulary)
@@ -166,7 +167,7 @@ def _write(
         "imported": imported,
     }
     record = {
-        "key": training_key(materials, model, OBJECTIVE, config, seed, None),
+        "key": training_key(materials, model, OBJECTIVE, seed, None),
         "steps": 0,
         "best_epoch": 0,
         "seconds": 0.0,
@@ -181,5 +182,5 @@ def _write(
         write_text(fresh.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
         write_text(fresh.file("log.csv"), "step,epoch,loss\n")
         save_safetensors(fresh.checkpoint, stored.captioner.state_dict(), {"model": model})
-        write_json(fresh.file("training.json"), record)
+        fresh.write_record(TRAINED, record, FILES)
         fresh.path.rename(run.path)

@@ -1,8 +1,10 @@
 """Rewards: token tensors in, reward tensor out, on the device of the tokens (Eq. 7)."""
 
 from gegcore.rewards.cider import CiderD, cider_d, document_frequency
-from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
-from gegcore.rewards.registry import REWARDS, RewardInputs, build_rewards
+from gegcore.rewards.encoder import CaptionEncoder
+from gegcore.rewards.group import GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.inputs import RewardInputs
+from gegcore.rewards.registry import REWARDS, build_rewards
 from gegcore.rewards.reward import Reward, WeightedReward
 from gegcore.rewards.text import TextReward
 

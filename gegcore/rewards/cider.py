@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,17 +13,16 @@ from torch.nn.functional import pad
 
 from gegcore.errors import ConfigError, DataError
 from gegcore.progress import track
+from gegcore.rewards.inputs import RewardInputs
 from gegcore.rewards.ngrams import (
     ORDERS,
     PADDING,
     NgramTable,
+    TokenLists,
     append_padding,
     caption_lengths,
     ngram_keys,
 )
-
-TokenLists = Sequence[Sequence[Sequence[int]]]
-"""For each image its reference captions, each a list of word ids without the end token."""
 
 SIGMA = 6.0  # width of the length penalty, in bigrams
 CHUNK = 4096  # images counted at a time, which bounds the memory of sorting
@@ -290,3 +288,8 @@ def cider_d(tokens: Tensor, references: TokenLists, frequency: DocumentFrequency
     vocab_size, count_end = frequency.vocab_size, frequency.count_end
     scorer = CiderD(references, vocab_size, frequency, count_end).to(tokens.device)
     return scorer(tokens, torch.arange(len(references), device=tokens.device))
+
+
+def cider_reward(given: RewardInputs) -> CiderD:
+    """Reward `cider` of a profile."""
+    return CiderD(given.references, len(given.vocabulary), count_end=given.count_end)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+TokenLists = Sequence[Sequence[Sequence[int]]]
+"""For each image its reference captions, each a list of word ids without the end token."""
 
 ORDERS = 4
 PADDING = torch.iinfo(torch.int64).max

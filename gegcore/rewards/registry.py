@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor
-
 from gegcore import registry
-from gegcore.clip import ClipModel, WordToBpe
-from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
-from gegcore.groups import SimilarGroups
-from gegcore.rewards.cider import CiderD, TokenLists
-from gegcore.rewards.group import CaptionEncoder, GroupEmbeddingGapReward, SimilarityReward
+from gegcore.rewards.cider import cider_reward
+from gegcore.rewards.group import geg_avg, geg_min, similarity_reward
+from gegcore.rewards.inputs import RewardInputs
 from gegcore.rewards.reward import Reward, WeightedReward
 
-
-@dataclass(frozen=True)
-class RewardInputs:
-    """What a reward may need of the training split.
-
-    Attributes:
-        vocabulary: of the word ids that it scores.
-        references: reference captions of every image, as word ids.
-        clip: lives on the device of the rewards.
-        images: `(N, E)` CLIP embeddings, L2-normalised.
-        groups: the K similar images of each.
-        count_end: whether the end token counts in CIDEr-D.
-    """
-
-    vocabulary: Vocabulary
-    references: TokenLists
-    clip: ClipModel
-    images: Tensor
-    groups: SimilarGroups
-    count_end: bool = True
-
-    @cached_property
-    def encoder(self) -> CaptionEncoder:
-        """Word ids -> CLIP embeddings; one for all rewards, so that a batch is encoded once."""
-        lookup = WordToBpe(self.vocabulary.words, self.clip.tokenizer)
-        return CaptionEncoder(self.clip, lookup).to(self.clip.device)
-
-
 REWARDS: dict[str, Callable[[RewardInputs], Reward]] = {
-    "cider": lambda given: CiderD(
-        given.references, len(given.vocabulary), count_end=given.count_end
-    ),
-    "geg_avg": lambda given: GroupEmbeddingGapReward(
-        given.encoder, given.images, given.groups.index, "avg"
-    ),
-    "geg_min": lambda given: GroupEmbeddingGapReward(
-        given.encoder, given.images, given.groups.index, "min"
-    ),
-    "similarity": lambda given: SimilarityReward(given.encoder, given.images),
+    "cider": cider_reward,
+    "geg_avg": geg_avg,
+    "geg_min": geg_min,
+    "similarity": similarity_reward,
 }
 """Name -> what builds it; a new reward adds one line here, or in a profile."""
 

@@ -89,6 +89,11 @@ class ObjectiveConfig(Section):
         False, description="sample with torch.compile: for a GPU; the first step takes longer"
     )
 
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether CLIP or the groups have a part in what is learnt or chosen."""
+        return self.select.metric != "CIDEr-D" or bool(self.rewards.keys() - {"cider"})
+
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what is learnt, as JSON: a run cannot go on with others."""
         others = {"label", "checkpoint_every", "guards", "accumulate", "compile_decoder"}

@@ -15,7 +15,7 @@ from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models import Captioner, build_captioner
 from gegcore.models.captioner import MAX_LENGTH
 from gegcore.rewards import CiderD, GroupEmbeddingGapReward
-from gegcore.rewards.group import CaptionEncoder
+from gegcore.rewards.encoder import CaptionEncoder
 
 IMAGES, WORDS, WIDTH = 3, 200, 12
 
