@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from bookkit.stale import reopen
 from gegcore.errors import GegError
 from gegcore.profiles import load_profile
 
@@ -23,24 +24,28 @@ _GRACE = 10  # seconds between asking a process to end and ending it
 _OPTIONS = ["--rerun-incomplete", "--show-failed-logs", "--quiet", "host", "reason"]
 
 
-def build(profile: str, cores: int, root: Path, options: Sequence[str] = ()) -> int:
+def build(
+    profile: str, cores: int, root: Path, options: Sequence[str] = (), again: bool = False
+) -> int:
     """Run the whole DAG of `Snakefile` in `root`; a second call continues where one broke off.
 
     Args:
         cores: jobs side by side; training uses one core each.
         options: passed on to Snakemake, whose exit status is returned.
+        again: train anew what older code made; the old runs are kept beside the new ones.
 
     Raises:
         ConfigError: unknown profile.
         GegError: another build of this folder is running.
     """
-    load_profile(profile)
+    settings = load_profile(profile)
     state = root / ".snakemake"
     state.mkdir(exist_ok=True)
     owner = state / "build.pid"
     try:
         with FileLock(state / "build.lock", timeout=0):  # ends with this process, however it ends
             owner.write_text(str(os.getpid()))
+            reopen(settings, again)
             return _build(profile, cores, root, options)
     except Timeout as error:
         number = owner.read_text()
@@ -83,11 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bookkit.build", description=__doc__)
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="train anew what older code made; the old runs are kept beside the new ones",
+    )
     parsed, options = parser.parse_known_args(arguments)
     root = Path.cwd().resolve()
+    os.environ["GEGCORE_HOME"] = str(root)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return build(parsed.profile, parsed.cores, root, options)
+        return build(parsed.profile, parsed.cores, root, options, parsed.again)
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 1

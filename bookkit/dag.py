@@ -14,7 +14,6 @@ from emoji_scenes.vision.weights import FOLDER as WEIGHTS
 from gegcore import registry
 from gegcore.code_digest import code_digest, module_file
 from gegcore.profiles import Profile
-from gegcore.runs import RunFolder
 from gegcore.storage import digest, sha256_file
 
 _SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
@@ -41,8 +40,8 @@ def experiments(profile: Profile) -> dict[str, Experiment]:
     grid, found = profile.experiments, {}
     for model, objective, seed in product(grid.models, grid.objectives, grid.seeds):
         before = profile.objective(objective).start_from
-        name = RunFolder.of(profile.name, model, objective, seed).name
-        start = RunFolder.of(profile.name, model, before, seed).name if before else None
+        name = profile.run(model, objective, seed).name
+        start = profile.run(model, before, seed).name if before else None
         found[name] = Experiment(name, model, objective, seed, start)
     return found
 

@@ -25,7 +25,7 @@ from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder
-from gegcore.storage import read_json, write_json
+from gegcore.storage import write_json
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 
@@ -72,7 +72,7 @@ def sweep(
     entries = []
     for value, other in zip(values, changed, strict=True):
         run = train(materials.under(other), model, objective, seed)
-        record = read_json(run.file("training.json"))
+        record = run.training()
         kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
         entries.append({"value": value, **kept, "training": _by_epoch(run)})
     shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field.split(".")[0]}

@@ -12,11 +12,10 @@ from pathlib import Path
 from gegcore.errors import ConfigError
 from gegcore.storage import digest
 
-_DECIDE_NOTHING = frozenset(
-    f"gegcore.{name}"
-    for name in ("array_folder", "code_digest", "errors", "progress", "provenance", "registry")
-    + ("runs", "storage")
-)
+_DECIDE_NOTHING = {
+    *("gegcore", "gegcore.array_folder", "gegcore.code_digest", "gegcore.errors"),
+    *("gegcore.progress", "gegcore.provenance", "gegcore.runs", "gegcore.storage"),
+}
 """Modules that store results and speak of them, but compute none."""
 
 _SPEAKING = {"print", "warn"}  # and all errors
@@ -67,10 +66,9 @@ def modules_of(*objects: object) -> list[str]:
 def module_file(name: str) -> Path | None:
     """Source file of a module, found without importing it; None if there is none."""
     package, *parts = name.split(".")
-    try:
-        spec = importlib.util.find_spec(package)
-    except ValueError:  # `__main__`, where somebody types
+    if package == "__main__":  # where somebody types
         return None
+    spec = importlib.util.find_spec(package)
     if spec is None:
         return None
     if not spec.submodule_search_locations:

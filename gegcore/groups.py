@@ -27,7 +27,7 @@ class SimilarGroups:
     Attributes:
         index: `(N, K)` int64 positions within the split, most similar first, without the image.
         score: `(N, K)` float32, s(I_0, I_i) of Eq. 2, falling along K.
-        key: what they were made from: the embeddings' key, and the code.
+        key: that of the embeddings they were made from, and the code, `groups_code`.
         digest: of the content of stored ones: equal digests, equal groups.
     """
 
@@ -59,7 +59,7 @@ def groups_of(table: EmbeddingTable, k: int, directory: Path | str) -> SimilarGr
 
     Errors are those of `similar_groups`.
     """
-    key = {"embeddings": table.key, "code": code_digest(__name__)}
+    key = {**table.key, "groups_code": code_digest(__name__)}
     if stored := stored_arrays(directory, _ARRAYS, _WHAT, key):
         return SimilarGroups._of(stored)
     similar_groups(table.images, table.captions, table.caption_image, k, key).save(directory)

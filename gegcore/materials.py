@@ -16,7 +16,7 @@ from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
 from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import ChecksumError, DataError
+from gegcore.errors import DataError
 from gegcore.groups import SimilarGroups, groups_of
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.judged import open_judges
@@ -56,7 +56,7 @@ class Materials:
         path = self.folder / "data" / "vocabulary.json"
         captions = (caption for record in self.data["train"].records for caption in record.captions)
         vocabulary = Vocabulary.build(captions, self.profile.min_count)
-        with suppress(DataError, ChecksumError):  # missing or damaged: written again
+        with suppress(DataError):  # missing or damaged: written again
             if Vocabulary.load(path).digest == vocabulary.digest:
                 return vocabulary
         vocabulary.save(path)

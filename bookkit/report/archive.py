@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import filecmp
-import shutil
 from pathlib import Path
 
 from bookkit.dag import experiments
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
-from gegcore.runs import RunFolder
+from gegcore.runs import EVALUATED, TRAINED, RunFolder
+from gegcore.storage import atomic_write
 
-KEPT = ("config.yaml", "metrics.json", "captions.json", "training.json", "provenance.json")
+KEPT = ("config.yaml", "metrics.json", "captions.json", "provenance.json", TRAINED, EVALUATED)
 """Everything that tables and claims are computed from, but no weights."""
 
 
@@ -25,14 +25,18 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
 
     Raises:
         DataError: a run is not finished, or another is kept under its name; nothing is copied then.
+        ChecksumError: files of a run are missing or damaged.
     """
     copies: list[tuple[Path, Path]] = []
     for experiment in experiments(profile).values():
         names = experiment.model, experiment.objective, experiment.seed
-        run = RunFolder.of(profile.name, *names)
-        if run.made_from("evaluation.json") is None:
+        run = profile.run(*names)
+        if not run.file(EVALUATED).is_file():
             raise DataError(f"run {run.name} is not finished", "run `make book` first")
-        copies += [(run.file(name), folder / profile.name / run.name / name) for name in KEPT]
+        run.check(TRAINED)
+        run.check(EVALUATED)
+        kept = folder / profile.name / RunFolder.of(profile.name, *names, profile.variant).name
+        copies += [(run.file(name), kept / name) for name in KEPT]
     for source, target in copies:
         if target.exists() and not filecmp.cmp(source, target, shallow=False):
             raise DataError(
@@ -40,6 +44,6 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
                 f"keep this one elsewhere (--to FOLDER), or move {target.parent} away",
             )
     for source, target in copies:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        with atomic_write(target, "wb") as stream:
+            stream.write(source.read_bytes())
     return sorted({target.parent for _, target in copies})

@@ -24,7 +24,7 @@ from gegcore.experiment.train import new_captioner
 from gegcore.materials import Materials
 from gegcore.models import Captioner, shift_right
 from gegcore.profiles import Profile, load_profile
-from gegcore.runs import RunFolder
+from gegcore.runs import TRAINED
 from gegcore.storage import read_json, sha256_file, write_text
 
 ATTENDING = ("attention", "updown", "gcn_lstm", "transformer", "meshed_memory", "xlan")
@@ -41,9 +41,9 @@ def attention_record(
     Raises:
         DataError: the run is not finished, or its model does not look at regions.
     """
-    run = RunFolder.of(profile.name, model_name, objective, seed)
-    run.metrics()  # raises if the run is not finished
-    trained = read_json(run.file("provenance.json"))["trained"]
+    run = profile.run(model_name, objective, seed)
+    trained = read_json(run.whole("provenance.json"))["trained"]  # raises if it is not finished
+    run.check(TRAINED)
     materials = Materials.of(profile)
     model = new_captioner(materials, model_name, seed=0)
     model.load_state_dict(load_file(run.checkpoint))

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from gegcore.errors import DataError
+from gegcore.experiment.keys import code_changes
 from gegcore.profiles import Profile, load_profile
-from gegcore.runs import RunFolder
+from gegcore.runs import EVALUATED, RunFolder
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
 
@@ -53,12 +54,13 @@ class Runs:
         profile = load_profile(profile) if isinstance(profile, str) else profile
         grid = profile.experiments
         wanted = [(m, o, s) for m in grid.models for o in grid.objectives for s in grid.seeds]
-        folders = {run: RunFolder.of(profile.name, *run) for run in wanted}
-        finished = {r: f for r, f in folders.items() if f.made_from("evaluation.json") is not None}
+        folders = {run: profile.run(*run) for run in wanted}
+        finished = {r: f for r, f in folders.items() if f.file(EVALUATED).is_file()}
         own = bool(finished)
         if not own:
-            stored = {r: RunFolder(STORED / profile.name / f.name) for r, f in folders.items()}
-            finished = {r: f for r, f in stored.items() if f.file("metrics.json").is_file()}
+            kept = {r: RunFolder.of(profile.name, *r).name for r in wanted}
+            stored = {r: RunFolder(STORED / profile.name / name) for r, name in kept.items()}
+            finished = {r: f for r, f in stored.items() if f.file(EVALUATED).is_file()}
         if not finished:
             raise DataError(
                 f"profile '{profile.name}' has no finished run, and none is stored in results/",
@@ -75,9 +77,17 @@ class Runs:
         said = f"{len(self.folders)} runs of profile {name}, read from {where}."
         if self.missing:
             said += f" Not finished: {', '.join(self.missing)}."
+        if self.older:
+            said += f" Trained by older code than this: {', '.join(self.older)}."
         images = int(self.metrics["n"].max())
         few = " So few show that everything runs, and nothing else." if images < ENOUGH else ""
         return f"{said} {images:,} test images.{few}"
+
+    @cached_property
+    def older(self) -> list[str]:
+        """Names of own runs that other code than today's has trained."""
+        runs = self.folders.items() if self.own else ()
+        return [run.name for (m, o, _), run in runs if code_changes(run, self.profile, m, o)]
 
     @property
     def no_scores(self) -> str:
@@ -124,7 +134,7 @@ class Runs:
         """A row a run: when, where, from which commits and data it was trained and evaluated."""
         rows = []
         for about, run in self._named():
-            record = read_json(run.file("provenance.json"))
+            record = read_json(run.whole("provenance.json"))
             trained = record["trained"]
             facts = {
                 "trained": str(trained["created"])[:16].replace("T", " "),

@@ -75,8 +75,10 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path | str) -> Vocabulary:
-        """Read what `save` wrote; DataError where it is missing or something else."""
+        """Read what `save` wrote; DataError where it is missing, damaged or something else."""
         stored = read_json(path)
         if not isinstance(stored, dict) or not isinstance(stored.get("words"), list):
             raise DataError(f"{path} holds no vocabulary", 'expected {"words": [...]}')
+        if stored.get("digest") != digest(stored["words"]):
+            raise DataError(f"{path} was changed after it was written", "delete or restore it")
         return cls(stored["words"])

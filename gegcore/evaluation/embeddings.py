@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import open_clip
+import PIL
 import torch
 from PIL import Image
 from safetensors.torch import load, save
 from torch import Tensor
 
 from gegcore.clip import ClipModel
+from gegcore.code_digest import code_digest
+from gegcore.embeddings import encoder_modules
 from gegcore.errors import DataError
 from gegcore.evaluation.images import ImageId, open_picture
 from gegcore.evaluation.skipped import Skips
@@ -45,7 +48,9 @@ class EmbeddingCache(dict[str, Tensor]):
     def __init__(self, clip: ClipModel, folder: Path | str | None = None) -> None:
         super().__init__()
         version = open_clip.__version__
-        self.key = {"clip": clip.name, "clip_digest": clip.digest, "open_clip": version}
+        code = code_digest("gegcore.evaluation.images", *encoder_modules(clip))
+        about = {"clip_digest": clip.digest, "open_clip": version, "pillow": PIL.__version__}
+        self.key = {"clip": clip.name, **about, "code": code}
         self.folder = Path(folder) / "embeddings" / digest(self.key) if folder else None
         for path in sorted(self.folder.glob("*.safetensors")) if self.folder else ():
             content = path.read_bytes()

@@ -86,6 +86,14 @@ def evaluation_key(
     )
 
 
+def code_changes(run: RunFolder, profile: Profile, model: str, objective: str) -> list[str]:
+    """Modules that have changed since a run was trained; nothing of an imported one."""
+    record = run.record(TRAINED) or {}
+    if "imported" in record or not isinstance(record.get("key"), dict):
+        return []
+    return changes(record["key"]["code"], training_code(profile, model, objective))
+
+
 def import_key(materials: Materials, model: str) -> dict[str, Any]:
     """All that a checkpoint from elsewhere must fit: no code, for none made it."""
     profile = materials.profile

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from finished_runs import write_records
 
 from bookkit.report.archive import KEPT, archive
 from gegcore.cli import main
 from gegcore.errors import DataError
 from gegcore.profiles import load_profile
-from gegcore.runs import RunFolder
+from gegcore.runs import EVALUATED, TRAINED, RunFolder
 from gegcore.storage import write_json
 
 
@@ -22,9 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finish(objective: str) -> None:
     run = RunFolder.of("smoke", "transformer", objective, 1)
-    for name in (*KEPT, "checkpoint.safetensors"):
+    for name in {*KEPT, "checkpoint.safetensors"} - {TRAINED, EVALUATED}:
         write_json(run.file(name), {"name": name})
-    write_json(run.file("evaluation.json"), {"key": "k"})
+    write_records(run, load_profile("smoke"), "transformer", objective)
 
 
 def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Path) -> None:

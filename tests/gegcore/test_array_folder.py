@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gegcore.array_folder import ArrayFolder, new_array_folder, save_arrays, stored_key
+from gegcore.array_folder import ArrayFolder, new_array_folder, save_arrays, stored_arrays
 from gegcore.errors import ChecksumError, DataError
 
 ARRAYS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
@@ -18,7 +18,9 @@ KEY = {"clip": "x", "sizes": [1, 2]}
 def test_arrays_come_back_with_what_they_were_made_from(tmp_path: Path) -> None:
     save_arrays(tmp_path / "x", ARRAYS, KEY)
     folder = ArrayFolder.open(tmp_path / "x", ("a",), "things")
-    assert folder.key == KEY == stored_key(tmp_path / "x")
+    assert folder.key == KEY
+    assert stored_arrays(tmp_path / "x", ("a",), "things", KEY) is not None
+    assert stored_arrays(tmp_path / "x", ("a",), "things", "another") is None
     assert all(torch.equal(folder.tensors[name], ARRAYS[name]) for name in ARRAYS)
     assert all(isinstance(array, np.memmap) for array in folder.arrays.values())
     folder.tensors["a"][0, 0] = 9  # a page of ours, not of the file
@@ -37,7 +39,7 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), new_array_folder(tmp_path / "x", 2) as folder:
         np.save(folder / "c.npy", np.zeros(3))
         raise RuntimeError("killed")
-    assert stored_key(tmp_path / "x") == 1
+    assert ArrayFolder.open(tmp_path / "x", (), "things").key == 1
     with new_array_folder(tmp_path / "x", 3) as folder:
         save_arrays(tmp_path / "x", ARRAYS, 2)  # by somebody else, meanwhile
         np.save(folder / "c.npy", np.zeros(3))
@@ -46,7 +48,7 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    assert stored_key(tmp_path) is None
+    assert stored_arrays(tmp_path, (), "things", KEY) is None
     with pytest.raises(DataError, match="does not exist"):
         ArrayFolder.open(tmp_path, (), "things")
     save_arrays(tmp_path / "x", ARRAYS, KEY)
@@ -57,6 +59,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ArrayFolder.open(tmp_path / "x", (), "things")
     with pytest.raises(ChecksumError, match=r"a\.npy is damaged"):
         ArrayFolder.open(tmp_path / "x", (), "things", verify=False)
+    assert stored_arrays(tmp_path / "x", (), "things", KEY) is None
+    (tmp_path / "x" / "manifest.json").write_text("[]")
+    assert stored_arrays(tmp_path / "x", (), "things", KEY) is None
 
 
 def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
@@ -74,5 +79,5 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
     with pytest.raises(OSError, match="no space"):
         save_arrays(tmp_path / "x", {"a": ARRAYS["a"] + 1}, "other")
     monkeypatch.undo()
-    assert stored_key(tmp_path / "x") == KEY
+    assert ArrayFolder.open(tmp_path / "x", (), "things").key == KEY
     assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import torch
+from finished_runs import write_records
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from bookkit.dag import experiments
@@ -16,6 +17,7 @@ from bookkit.report.frontpage import COLUMNS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
+from gegcore.runs import RunFolder
 from gegcore.storage import write_json
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -57,7 +59,7 @@ def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
     )
 
 
-def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
+def make_run(folder: Path, dataset: ScenesDataset, profile: Profile, objective: str) -> None:
     """A finished run with made-up metrics; later objectives rank their images better."""
     order = {"mle": 9, "scst": 6, "scst_geg": 0}[objective]
     rows = [
@@ -70,9 +72,9 @@ def make_run(folder: Path, dataset: ScenesDataset, objective: str) -> None:
         name: {"value": 10.0 + order, "ci95": [9.0, 20.0], "n": len(rows)} for name in COLUMNS
     }
     write_json(folder / "metrics.json", {"metrics": metrics, "signature": {}})
-    write_json(folder / "evaluation.json", {"key": "k"})
     trained = {"git_revision": REVISION, "device": "x86_64", "created": "2026-01-02T03:04:05+00:00"}
     write_json(folder / "provenance.json", {"trained": trained, "wall_seconds_training": 61.0})
+    write_records(RunFolder(folder), profile, "transformer", objective)
 
 
 def page_of(notebook: Path) -> nbformat.NotebookNode:
@@ -105,4 +107,4 @@ def make_project(root: Path, profile: Profile) -> None:
     for run in experiments(profile).values():
         page = artifacts / "pages" / "runs" / f"{run.name}.ipynb"
         nbformat.write(executed("Train a model"), str(page))
-        make_run(root / "runs" / profile.name / run.name, dataset, run.objective)
+        make_run(root / "runs" / profile.name / run.name, dataset, profile, run.objective)

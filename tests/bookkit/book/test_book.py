@@ -13,14 +13,16 @@ from typing import Any
 
 import nbformat
 import pytest
+from finished_runs import write_records
 from sample_book import CHECKOUT, REVISION, Book, executed, make_project
 
 from bookkit.book import build_html, copy_mathjax, stage_pages
 from bookkit.dag import experiments
 from bookkit.report.frontpage import glance
 from bookkit.report.results import Runs
-from gegcore.errors import DataError, GegError
+from gegcore.errors import ChecksumError, DataError, GegError
 from gegcore.profiles import load_profile
+from gegcore.runs import RunFolder
 from gegcore.storage import write_json
 
 RUNS = tuple(
@@ -173,7 +175,7 @@ def test_page_without_title_and_unfinished_run_are_errors(
         stage_pages(book.profile, tmp_path)
     nbformat.write(executed("Start"), str(page))
     (tmp_path / "runs" / "smoke" / "transformer-scst-seed1" / "metrics.json").unlink()
-    with pytest.raises(DataError, match="transformer-scst-seed1"):
+    with pytest.raises(ChecksumError, match="transformer-scst-seed1"):
         stage_pages(book.profile, tmp_path)
 
 
@@ -185,7 +187,7 @@ def test_glance_says_what_geg_did(tmp_path: Path, book: Book, monkeypatch: Any) 
         metrics = {name: {"value": value, "ci95": [0, 1], "n": 32} for name in names}
         folder = tmp_path / "runs" / "smoke" / f"transformer-{objective}-seed1"
         write_json(folder / "metrics.json", {"metrics": metrics})
-        write_json(folder / "evaluation.json", {"key": "k"})
+        write_records(RunFolder(folder), book.profile, "transformer", objective)
     text = glance(Runs.of(book.profile))
     assert "R@1 from 20.0 to 25.0 (+25%)" in text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from finished_runs import write_records
 from torch.nn.functional import normalize
 
 from emoji_scenes.dataset import ScenesDataset
@@ -81,11 +82,9 @@ def make_run(
         "created": "2026-01-02T03:04:05+00:00",
         "versions": {"torch": "2.11"},
     }
-    training = {"key": "k", "best_epoch": 2, "history": history, "seconds": 61.0}
-    write_json(run.file("training.json"), training)
     record = {"trained": trained, "wall_seconds_training": 61.0, "digests": {"materials": "ab12"}}
     write_json(run.file("provenance.json"), record)
-    write_json(run.file("evaluation.json"), {"key": "k"})
+    write_records(run, profile, model, objective, best_epoch=2, history=history, seconds=61.0)
     return run
 
 

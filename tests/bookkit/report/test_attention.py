@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from finished_runs import write_records
 from safetensors.torch import save_file
 
 from bookkit.report.attention import ATTENDING, attention_record, main, write_record
@@ -31,6 +32,7 @@ def finished(materials: Materials, model: str) -> RunFolder:
     write_json(run.file("metrics.json"), {"metrics": {}})
     trained = {"git_revision": "0123abcd", "created": "2026-01-02T03:04:05+00:00"}
     write_json(run.file("provenance.json"), {"trained": trained})
+    write_records(run, SMOKE, model, "mle")
     return run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from gegcore import experiment
 from gegcore.errors import ConfigError
 from gegcore.experiment import run_experiment
+from gegcore.experiment.keys import code_changes
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.runs import RunFolder
@@ -79,8 +81,8 @@ class Long(torch.nn.Module):
         return self.weight * (tokens > 0).float().sum(-1)
 
 
-def test_a_finished_run_that_is_stale_is_set_aside(
-    trained: tuple[Profile, Materials], capsys: pytest.CaptureFixture[str]
+def test_a_run_of_an_edited_profile_has_a_folder_of_its_own(
+    trained: tuple[Profile, Materials],
 ) -> None:
     profile, materials = trained
     run = RunFolder.of(profile.name, MODEL, "scst", 1)
@@ -88,12 +90,29 @@ def test_a_finished_run_that_is_stale_is_set_aside(
     before = contents(run)
     longer = {"scst": {**profile.objectives["scst"], "epochs": 2}}
     edited = profile.model_copy(update={"objectives": {**profile.objectives, **longer}})
-    for number in (1, 2):  # there and back again: both are kept
-        chosen = edited if number == 1 else profile
-        run_experiment(chosen, MODEL, "scst", 1, materials=materials.under(chosen))
-        assert f"{run.name}.old{number}" in capsys.readouterr().err
+    other = run_experiment(edited, MODEL, "scst", 1, materials=materials.under(edited))
+    assert len(other.history()) == 3 and other.path.parent == run.path.parent
+    assert run_experiment(profile, MODEL, "scst", 1, materials=materials) == run
+    assert contents(run) == before
+
+
+def test_a_run_of_other_data_is_set_aside(
+    trained: tuple[Profile, Materials], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same settings, but captions are others: files of the same name may change."""
+    profile, materials = trained
+    run = RunFolder.of(profile.name, MODEL, "mle", 1)
+    run.file("mine.txt").write_text("a note of the user's", encoding="utf-8")
+    before = contents(run)
+    other = Materials.of(profile)
+    first, *rest = materials.data["train"].records
+    records = [replace(first, captions=first.captions[::-1]), *rest]
+    other.data["train"].__dict__["records"] = records
+    run_experiment(profile, MODEL, "mle", 1, materials=other)
+    said = capsys.readouterr().err
+    assert f"{run.name}.old1" in said and "inputs data train" in said
     assert contents(RunFolder(run.path.with_name(f"{run.name}.old1"))) == before
-    assert run.checkpoint.read_bytes() == before["checkpoint.safetensors"]
+    assert "mine.txt" not in contents(run) and run.log()["loss"].notna().all()
 
 
 def test_a_reward_of_ones_own_has_a_folder_by_its_code(trained: tuple[Profile, Materials]) -> None:
@@ -147,7 +166,10 @@ def test_a_reward_named_by_a_profile(
     module.write_text(module.read_text().replace(".sum(-1)", ".sum(-1) + 1"))
     monkeypatch.delitem(__import__("sys").modules, "theirs_reward")
     again = run_experiment(changed, MODEL, "scst", 1, materials=materials)
-    assert again == run and again.made_from("training.json") != key  # other code: trained again
+    assert again == run and again.made_from("training.json") == key  # other code: it is kept
+    assert code_changes(run, changed, MODEL, "scst") == ["theirs_reward"]
+    again = run_experiment(changed, MODEL, "scst", 1, materials=materials, again=True)
+    assert again == run and again.made_from("training.json") != key
     with pytest.raises(ConfigError, match="reward 'theirs_reward:number' cannot be called"):
         nothing = profile.changed(MODEL, "scst", rewards={"theirs_reward:number": 1})
         run_experiment(nothing, MODEL, "scst", 1, materials=materials)

@@ -1,4 +1,4 @@
-"""A killed run ends as an uninterrupted one; a finished one is left alone; a stale one redone."""
+"""A killed run ends as an uninterrupted one; a finished one is left alone, always."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def test_whole_chain_then_nothing_to_do(smoke_home: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in again.path.iterdir()} == before
 
 
-def test_other_configuration_starts_over(smoke_home: Path) -> None:
+def test_other_settings_have_a_folder_of_their_own(smoke_home: Path) -> None:
     profile = load_profile("smoke")
     run = run_experiment(profile, "transformer", "mle", seed=1)
-    first = run.made_from("training.json")
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
     changed = profile.model_copy(
         update={
             "objectives": {
@@ -126,7 +126,11 @@ def test_other_configuration_starts_over(smoke_home: Path) -> None:
             }
         }
     )
-    assert run_experiment(changed, "transformer", "mle", seed=1).made_from("training.json") != first
+    other = run_experiment(changed, "transformer", "mle", seed=1)
+    assert other.path.parent == run.path.parent and other.name.startswith(f"{run.name}-")
+    assert run_experiment(profile, "transformer", "mle", seed=1) == run
+    assert run_experiment(changed, "transformer", "mle", seed=1) == other
+    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
 
 
 def test_start_that_is_missing_is_named(smoke_home: Path) -> None:

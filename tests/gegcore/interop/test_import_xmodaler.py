@@ -14,12 +14,14 @@ from torch import Tensor
 from gegcore.cli import main
 from gegcore.errors import DataError
 from gegcore.experiment import run_experiment, train
+from gegcore.experiment.train import FILES
 from gegcore.interop.import_xmodaler import import_xmodaler, read_vocabulary
 from gegcore.interop.layouts import layout_of
 from gegcore.materials import Materials
 from gegcore.models import InputSizes, build_captioner
 from gegcore.profiles import CONFIG_FOLDER, Profile, load_profile
-from gegcore.storage import read_json, write_json
+from gegcore.runs import TRAINED
+from gegcore.storage import read_json
 
 SIZES: dict[str, Any] = dict(width=16, word_width=12, heads=4, encoder_layers=1, attention_width=6)
 
@@ -98,11 +100,12 @@ def test_an_imported_run_is_never_trained_over(
     """Days of somebody's training are not lost to a change of code or of a learning rate."""
     run = import_xmodaler(profile, *files, "xlan", materials=materials)
     weights = run.checkpoint.read_bytes()
-    record = read_json(run.file("training.json"))
-    write_json(run.file("training.json"), record | {"key": "made by other code"})
+    record = run.training()
+    code = {**record["key"], "code": {"gegcore.gap": "other"}}
+    run.write_record(TRAINED, record | {"key": code}, FILES)
     assert train(materials, "xlan", "mle", 1).checkpoint.read_bytes() == weights
 
-    write_json(run.file("training.json"), record | {"key": "", "import_key": "another profile"})
+    run.write_record(TRAINED, record | {"import_key": "another profile"}, FILES)
     with pytest.raises(DataError, match="imported for another vocabulary"):
         train(materials, "xlan", "mle", 1)
     assert run.checkpoint.read_bytes() == weights

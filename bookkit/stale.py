@@ -1,0 +1,37 @@
+"""Finished runs that a build must look at again: damaged ones, and on request those of older code.
+
+Snakemake takes a run for done while its `finished.txt` is there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bookkit.dag import experiments
+from gegcore.experiment.keys import code_changes
+from gegcore.experiment.train import set_aside
+from gegcore.profiles import Profile
+from gegcore.progress import track
+from gegcore.runs import EVALUATED, TRAINED
+
+FINISHED = "finished.txt"
+
+
+def reopen(profile: Profile, again: bool = False) -> None:
+    """Let the next build repair what is damaged, or say that it cannot.
+
+    Args:
+        again: set runs of older code aside, and what started from them, to be trained anew.
+    """
+    aside: set[str] = set()
+    for experiment in track(experiments(profile).values(), "finished runs", delay=2):
+        run = profile.run(experiment.model, experiment.objective, experiment.seed)
+        if not run.file(FINISHED).is_file():
+            continue
+        older = again and code_changes(run, profile, experiment.model, experiment.objective)
+        if older or experiment.start in aside:
+            aside.add(run.name)
+            print(f"{run.name}: kept in {set_aside(run)}, trained anew", file=sys.stderr)
+        elif damaged := {*run.damaged(TRAINED), *run.damaged(EVALUATED)}:
+            print(f"{run.name}: damaged: {', '.join(sorted(damaged))}", file=sys.stderr)
+            run.file(FINISHED).unlink()

@@ -1,0 +1,69 @@
+"""What a build looks at again before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from finished_runs import write_records
+
+from bookkit.stale import FINISHED, reopen
+from gegcore.experiment.keys import training_code
+from gegcore.profiles import Profile, load_profile
+from gegcore.runs import TRAINED, RunFolder
+from gegcore.storage import write_json
+
+STAGES = ("mle", "scst", "scst_geg")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunFolder]:
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    profile, found = load_profile("smoke"), {}
+    for objective in STAGES:
+        run = found[objective] = profile.run("transformer", objective, 1)
+        for name in ("metrics.json", "captions.json", "log.csv", FINISHED):
+            write_json(run.file(name), {"name": name})
+        write_records(run, profile, "transformer", objective)
+        _retrained(run, training_code(profile, "transformer", objective))
+    return found
+
+
+def _retrained(run: RunFolder, code: dict[str, str]) -> None:
+    key = {**run.training()["key"], "code": code}
+    run.write_record(TRAINED, {"key": key}, ["log.csv"])
+    run.write_record("evaluation.json", {"key": key}, ["metrics.json", "captions.json", TRAINED])
+
+
+@pytest.fixture
+def profile() -> Profile:
+    return load_profile("smoke")
+
+
+def test_whole_runs_are_left_alone(runs: dict[str, RunFolder], profile: Profile) -> None:
+    reopen(profile)
+    reopen(profile, again=True)
+    assert all(run.file(FINISHED).is_file() for run in runs.values())
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "captions.json", "log.csv", TRAINED])
+def test_a_damaged_run_is_looked_at_again(
+    runs: dict[str, RunFolder], profile: Profile, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs["scst"].file(name).write_text("{}")
+    reopen(profile)
+    assert [run.file(FINISHED).is_file() for run in runs.values()] == [True, False, True]
+    assert f"transformer-scst-seed1: damaged: {name}" in capsys.readouterr().err
+
+
+def test_on_request_older_runs_and_what_started_from_them_are_set_aside(
+    runs: dict[str, RunFolder], profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _retrained(runs["scst"], {"gegcore.gap": "older"})
+    reopen(profile)
+    assert all(run.file(FINISHED).is_file() for run in runs.values())
+    reopen(profile, again=True)
+    assert [run.path.exists() for run in runs.values()] == [True, False, False]
+    aside = [run.path.with_name(f"{run.name}.old1") for run in runs.values()]
+    assert [folder.exists() for folder in aside] == [False, True, True]
+    assert "transformer-scst_geg-seed1: kept in" in capsys.readouterr().err
