@@ -1,5 +1,6 @@
 # make book    set up, run the reproduction, render the book (PROFILE=smoke|quick|seven|objectives|standard)
 # make test    set up, run all tests
+# AGAIN=1 trains anew what older code made, and keeps the old runs beside the new.
 # Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes it again.
 
 PROFILE ?= quick
@@ -21,7 +22,7 @@ help:  ## say what there is to make
 setup: $(INSTALLED)  ## create .venv with the exact versions of constraints.txt
 
 book: $(INSTALLED)  ## run the reproduction and render the book
-	@$(PY) -m bookkit.build --profile $(PROFILE) --cores $(CORES)
+	@$(PY) -m bookkit.build --profile $(PROFILE) --cores $(CORES) $(if $(AGAIN),--again)
 
 smoke:  ## the same, as small as it can be: does everything run?
 	@$(MAKE) --no-print-directory book PROFILE=smoke
