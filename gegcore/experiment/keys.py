@@ -8,6 +8,7 @@ from typing import Any
 
 from gegcore import registry
 from gegcore.code_digest import code_digests, modules_of
+from gegcore.embeddings import encoder_modules
 from gegcore.materials import Materials
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.java import java_problem
@@ -41,8 +42,12 @@ def training_code(
     chosen = {f"captioner {model}": architecture(model)}
     for name in config.rewards.keys() - {*own}:
         chosen[f"reward {name}"] = registry.find("reward", name, REWARDS)
-    without = _NO_PART if config.sees_pictures else _NO_PART + _SEES_PICTURES
-    modules = "gegcore.experiment.train", *modules_of(*chosen.values())
+    modules = ["gegcore.experiment.train", *modules_of(*chosen.values())]
+    without = list(_NO_PART)
+    if not config.sees_pictures:
+        without += _SEES_PICTURES
+    elif clip := registry.module(profile.clip, "clip"):
+        modules.append(clip)
     digests = code_digests(*modules, without=without)
     return digests | {name: _place(found) for name, found in chosen.items()}
 
@@ -75,7 +80,9 @@ def evaluation_key(
     profile, training = materials.profile, run.training()
     seen = {label: [judge.digest, table.digest] for label, (judge, table) in judges.items()}
     chosen = architecture(model), *(registry.find("metric", name) for name in profile.metrics)
-    modules = "gegcore.experiment.testing", *modules_of(*chosen)
+    modules = ["gegcore.experiment.testing", *modules_of(*chosen)]
+    for encoder in (materials.clip, *(judge for judge, _ in judges.values())):
+        modules += encoder_modules(encoder)
     return _plain(
         settings=training["key"]["settings"],
         checkpoint=training["files"]["checkpoint.safetensors"],

@@ -118,6 +118,8 @@ def test_what_started_from_a_run_made_again_is_of_an_older_start(
         ("scst", "gegcore.gap", False),
         ("scst_geg", "gegcore.gap", True),
         ("scst_geg", "gegcore.clip", True),
+        ("scst_geg", "emoji_scenes.clip.model", True),
+        ("scst", "emoji_scenes.clip.model", False),
         ("scst_geg", "gegcore.groups", False),  # their content is an input
         ("scst_geg", "gegcore.metrics.spice", False),
         ("scst_geg", "gegcore.evaluation.report", False),
