@@ -138,7 +138,9 @@ def start_run(
     """
     if config.start_from is None:
         return None
-    start = profile.run(model_name, config.start_from, seed)
+    # Changed settings are those of one run: what it starts from is the profile's own.
+    own = profile.model_copy(update={"variant": ""})
+    start = own.run(model_name, config.start_from, seed)
     if not start.file(TRAINED).is_file():
         what = f"{config.label} starts from run {start.name}, which is not finished"
         raise DataError(what, f"run objective '{config.start_from}' with seed {seed} first")
