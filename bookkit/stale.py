@@ -21,15 +21,16 @@ def reopen(profile: Profile, again: bool = False) -> None:
     """Let the next build repair what is damaged, or say that it cannot.
 
     Args:
-        again: set runs of older code aside, and what started from them, to be trained anew.
+        again: set runs aside that older code made or whose training is damaged, and what started
+            from them: they are trained anew.
     """
     aside: set[str] = set()
     for experiment in track(experiments(profile).values(), "finished runs", delay=2):
         run = profile.run(experiment.model, experiment.objective, experiment.seed)
         if not run.file(FINISHED).is_file():
             continue
-        older = again and code_changes(run, profile, experiment.model, experiment.objective)
-        if older or experiment.start in aside:
+        older = code_changes(run, profile, experiment.model, experiment.objective)
+        if again and (older or run.damaged(TRAINED) or experiment.start in aside):
             aside.add(run.name)
             print(f"{run.name}: kept in {set_aside(run)}, trained anew", file=sys.stderr)
         elif damaged := {*run.damaged(TRAINED), *run.damaged(EVALUATED)}:
