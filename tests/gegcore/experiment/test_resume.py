@@ -117,7 +117,7 @@ def test_whole_chain_then_nothing_to_do(smoke_home: Path) -> None:
 def test_other_settings_have_a_folder_of_their_own(smoke_home: Path) -> None:
     profile = load_profile("smoke")
     run = run_experiment(profile, "transformer", "mle", seed=1)
-    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    before = {p: p.read_bytes() for p in run.path.iterdir() if p.is_file()}
     changed = profile.model_copy(
         update={
             "objectives": {
@@ -130,7 +130,7 @@ def test_other_settings_have_a_folder_of_their_own(smoke_home: Path) -> None:
     assert other.path.parent == run.path.parent and other.name.startswith(f"{run.name}-")
     assert run_experiment(profile, "transformer", "mle", seed=1) == run
     assert run_experiment(changed, "transformer", "mle", seed=1) == other
-    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+    assert {p: p.read_bytes() for p in run.path.iterdir() if p.is_file()} == before
 
 
 def test_start_that_is_missing_is_named(smoke_home: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_crash_leaves_no_run(
     smoke_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gegcore.interop.import_xmodaler.write_json", lambda *_: 1 / 0)
+    monkeypatch.setattr("gegcore.interop.import_xmodaler.write_text", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_xmodaler(profile, *files, "xlan", materials=materials)
     assert not list((smoke_home / "runs" / "smoke").iterdir())
