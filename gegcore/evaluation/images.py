@@ -81,12 +81,12 @@ class _Paths(Generic[T]):
                 self._items[end].append(item)
 
     def find(self, path: str) -> list[T]:
-        """All of the same path; else of longer ones; else of the longest that this one ends in.
+        """All that end in this path; else of the longest path that it ends in.
 
         So folders may be missing on one side, but never contradict each other.
         """
-        same, longer, *ends = _ends(path, self._base)
-        keys = (same, longer, *(f"/{end}" for end in ends))
+        _, whole, *ends = _ends(path, self._base)
+        keys = (whole, *(f"/{end}" for end in ends))
         return next(filter(None, map(self._items.get, keys)), [])
 
 
