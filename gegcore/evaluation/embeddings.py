@@ -98,10 +98,8 @@ def embed_pictures(
                     # At once, so that a thread holds one picture in full size, not a batch.
                     prepared[key] = clip.prepare([open_picture(path)])
                 keys[image] = key
-            except DataError as error:
-                broken.append(error.what)
-            except OSError as error:
-                broken.append(str(error))
+            except (OSError, DataError) as error:
+                broken.append(getattr(error, "what", str(error)))
         if prepared:
             cache.add(prepared, clip.encode_images(torch.cat(list(prepared.values())), size))
 

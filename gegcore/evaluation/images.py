@@ -212,7 +212,8 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
         raise ValueError("Pillow misreads uncompressed planes of 16 bits")
     picture.load()
     with suppress(Exception):  # Damaged EXIF says nothing.
-        ImageOps.exif_transpose(picture, in_place=True)
+        if picture.format != "TIFF":  # Pillow has turned it.
+            ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _eight_bits(picture)
     rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
@@ -229,7 +230,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     pixels, tags, kind = np.asarray(picture), getattr(picture, "tag_v2", {}), picture.mode
     low, high = pixels.min(), pixels.max()  # NaN if one pixel is.
     bits = tags.get(_BITS, (0,))[0]
-    if kind.startswith("I;16") or (kind == "I" and picture.format == "PPM"):
+    if kind.startswith("I;16") or (kind == "I" and picture.format in ("PPM", "PNG")):
         white = 4095 if bits == 12 else 65535
     elif kind == "F" and 0 <= low <= high <= 1:
         white = 1

@@ -70,8 +70,7 @@ class EvaluationReport:
         if not of_embeddings:
             parts.append(f"tok:{found.get('tokenizer')}")
         if of_embeddings or of_groups:
-            clip = f"clip:{found.get('clip')}@{found.get('clip_digest')}"
-            parts += [f"pictures:{READING}", clip]
+            parts += [f"pictures:{READING}", f"clip:{found.get('clip')}@{found.get('clip_digest')}"]
         if of_groups:
             parts.append(f"K:{found.get('K')}")
         ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"
