@@ -206,8 +206,9 @@ def open_picture(path: Path) -> Image.Image:
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     (short, long), tags = sorted(picture.size), getattr(picture, "tag_v2", {})
     if short * long > MAX_PIXELS or long > MAX_ASPECT * short:
+        size = f"{short} x {long} pixels, {short * long / 1e6:.0f} megapixels"
         limit = f"{MAX_PIXELS / 1e6:.0f}, or {MAX_ASPECT} times as long as wide"
-        raise ValueError(f"{short} x {long}, {short * long / 1e6:.0f} megapixels, exceed {limit}")
+        raise ValueError(f"{size}: more than {limit}")
     if tags.get(_PLANES) == 2 and picture.info["compression"] == "raw" and max(tags[_BITS]) > 8:
         raise ValueError("Pillow misreads uncompressed planes of 16 bits")
     picture.load()
