@@ -11,7 +11,7 @@ from functools import partial
 from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
-from gegcore.errors import GegError, TrainingInterrupted
+from gegcore.errors import GegError, TrainingInterrupted, printable
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
@@ -29,12 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
         return 128 + signal.SIGINT
     except GegError as error:
-        print(f"gegcore: {error}", file=sys.stderr)
+        _say(str(error))
         return 128 + error.number if isinstance(error, TrainingInterrupted) else 1
     except ModuleNotFoundError as error:
-        print(f"gegcore: {error}\n  -> pip install {error.name}", file=sys.stderr)
+        _say(f"{error}\n  -> pip install {error.name}")
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    """On stderr, where names of files neither steer the terminal nor begin a line."""
+    lines = (printable(line.removeprefix("  ")) for line in text.split("\n"))
+    print("gegcore:", "\n  ".join(lines), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

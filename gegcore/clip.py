@@ -45,14 +45,14 @@ class ClipModel(nn.Module):
         name: what load_clip was asked for, e.g. "ViT-B-32-quickgelu/openai".
         model: an open_clip model (`CLIP`, `CustomTextCLIP` or a subclass).
         tokenizer: list of strings -> `(M, context_length)` BPE ids.
-        prepare: pictures -> the input of the model's `encode_image`.
+        prepare: pictures -> the input `(B, ...)` of the model's `encode_image`, each on its own.
     """
 
     def __init__(
         self, name: str, model: nn.Module, tokenizer: Any, prepare: Callable[[Pictures], Tensor]
     ) -> None:
         super().__init__()
-        self.name, self.tokenizer, self._prepare = name, tokenizer, prepare
+        self.name, self.tokenizer, self.prepare = name, tokenizer, prepare
         self.model: Any = model.requires_grad_(False)
         self.parts = (prepare,)  # whose code embeds, too
         self.eval()
@@ -75,8 +75,8 @@ class ClipModel(nn.Module):
         return state.hexdigest()[:16]
 
     @torch.no_grad()
-    def encode_images(self, images: Pictures, batch_size: int = 64) -> Tensor:
-        """Embed pictures: uint8 RGB `(B, H, W, 3)` or PIL images -> `(B, E)`.
+    def encode_images(self, images: Pictures | Tensor, batch_size: int = 64) -> Tensor:
+        """Embed pictures: uint8 RGB `(B, H, W, 3)`, PIL images or what `prepare` gave -> `(B, E)`.
 
         Raises:
             DataError: no pictures, or an array that is not uint8 `(B, H, W, 3)`.
@@ -90,8 +90,9 @@ class ClipModel(nn.Module):
                 raise DataError(what, "pass uint8 RGB pixels of shape (B, H, W, 3)")
         parts = []
         for start in range(0, len(images), batch_size):
-            batch = self._prepare(images[start : start + batch_size])
-            features = self.model.encode_image(batch.to(self.device))
+            batch = images[start : start + batch_size]
+            prepared = batch if isinstance(batch, Tensor) else self.prepare(batch)
+            features = self.model.encode_image(prepared.to(self.device))
             parts.append(F.normalize(features.float(), dim=-1))
         return torch.cat(parts)
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """In one line, with what could steer a terminal, or is no character, as Python escapes it."""
+    return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in text)
+
+
 class GegError(Exception):
     """Base of all errors raised on purpose by gegcore.
 

@@ -12,7 +12,6 @@ from typing import TypeVar
 import open_clip
 import PIL
 import torch
-from PIL import Image
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from gegcore.errors import DataError
 from gegcore.evaluation.images import ImageId, open_picture
 from gegcore.evaluation.skipped import Skips
 from gegcore.progress import track
-from gegcore.storage import atomic_write, digest
+from gegcore.storage import atomic_write, digest, sha256_file
 
 # At once. What a small batch computes on a CPU stays in its caches: a third faster than 64.
 _ON_CPU, _ON_GPU = 16, 128
@@ -96,17 +95,18 @@ def embed_pictures(
     broken: list[str] = []
 
     def encode(batch: Sequence[tuple[ImageId, Path]]) -> None:
-        opened: dict[str, Image.Image] = {}
+        prepared: dict[str, Tensor] = {}
         for image, path in batch:
             try:
-                key = content_key("picture", path.read_bytes())
-                if key not in cache:
-                    opened[key] = open_picture(path)
+                key = content_key("picture", sha256_file(path).encode())
+                if key not in cache and key not in prepared:
+                    # At once, so that a thread holds one picture in full size, not a batch.
+                    prepared[key] = clip.prepare([open_picture(path)])
                 keys[image] = key
             except (OSError, DataError) as error:
-                broken.append(str(error).split("\n")[0])
-        if opened:
-            cache.add(opened, clip.encode_images(list(opened.values()), size))
+                broken.append(getattr(error, "what", str(error)))
+        if prepared:
+            cache.add(prepared, clip.encode_images(torch.cat(list(prepared.values())), size))
 
     _one_batch_a_core(encode, list(files.items()), size, "CLIP pictures")
     for problem in sorted(broken):

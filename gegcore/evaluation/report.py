@@ -18,7 +18,7 @@ from PIL import Image
 
 from gegcore import __version__
 from gegcore.errors import ConfigError, DataError
-from gegcore.evaluation.images import ImageId, open_picture
+from gegcore.evaluation.images import READING, ImageId, open_picture
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
 from gegcore.metrics.tokenized import some
@@ -70,7 +70,7 @@ class EvaluationReport:
         if not of_embeddings:
             parts.append(f"tok:{found.get('tokenizer')}")
         if of_embeddings or of_groups:
-            parts.append(f"clip:{found.get('clip')}@{found.get('clip_digest')}")
+            parts += [f"pictures:{READING}", f"clip:{found.get('clip')}@{found.get('clip_digest')}"]
         if of_groups:
             parts.append(f"K:{found.get('K')}")
         ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, printable
 from gegcore.metrics.tokenized import some
 
 
@@ -19,7 +19,7 @@ class Skips:
 
     def add(self, reason: str, item: str) -> None:
         """Note bad input: in which file what is wrong ("captions.json: images ..."), and where."""
-        self.found.setdefault(reason, []).append(item)
+        self.found.setdefault(printable(reason), []).append(printable(item))
 
     def check(self, fix: str) -> None:
         """Go on only if there is no bad input, or if it may be left out.

@@ -70,6 +70,16 @@ def test_errors_name_the_fix_and_exit_with_1(capsys: pytest.CaptureFixture[str])
     assert "no profile 'smok'" in said and "did you mean 'smoke'" in said
 
 
+def test_names_in_errors_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b]0;title\x07\x9b2J\u202e\ngegcore: all is well"
+    assert main(["evaluate", name, "--references", "none.json"]) == 1
+    assert main(["evaluate", "none.json", "--references", name]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith("gegcore: all") for line in lines)
+    assert any(line.startswith("  -> ") for line in lines)
+
+
 def test_profiles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profiles"]) == 0
     assert {"quick", "smoke"} <= set(capsys.readouterr().out.split())

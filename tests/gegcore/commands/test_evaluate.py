@@ -124,6 +124,46 @@ def test_page_is_one_file_with_pictures(home: Path, run: Run) -> None:
     assert "width=device-width" in page
 
 
+def test_pictures_are_upright_and_8_bit_in_scores_and_report(home: Path, run: Run) -> None:
+    run("-o", "before.json", "-o", "before.html")
+    paths = sorted((home / "pictures").iterdir())
+    for path in paths[:15]:
+        exif = Image.Exif()
+        exif[274] = 6
+        Image.open(path).transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    (home / "linked").mkdir()
+    for path in paths[15:]:
+        path.rename(home / "linked" / path.name)
+    (home / "pictures" / "elsewhere").symlink_to("../linked")
+    assert run("-o", "after.json", "-o", "after.html")[0] == 0
+    before, after = (read(home / f"{name}.json")["metrics"] for name in ("before", "after"))
+    for name in PICTURES:
+        assert after[name]["value"] == pytest.approx(before[name]["value"], abs=1e-4)
+    assert "|pictures:8-bit RGB, upright|clip:" in after["R@1"]["signature"]
+    shown = [
+        re.findall('src="(.*?)"', (home / f"{x}.html").read_text()) for x in ("before", "after")
+    ]
+    assert shown[0] == shown[1]
+
+
+def test_captions_references_and_pictures_of_different_folders_are_refused(
+    home: Path, run: Run
+) -> None:
+    references = read(home / "refs.json")["annotations"]
+    said = {f"video2/{x['image_id']}.png": [x["caption"]] for x in references}
+    write(home / "refs.json", said)
+    change("captions.json", lambda rows: {f"video3/{x['image_id']}": x["caption"] for x in rows})
+    status, _, err = run()
+    assert status == 1 and "captions of images without references (30)" in err
+    change("captions.json", lambda said: {k.replace("3/", "2/"): v for k, v in said.items()})
+    assert run()[0] == 0  # The pictures are in no folder.
+    (home / "pictures").rename(home / "video1")
+    (home / "pictures").mkdir()
+    (home / "video1").rename(home / "pictures" / "video1")
+    status, _, err = run()
+    assert status == 1 and "images without a picture (30): 'video2/" in err
+
+
 def test_second_call_embeds_nothing_and_says_the_same(
     home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

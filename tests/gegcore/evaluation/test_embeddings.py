@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
+from gegcore.clip import ClipModel
 from gegcore.errors import DataError
-from gegcore.evaluation.embeddings import EmbeddingCache, content_key
+from gegcore.evaluation import embeddings
+from gegcore.evaluation.embeddings import EmbeddingCache, content_key, embed_pictures
+from gegcore.evaluation.skipped import Skips
 
 CLIP: Any = SimpleNamespace(name="letters", digest="0123456789abcdef")
 KEYS = [content_key("text", text) for text in (b"a", b"b", b"c")]
@@ -62,3 +69,59 @@ def test_broken_weights_are_noticed_and_not_kept(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="letters gives embeddings that are NaN"):
         cache.add(KEYS[:1], ROWS[:1] * torch.nan)
     assert KEYS[0] not in EmbeddingCache(CLIP, tmp_path)
+
+
+class Mean(nn.Module):
+    """The colour of a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def encode_image(self, pictures: Tensor) -> Tensor:
+        return pictures.mean((1, 2)) * self.weight
+
+
+def prepare(pictures: Sequence[Image.Image]) -> Tensor:
+    rows = [torch.tensor(list(x.resize((2, 2)).tobytes())).view(2, 2, 3) for x in pictures]
+    return torch.stack(rows).float()
+
+
+def test_a_thread_holds_one_picture_in_full_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[weakref.ref[Image.Image]]] = {}
+    most = 0
+    real = embeddings.open_picture
+
+    def counted(path: Path) -> Image.Image:
+        nonlocal most
+        picture = real(path)
+        mine = seen.setdefault(threading.get_ident(), [])
+        mine.append(weakref.ref(picture))
+        most = max(most, sum(alive() is not None for alive in mine))
+        return picture
+
+    monkeypatch.setattr(embeddings, "open_picture", counted)
+    files = {number: tmp_path / f"{number}.png" for number in range(40)}
+    for number, path in files.items():
+        Image.new("RGB", (30, 20), (number, 100, 200)).save(path)
+    files[40] = tmp_path / "again.png"
+    files[40].write_bytes(files[3].read_bytes())
+    (tmp_path / "5.png").write_bytes(b"no picture")
+    clip, skips = ClipModel("mean", Mean(), None, prepare), Skips(allowed=True)
+    found = embed_pictures(clip, files, EmbeddingCache(clip), skips)
+    assert most == 1 and list(found) == [x for x in range(41) if x != 5]
+    assert found[40].equal(found[3]) and not found[4].equal(found[3])
+    (broken,) = skips.found["pictures that do not open"]
+    assert "5.png does not open as a picture: cannot identify image file it" in broken
+    whole = clip.encode_images([Image.open(files[x]) for x in (3, 7)])
+    assert torch.stack([found[3], found[7]]).equal(whole)
+
+
+def test_a_name_cannot_steer_a_terminal_through_skips(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b]0;x\x07\n.png"
+    path.write_bytes(b"")
+    clip, skips = ClipModel("mean", Mean(), None, prepare), Skips(allowed=True)
+    assert embed_pictures(clip, {1: path}, EmbeddingCache(clip), skips) == {}
+    assert str(*skips.found.values()).isprintable()

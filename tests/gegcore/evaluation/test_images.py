@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from gegcore.errors import DataError
-from gegcore.evaluation.images import bare, find_pictures, image_id, matches, open_picture
+from gegcore.evaluation import images
+from gegcore.evaluation.images import bare, find_pictures, image_id, matches
 from gegcore.evaluation.skipped import Skips
 
 
@@ -63,6 +66,40 @@ def test_ids_match_exactly_or_bare() -> None:
 def test_two_ids_never_match_one() -> None:
     assert matches(["a/1.jpg", "b/1.jpg"], {1: 1}) == {}
     assert matches(["1.jpg"], {"01": 1, "001": 1}) == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "pairs"),
+    [
+        ("video3/frame1.jpg", "video2/frame1.png", False),
+        ("a/frames/1.jpg", "b/frames/1.jpg", False),
+        ("video3/frame1.jpg", "video3/frame1", True),
+        ("video3/frame1.jpg", "frame1.png", True),
+        ("/data/coco/val2014/1.jpg", "val2014/1.jpg", True),
+        ("val2014/COCO_val2014_000000000042.jpg", 42, True),
+        ("train2014/COCO_train2014_000000000042.jpg", "val2014/42", False),
+        ("./a/1.jpg", "a/1", True),
+        ("a\\1.png", "b/../a/1.png", True),
+        ("cafe\u0301/1.jpg", "caf\u00e9/1.jpg", True),
+    ],
+)
+def test_folders_may_be_missing_but_not_contradict(wanted: str, known: Any, pairs: bool) -> None:
+    assert matches([wanted], {known: 1}) == ({wanted: known} if pairs else {})
+    assert matches([known], {wanted: 1}) == ({known: wanted} if pairs else {})
+
+
+def test_folders_tell_images_of_one_name_apart() -> None:
+    found = matches(["x/a/1.jpg", "x/b/1.jpg"], {"b/1": 1, "a/1": 1})
+    assert found == {"x/a/1.jpg": "a/1", "x/b/1.jpg": "b/1"}
+    # "1.jpg" could be either; "a/1.jpg" is nearer to "a/1" than "1.jpg" is.
+    assert matches(["1.jpg"], {"a/1": 1, "b/1": 1}) == {}
+    assert matches(["1.jpg"], {"a/1": 1, "1": 1}) == {}
+    assert matches(["a/1.jpg", "1.jpg"], {"a/1": 1}) == {"a/1.jpg": "a/1"}
+    assert matches(["..", "/", "a/"], {"x": 1}) == {}
+
+
+def test_ids_are_composed() -> None:
+    assert image_id("cafe\u0301.png") == "caf\u00e9.png"
 
 
 def paint(path: Path, mode: str = "RGB") -> Path:
@@ -122,24 +159,142 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
         find_pictures(tmp_path, [42], {})
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
-def test_every_kind_of_picture_opens_as_rgb(tmp_path: Path, mode: str) -> None:
-    name = "x.jpg" if mode == "CMYK" else "x.png"
-    assert np.asarray(open_picture(paint(tmp_path / name, mode))).shape == (6, 8, 3)
+def look(folder: Path, name: str | None, image: Any = 1) -> str | None:
+    """What an image finds, of this name in the annotations; None if nothing."""
+    skips = Skips(allowed=True)
+    found = find_pictures(folder, [image], {} if name is None else {image: name}, skips)
+    return found[image].relative_to(folder).as_posix() if found else None
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "header"])
-def test_damaged_pictures_are_named(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "x.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
-    content = path.read_bytes()
-    path.write_bytes(
-        {
-            "empty": b"",
-            "text": b"<html>404</html>",
-            "cut": content[: len(content) // 2],
-            "header": content[:20] + b"\0" * 30 + content[50:],
-        }[damage]
-    )
-    with pytest.raises(DataError, match=r"x\.png does not open as a picture"):
-        open_picture(path)
+@pytest.mark.parametrize(
+    ("there", "name", "found"),
+    [
+        ("1.jpg", "beach.jpg", False),  # of the same id
+        ("b/1.jpg", "a/1.jpg", False),
+        ("a/x.png", "a/x.jpg", False),  # a mask?
+        ("other/42.jpg", "COCO_val2014_000000000042.jpg", True),
+        ("a/1.jpg", "a\\1.jpg", True),
+        ("a/1.jpg", "./a/1.jpg", True),
+        ("val2014/x.jpg", "/data/coco/val2014/x.jpg", True),
+        ("val2014/x.jpg", "C:\\data\\val2014\\x.jpg", True),
+        ("val2014/x.jpg", "/data/coco/train2014/x.jpg", False),
+        ("x.jpg", "../images/x.jpg", True),
+        ("images/x.jpg", "../images/x.jpg", True),
+        ("deep/images/x.jpg", "images/x.jpg", True),
+        ("x.JPG", "x.jpg", True),
+        ("X.jpg", "x.jpg", False),
+        ("x.jfif", "x.jfif", True),
+        ("x", "x", True),
+        ("x.v2.picture", "sub/x.v2.picture", True),
+        ("x.jpg", "x", True),
+        ("nfd/cafe\u0301.png", "nfd/caf\u00e9.png", True),
+        ("caf\u00e9.png", "cafe\u0301.png", True),
+        (".x.jpg", ".x.jpg", False),
+        (".x.jpg", "x.jpg", False),
+        (".hidden/x.jpg", "x.jpg", False),
+        ("a/x.jpg", "x" * 300 + ".jpg", False),
+        ("a/x.jpg", "a/x.jpg\0", False),
+    ],
+)
+def test_a_named_file_is_found_and_replaced_by_no_other(
+    tmp_path: Path, there: str, name: str, found: bool
+) -> None:
+    picture = paint(tmp_path / "any.png")
+    (tmp_path / there).parent.mkdir(exist_ok=True, parents=True)
+    (tmp_path / there).write_bytes(picture.read_bytes())
+    assert look(tmp_path, name) == (there if found else None)
+
+
+def test_the_nearest_picture_is_taken(tmp_path: Path) -> None:
+    for name in ("1.jpg", "a/1.jpg", "images/a/1.jpg", "b/2.jpg", "c/2.jpg", "x.jpg", "x.JPG"):
+        paint(tmp_path / name)
+    assert look(tmp_path, "1.jpg") == "1.jpg"
+    assert look(tmp_path, "a/1.jpg") == "a/1.jpg"
+    assert look(tmp_path, "images/1.jpg") == "1.jpg"
+    assert look(tmp_path, "/data/images/a/1.jpg") == "images/a/1.jpg"
+    assert look(tmp_path / "images", "images/a/1.jpg") == "a/1.jpg"
+    assert look(tmp_path, "2.jpg") is None  # b/2.jpg or c/2.jpg
+    assert (look(tmp_path, "x.jpg"), look(tmp_path, "x.JPG")) == ("x.jpg", "x.JPG")
+
+
+def test_images_of_several_folders_do_not_share_a_picture(tmp_path: Path) -> None:
+    paint(tmp_path / "1.jpg")
+    with pytest.raises(DataError, match=r"several folders with one picture \(2\): 'a/1', 'b/1'"):
+        find_pictures(tmp_path, ["a/1", "b/1"], {})
+    assert len(find_pictures(tmp_path, [7, 8], {7: "1.jpg", 8: "./1.jpg"})) == 2
+
+
+def test_an_id_without_ending_is_a_picture_first(tmp_path: Path) -> None:
+    paint(tmp_path / "val" / "7.png")
+    (tmp_path / "7").write_text("a label")
+    assert look(tmp_path, None, 7) == "val/7.png"
+    (tmp_path / "8.odd").write_bytes((tmp_path / "val" / "7.png").read_bytes())
+    assert look(tmp_path, None, "8.odd") == "8.odd"
+
+
+def test_linked_folders_are_walked_and_loops_end(tmp_path: Path) -> None:
+    paint(tmp_path / "store" / "val" / "1.png")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for link, target in [
+        ("val", "../store/val"),
+        ("again", "../store"),
+        ("loop", "."),
+        ("up", ".."),
+        ("self", "self"),
+        ("broken", "nowhere"),
+    ]:
+        (pictures / link).symlink_to(target)
+    (tmp_path / "store" / "back").symlink_to(pictures)
+    assert look(pictures, None, 1) is not None  # Once: it is one file, whatever leads to it.
+    for name in ("val/1.png", "again/val/1.png", "/data/again/val/1.png"):
+        found = look(pictures, name)
+        assert found and (pictures / found).samefile(tmp_path / "store" / "val" / "1.png")
+    paint(pictures / "1.png")  # Another one: the folder decides.
+    assert (look(pictures, "val/1.png"), look(pictures, None, 1)) == ("val/1.png", None)
+
+
+def test_links_to_one_file_are_one_picture(tmp_path: Path) -> None:
+    paint(tmp_path / "all" / "1.png")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "1.png").symlink_to("../all/1.png")
+    assert look(tmp_path, None, 1) is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_no_pictures(tmp_path: Path) -> None:
+    paint(tmp_path / "2.png")
+    os.mkfifo(tmp_path / "1.png")
+    (tmp_path / "3.png").symlink_to("1.png")
+    (tmp_path / "4.png").symlink_to("/dev/zero")
+    for image in (1, 3, 4):
+        assert look(tmp_path, None, image) is None and look(tmp_path, f"{image}.png", image) is None
+
+
+def test_finding_opens_nothing_and_looks_at_each_file_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count instead of a clock: many folders with files of one name."""
+    for number in range(300):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "image.jpg").touch()
+    calls = 0
+    real = unicodedata.normalize
+
+    def counted(form: Any, text: str) -> str:
+        nonlocal calls
+        calls += 1
+        return real(form, text)
+
+    monkeypatch.setattr(images.unicodedata, "normalize", counted)
+    monkeypatch.setattr(Image, "open", None)
+    ids = [f"{number}/image.jpg" for number in range(300)]
+    assert len(find_pictures(tmp_path, ids, dict(zip(ids, ids, strict=True)))) == 300
+    assert calls < 10 * 300
+
+
+def test_names_with_control_characters_are_shown_as_escapes(tmp_path: Path) -> None:
+    paint(tmp_path / "1.png")
+    skips = Skips(allowed=True)
+    find_pictures(tmp_path, [1, 2], {2: "\x1b[31mred\nnext\u202e.png"}, skips)
+    assert list(skips.found.values()) == [[r"\x1b[31mred\nnext\u202e.png"]]

@@ -57,11 +57,11 @@ def _report(name: str = "captions.json") -> EvaluationReport:
     [
         ("BLEU-4", "corpus|tok:PTB"),
         ("length", "tok:PTB"),
-        ("R@10", "ties rank before|clip:ViT@01"),
-        ("GEG-Avg", "clip:ViT@01|K:5"),
-        ("bag R@1", "clip:ViT@01|K:5"),
-        ("RefCLIPScore", "clip:ViT@01"),
-        ("CIDErBtw", "CIDEr-D|tok:PTB|clip:ViT@01|K:5"),
+        ("R@10", "ties rank before|pictures:8-bit RGB, upright|clip:ViT@01"),
+        ("GEG-Avg", "GEG-Avg|pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
+        ("bag R@1", "pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
+        ("RefCLIPScore", "pictures:8-bit RGB, upright|clip:ViT@01"),
+        ("CIDErBtw", "CIDEr-D|tok:PTB|pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
     ],
 )
 def test_what_decides_a_score_is_in_its_line(metric: str, said: str) -> None:
