@@ -15,13 +15,14 @@ from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import DataError
 from gegcore.experiment.train import import_key, training_key
 from gegcore.experiment.validation import Validator
-from gegcore.interop.xmodaler import Checkpoint, read_xmodaler, some
+from gegcore.interop.xmodaler import Checkpoint, read_xmodaler
 from gegcore.materials import Materials
 from gegcore.models.registry import resolve_config
 from gegcore.profiles import Profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder
 from gegcore.storage import save_safetensors, sha256_file, write_json, write_text
+from gegcore.weights import some
 
 OBJECTIVE = "mle"
 
