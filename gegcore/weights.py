@@ -43,8 +43,8 @@ _HARMLESS: list[Any] = [
     *(np.ndarray, np.dtype, *(getattr(np.dtypes, name) for name in np.dtypes.__all__)),
     *(*_NUMPY, *_PATHS),
     *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone),
-    *(argparse.Namespace, types.SimpleNamespace, collections.defaultdict, frozenset),
-    *(int, float, bool, str, list, dict, tuple),
+    *(argparse.Namespace, types.SimpleNamespace, frozenset, int, float, bool, str, list, dict),
+    (lambda *_: {}, "collections.defaultdict"),
 ]
 """What checkpoints hold beside weights: scores, options, dates, paths."""
 
@@ -189,7 +189,7 @@ def unwrap(
     best = [prefix for prefix in fits if fits[prefix] == max(fits.values())] or [""]
     parts = [{k[len(p) :]: t for k, t in named.items() if k.startswith(p)} for p in best]
     found = parts[0]
-    if not all(p.keys() == found.keys() and all(_equal(p[k], found[k]) for k in p) for p in parts):
+    if not all(_equal(part, found) for part in parts[1:]):
         keys = [prefix.rstrip(".") or "the top level" for prefix in best]
         raise DataError(
             f"{path} holds {len(keys)} sets of weights that fit: {', '.join(keys)}",
@@ -200,8 +200,10 @@ def unwrap(
     return as_float32(path, found)
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.dtype == b.dtype and torch.equal(a, b)
+def _equal(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(
+        a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a
+    )
 
 
 def as_float32(path: Path | str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
