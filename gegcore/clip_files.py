@@ -94,12 +94,7 @@ def read_weights(path: Path, name: str) -> dict[str, Tensor] | None:
 
 
 def fill(model: nn.Module, name: str, path: Path, stored: dict[str, Tensor] | None) -> None:
-    """Give a model of open_clip the weights that `read_weights` read.
-
-    Raises:
-        ConfigError: weights of OpenAI, for an architecture without QuickGELU that has a twin.
-        DataError: they do not fit, are those of another library, or NaN or infinite.
-    """
+    """Give a model of open_clip the weights that `read_weights` read; raises as `build`."""
     if stored is None:
         open_clip.load_checkpoint(model, str(path))
         as_float32(path, model.state_dict())

@@ -11,12 +11,11 @@ import argparse
 import collections
 import datetime
 import io
-import pathlib
 import re
 import types
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -28,20 +27,12 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from gegcore.errors import DataError
 
-_NUMPY = [
-    (function, f"numpy.{core}.multiarray.{function.__name__}")
-    for function in (_reconstruct, scalar)
-    for core in ("core", "_core")  # numpy 1 and 2
-]
-_PATHS = [
-    (getattr(pathlib, f"Pure{system}Path"), f"{module}.{pure}{system}Path")
-    for system in ("Posix", "Windows")
-    for pure in ("", "Pure")
-    for module in ("pathlib", "pathlib._local")
-]
+_PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 _HARMLESS: list[Any] = [
     *(np.ndarray, np.dtype, *(getattr(np.dtypes, name) for name in np.dtypes.__all__)),
-    *(*_NUMPY, *_PATHS),
+    *((_reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *((PurePath, f"{of}.{kind}") for of in ("pathlib", "pathlib._local") for kind in _PATHS),
     *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone),
     *(argparse.Namespace, types.SimpleNamespace, frozenset, int, float, bool, str, list, dict),
     (lambda *_: {}, "collections.defaultdict"),
@@ -50,14 +41,6 @@ _HARMLESS: list[Any] = [
 
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What wrappers around a module, or a part of it, put into its tensors' names."""
-
-_OTHER_KINDS = {
-    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
-    b"\x1f\x8b": "a gzip archive (unpack it)",
-    b"\x89HDF": "an HDF5 file (of Keras or h5py)",
-    b"\x93NUMPY": "a NumPy array",
-    b"GGUF": "a GGUF file",
-}
 
 SHOWN = 8  # names of a kind in an error; the rest is counted
 
@@ -78,25 +61,27 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise DataError(f"{path} does not exist, or is no file", "check the path of the checkpoint")
     try:
-        if other := _other_kind(path):
+        with open(path, "rb") as stream:
+            head = stream.read(512)
+        if other := _other_kind(path, head):
             raise DataError(f"{path} is no checkpoint: it is {other}", "give the weights")
-        if _is_safetensors(path):
+        if head[8:9] == b"{":
             with safe_open(path, framework="pt") as stored:
                 tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
                 metadata = stored.metadata() or {}
         else:
             with safe_globals(_HARMLESS):
                 tensors, metadata = dict(_flat(_unpickled(path))), {}
-    except (DataError, OSError, SafetensorError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read: {error}", "copy or download it again") from error
     except Exception as error:  # a damaged file can raise anything
         raise DataError(
             f"{path} is no checkpoint that can be read without running code from it: "
             f"{_reason(error)}",
             "save its state_dict alone, in a process that you trust: "
-            "torch.save(checkpoint['model'], 'weights.pt')",
+            "torch.save(checkpoint['model'], 'weights.pt'); copy the file again if it is damaged",
         ) from error
     if not tensors:
         raise DataError(f"{path} holds no state_dict", "give a file of named tensors")
@@ -110,7 +95,7 @@ def _unpickled(path: Path) -> Any:
     tensors_only = io.BytesIO()
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tensors_only, "w") as kept:
         for name in names:
-            if re.fullmatch(r"[^/]+/(data\.pkl|data/\d+|version|byteorder)", name):
+            if re.fullmatch(r"[^/]+/(data\.pkl|data/[^/]+|version|byteorder)", name):
                 kept.writestr(name, archive.read(name))
     tensors_only.seek(0)
     classes = get_unsafe_globals_in_checkpoint(tensors_only)
@@ -130,23 +115,15 @@ def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Tensor]]:
         yield from _flat(part, f"{prefix}{name}.")
 
 
-def _is_safetensors(path: Path) -> bool:
-    with open(path, "rb") as stream:
-        return stream.read(9)[8:] == b"{"
-
-
-def _other_kind(path: Path) -> str:
-    """What a file is that cannot hold weights, if one can see it."""
-    with open(path, "rb") as stream:
-        head = stream.read(512)
-    for start, kind in _OTHER_KINDS.items():
-        if head.startswith(start):
-            return kind
-    if head.startswith(b"PK") and not zipfile.is_zipfile(path):
-        return "cut off (copy or download it again)"
+def _other_kind(path: Path, head: bytes) -> str:
+    """What a file is that cannot hold weights, if its first bytes tell."""
     if head.startswith(b"PK"):
+        if not zipfile.is_zipfile(path):
+            return "cut off (copy or download it again)"
         names = zipfile.ZipFile(path).namelist()
         return "" if any(n.endswith("data.pkl") for n in names) else "another kind of zip archive"
+    if head.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS (git lfs pull fetches the file)"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page"
     binary = head.startswith(b"\x80") or re.search(rb"[\0-\x08\x0e-\x1a]", head)
@@ -155,11 +132,14 @@ def _other_kind(path: Path) -> str:
 
 def _reason(error: Exception) -> str:
     """What an error says, without terminal codes; of torch's long advice only the culprit."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
     if culprit := re.search(r"GLOBAL (\S+)|but got (<.*?>)|unrecognized function (<.*?>)", text):
         return f"it holds {next(filter(None, culprit.groups()))}, which is not known to be harmless"
-    text = " ".join(text.partition("WeightsUnpickler error: ")[2].split("\n\n")[0].split()) or text
-    return " ".join(text.split())[:500] or f"it is damaged ({type(error).__name__})"
+    if "Unsupported operand" in text:
+        return "it is damaged, or pickled with a protocol above 2"
+    text = text.partition("WeightsUnpickler error: ")[2] or text
+    return text.partition(" Check the documentation")[0][:300] or f"it is damaged ({type(error).__name__})"
 
 
 def unwrap(
@@ -187,13 +167,14 @@ def unwrap(
         if name[cut:] in wanted
     )
     best = [prefix for prefix in fits if fits[prefix] == max(fits.values())] or [""]
-    parts = [{k[len(p) :]: t for k, t in named.items() if k.startswith(p)} for p in best]
-    found = parts[0]
-    if not all(_equal(part, found) for part in parts[1:]):
+    found, *others = (
+        {k[len(prefix) :]: t for k, t in named.items() if k.startswith(prefix)} for prefix in best
+    )
+    if not all(_equal(other, found) for other in others):
         keys = [prefix.rstrip(".") or "the top level" for prefix in best]
         raise DataError(
             f"{path} holds {len(keys)} sets of weights that fit: {', '.join(keys)}",
-            f"save the one you mean alone: torch.save(checkpoint[{keys[0]!r}], 'weights.pt')",
+            "save the one you mean alone: torch.save(checkpoint['model'], 'weights.pt')",
         )
     ends = tuple(f".{name}" for name in ignored)
     found = {k: t for k, t in found.items() if not f".{k}".endswith(ends)}

@@ -175,9 +175,9 @@ OTHER: dict[str, tuple[Callable[[Path], Any], str]] = {
     "zip": (zipped, "another kind of zip"),
     "cut": (cut, "it is cut off"),
     "cut safetensors": (cut_safetensors, "cannot be read"),
-    "gzip": (lambda path: path.write_bytes(gzip.compress(b"x")), "gzip"),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(b"x")), "no checkpoint that can be read"),
     "zeros": (lambda path: path.write_bytes(bytes(3000)), "cannot be read|no checkpoint"),
-    "array": (lambda path: np.save(path.open("wb"), np.ones(3)), "NumPy array"),
+    "array": (lambda path: np.save(path.open("wb"), np.ones(3)), "no checkpoint that can be read"),
     "no tensors": (lambda path: save(path, {"epoch": 3}), "no state_dict"),
 }
 
