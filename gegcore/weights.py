@@ -138,8 +138,8 @@ def _reason(error: Exception) -> str:
         return f"it holds {next(filter(None, culprit.groups()))}, which is not known to be harmless"
     if "Unsupported operand" in text:
         return "it is damaged, or pickled with a protocol above 2"
-    text = text.partition("WeightsUnpickler error: ")[2] or text
-    return text.partition(" Check the documentation")[0][:300] or f"it is damaged ({type(error).__name__})"
+    text = text.partition("WeightsUnpickler error: ")[2] or text or type(error).__name__
+    return text.partition(" Check the documentation")[0][:300]
 
 
 def unwrap(
