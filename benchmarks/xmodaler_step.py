@@ -31,22 +31,40 @@ class XmodalerStep:
     Args:
         references: word ids of the references of every image.
         samples: S, captions sampled per image.
+
+    Attributes:
+        alike: share of the words that the last step drew itself which are those it was given.
     """
 
     def __init__(self, references: list[list[list[int]]], samples: int) -> None:
         self.samples = samples
         self.scorer = DictionaryCiderD(references)
+        self.alike = 1.0
 
     def step(
-        self, model: Transformer, features: FeatureBatch, noise: Tensor, phase: Phases
+        self,
+        model: Transformer,
+        features: FeatureBatch,
+        noise: Tensor,
+        phase: Phases,
+        said: Tensor | None = None,
     ) -> Tensor:
-        """The loss; its gradient is in the model's parameters. Shapes: noise (B, S, T)."""
+        """The loss; its gradient is in the model's parameters.
+
+        Args:
+            noise: (B, S, T).
+            said: (B, 1 + S, T), the greedy caption and the samples that the loss is of, instead of
+                those that are drawn: rounding may draw another word where two are nearly as likely.
+        """
         images = len(features.regions)
+        greedily = None if said is None else said[:, 0].repeat_interleave(self.samples, 0)
+        samples = None if said is None else said[:, 1:].flatten(0, 1)
         repeated = features.select(torch.arange(images).repeat_interleave(self.samples).tolist())
         with phase("greedy"), torch.no_grad():
-            greedy, _ = grow(model, repeated, None)
+            greedy, _, alike = grow(model, repeated, None, greedily)
         with phase("sample"):
-            sampled, log_probs = grow(model, repeated, noise.flatten(0, 1))
+            sampled, log_probs, too = grow(model, repeated, noise.flatten(0, 1), samples)
+        self.alike = (alike + too) / 2
         with phase("reward"):
             advantage = self._reward(sampled) - self._reward(greedy)
             loss = self_critical_loss(log_probs, advantage, said_mask(sampled))
@@ -64,16 +82,18 @@ class XmodalerStep:
         return torch.tensor(scores)
 
 
-def grow(model: Transformer, features: FeatureBatch, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Captions word by word, greedy without noise.
+def grow(
+    model: Transformer, features: FeatureBatch, noise: Tensor | None, said: Tensor | None = None
+) -> tuple[Tensor, Tensor, float]:
+    """Captions word by word, greedy without noise; or those said, each word drawn for comparison.
 
-    Shapes: noise (R, T) -> tokens and log-probabilities (R, T).
+    Shapes: noise, said (R, T) -> tokens and log-probabilities (R, T), share of words drawn as said.
     """
     memory = model.encode(features)
     rows = memory.batch_size
     word = torch.full((rows,), END)
     history: list[list[Tensor]] = [[] for _ in model.decoder]
-    tokens, log_probs = [], []
+    tokens, log_probs, alike = [], [], []
     for t in range(MAX_LENGTH):
         log_p = log_policy(advance(model, memory, word, history))
         if noise is None:
@@ -81,9 +101,13 @@ def grow(model: Transformer, features: FeatureBatch, noise: Tensor | None) -> tu
         else:
             total = log_p.detach().exp().cumsum(-1, dtype=torch.float64)
             word = torch.searchsorted(total, noise[:, t, None] * total[:, -1:], right=True)[:, 0]
+        if said is not None:
+            alike.append(word == said[:, t])
+            word = said[:, t]
         tokens.append(word)
         log_probs.append(log_p.gather(-1, word[:, None])[:, 0])
-    return torch.stack(tokens, -1), torch.stack(log_probs, -1)
+    share = torch.stack(alike).float().mean().item() if alike else 1.0
+    return torch.stack(tokens, -1), torch.stack(log_probs, -1), share
 
 
 def advance(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gegcore import registry
+from gegcore.clip_files import activation_error, build, local_file
 from gegcore.embeddings import EmbeddingTable, embed_dataset
-from gegcore.errors import ConfigError, DataError, MissingDependencyError
+from gegcore.errors import ConfigError, DataError
 from gegcore.word_to_bpe import WordToBpe
 
 __all__ = ["ClipModel", "EmbeddingTable", "WordToBpe", "embed_dataset", "load_clip", "similarity"]
@@ -137,55 +137,42 @@ def load_clip(
         name: an open_clip architecture (the paper: ViT-B/32 of OpenAI, whose activation is
             QuickGELU: "ViT-B-32-quickgelu"), or a CLIP of somebody else's: a name that
             `gegcore.registry` finds, of a function (pretrained) -> `ClipModel`.
-        pretrained: an open_clip tag or a local weights file; by default "openai", or what a CLIP
-            of somebody else's brings.
+        pretrained: an open_clip tag; or a local weights file, also OpenAI's own (TorchScript) and
+            wrapped ones (see `gegcore.weights.unwrap`), or a folder of the Hugging Face cache that
+            holds one; by default "openai", or what a CLIP of somebody else's brings.
 
     Raises:
         ConfigError: unknown architecture or tag, or weights of another activation.
-        DataError: the weights file is missing or does not fit.
-        MissingDependencyError: the weights could not be downloaded.
+        DataError: the weights file is missing, damaged, holds NaN or Inf, or does not fit.
+        MissingDependencyError: weights, or the tokenizer or configuration of a text tower of
+            Hugging Face, are neither here nor could be downloaded.
     """
     if ":" in name or name in registry.names("clip"):
         return registry.find("clip", name)(pretrained).to(device)
     source = str(pretrained or "openai")
-    local = Path(source).is_file()
-    _check_source(name, source, local)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*QuickGELU mismatch.*")
-            # Only the weights asked for: no base weights of a tower from a hub.
-            model, _, transform = open_clip.create_model_and_transforms(
-                name, pretrained=source, pretrained_image=False, pretrained_text=False
-            )
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        if local:
-            raise DataError(
-                f"{source} does not hold weights of {name}: {reason}",
-                "give a state dict (safetensors or .pt) of this very architecture",
-            ) from error
-        raise MissingDependencyError(
-            f"CLIP weights {source!r} of {name} could not be obtained: {reason}",
-            "download the weights file elsewhere and pass its path as `pretrained`",
-        ) from error
+    _check_architecture(name)
+    path = local_file(name, source)
+    if path is None:
+        _check_tag(name, source)
+    model, transform, tokenizer = build(name, source, path)
 
     def prepare(images: Pictures) -> Tensor:
         pictures = [Image.fromarray(x) if isinstance(x, np.ndarray) else x for x in images]
         return torch.stack([transform(picture) for picture in pictures])
 
-    label = Path(source).name if local else source
-    clip = ClipModel(f"{name}/{label}", model, open_clip.get_tokenizer(name), prepare)
-    return clip.to(device)
+    label = path.name if path else source
+    return ClipModel(f"{name}/{label}", model, tokenizer, prepare).to(device)
 
 
-def _check_source(name: str, source: str, local: bool) -> None:
-    """Refuse what open_clip would only warn of, before anything is downloaded."""
+def _check_architecture(name: str) -> None:
     known = open_clip.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, [*known, *registry.names("clip")], n=3)
         raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
-    if local:
-        return
+
+
+def _check_tag(name: str, source: str) -> None:
+    """Refuse what open_clip would only warn of, before anything is downloaded."""
     tag = get_pretrained_cfg(name, source)
     if not tag:
         raise ConfigError(
@@ -195,11 +182,7 @@ def _check_source(name: str, source: str, local: bool) -> None:
     quick = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
     if quick != bool(tag.get("quick_gelu", False)):
         other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-        raise ConfigError(
-            f"weights {source!r} and architecture {name} differ in QuickGELU: "
-            "the network would run with the wrong activation",
-            f"use {other!r} with these weights",
-        )
+        raise activation_error(source, name, other)
 
 
 def crop_to_longest(model: nn.Module, bpe: Tensor) -> Tensor:

@@ -15,8 +15,9 @@ from gegcore.storage import digest
 _DECIDE_NOTHING = {
     *("gegcore", "gegcore.array_folder", "gegcore.code_digest", "gegcore.errors"),
     *("gegcore.progress", "gegcore.provenance", "gegcore.runs", "gegcore.storage"),
+    "gegcore.weights",
 }
-"""Modules that store results and speak of them, but compute none."""
+"""Modules that store and read what has digests of its own, and speak of it, but compute nothing."""
 
 _SPEAKING = {"print", "warn"}  # and all errors
 _DESCRIBING = {"desc", "description", "help"}

@@ -86,10 +86,19 @@ def similar_groups(
 
     Raises:
         ConfigError: K < 1, or K is not smaller than the number of images.
-        DataError: an image without a caption, or a caption of an image outside the split.
+        DataError: an image without a caption, a caption of an image outside the split, or an
+            embedding with NaN or Inf.
     """
     images = image_emb.shape[0]
     captions_per_image = _check(images, caption_emb, caption_image, k)
+    for what, emb in (("image", image_emb), ("caption", caption_emb)):
+        broken = ~emb.sum(dim=1, dtype=torch.float64).isfinite()  # no copy of all rows
+        if broken.any():
+            raise DataError(
+                f"the embedding of the {what} at position {int(broken.int().argmax())} holds NaN "
+                "or infinite numbers",
+                "embed it again, with a CLIP whose weights are finite, or leave it out",
+            )
     caption_image = caption_image.to(caption_emb.device)
     nearest = min(captions_per_image * (k + 1), caption_emb.shape[0])
     rows = max(1, _BLOCK_ELEMENTS // caption_emb.shape[0])

@@ -119,4 +119,6 @@ def _draw(p: Tensor, row: Tensor, numbers: Tensor) -> Tensor:
     """
     total = p.cumsum(-1, dtype=torch.float64)
     drawn = torch.searchsorted(total, numbers * total[:, -1:], right=True)
+    # Of a broken model, all NaN, that is no word; training must live to say so at the next window.
+    drawn = drawn.clamp(max=p.shape[-1] - 1)
     return drawn[row, torch.arange(row.shape[1], device=row.device)]

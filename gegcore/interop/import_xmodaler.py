@@ -16,13 +16,14 @@ from gegcore.errors import DataError
 from gegcore.experiment.keys import import_key, training_key
 from gegcore.experiment.train import FILES
 from gegcore.experiment.validation import Validator
-from gegcore.interop.xmodaler import Checkpoint, read_xmodaler, some
+from gegcore.interop.xmodaler import Checkpoint, read_xmodaler
 from gegcore.materials import Materials
 from gegcore.models.registry import resolve_config
 from gegcore.profiles import Profile
 from gegcore.provenance import environment
 from gegcore.runs import TRAINED, RunFolder
 from gegcore.storage import save_safetensors, sha256_file, write_text
+from gegcore.weights import some
 
 OBJECTIVE = "mle"
 

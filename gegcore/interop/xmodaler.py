@@ -1,6 +1,6 @@
 """Loads checkpoints: X-modaler's, whose tensors have other names and are split otherwise, and ours.
 
-A checkpoint never runs code: pickles are read with ``weights_only``.
+A checkpoint never runs code: see `gegcore.weights`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gegcore.data.features import InputSizes
@@ -20,11 +19,10 @@ from gegcore.errors import ConfigError, DataError
 from gegcore.interop.layouts import Shapes, layout_of, layouts
 from gegcore.models.captioner import Captioner
 from gegcore.models.registry import architecture, canonical, resolve_config
+from gegcore.weights import as_float32, misfit, read_tensors, unwrap
 
 COMPUTED = frozenset({"token_embed.embeddings_pos.pe"})
 """X-modaler stores these buffers, but they are computed, not learned."""
-
-_SHOWN = 8  # names of a kind in an error; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,9 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     """Build the captioner that a checkpoint holds; its sizes are read from the tensors' shapes.
 
     Args:
-        path: a state_dict of X-modaler, bare or under the key ``"model"`` or ``"state_dict"``, as a
-            PyTorch file or safetensors; or a safetensors file that `gegcore run` wrote.
+        path: a state_dict of X-modaler, bare or within whatever wraps it (``"model"``,
+            ``"module."``, ...), as a PyTorch file or safetensors; or a safetensors file that
+            `gegcore run` wrote.
         model: a captioner that X-modaler has, by its name in ``ARCHITECTURES``.
         overrides: fields of the model's config. What shapes do not tell (``heads`` of the
             Transformers, ``celu_alpha`` of X-LAN) is the published value unless given here.
@@ -57,8 +56,9 @@ def read_xmodaler(path: Path | str, model: str, **overrides: Any) -> Checkpoint:
     Raises:
         ConfigError: an unknown model or field, one that X-modaler does not have, or a value out of
             range.
-        DataError: no such file; one that cannot be read without running code; a tensor that is
-            missing, unknown or of a wrong shape (all of them are listed).
+        DataError: no such file; one that cannot be read without running code; two sets of weights
+            in it; a tensor with NaN or Inf; one that is missing, unknown or of a wrong shape (all
+            of them are listed).
     """
     model = canonical(model)
     build: Any = architecture(model)
@@ -106,51 +106,17 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 def _read(path: Path, model: str) -> tuple[dict[str, Tensor], bool]:
     """Float32 tensors of a checkpoint, and whether it is one of ours (else X-modaler's)."""
-    if not path.is_file():
-        raise DataError(f"{path} does not exist", "check the path of the checkpoint")
-    try:
-        with safe_open(path, framework="pt") as stored:
-            tensors = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
-            written_for = (stored.metadata() or {}).get("model")
-    except SafetensorError:
-        return _read_pickle(path), False
+    tensors, metadata = read_tensors(path)
+    written_for = metadata.get("model")
     if written_for is None:
-        return _cleaned(tensors), False
+        build: Any = architecture(model)
+        names = set(_names(model, InputSizes(1, 1, 1, 1), build.Config()))
+        return unwrap(path, tensors, names, COMPUTED), False
     if written_for != model:
         raise DataError(
             f"{path} holds a model {written_for!r}, not {model!r}", f"load it as {written_for!r}"
         )
-    return tensors, True
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "truncated"
-        raise DataError(
-            f"{path} is no checkpoint that can be read without running code from it: {reason}",
-            "save its state_dict alone, in a process that you trust: "
-            "torch.save(checkpoint['model'], 'weights.pt')",
-        ) from error
-    for part in ("model", "state_dict"):
-        if isinstance(stored, Mapping) and isinstance(stored.get(part), Mapping):
-            stored = stored[part]
-    if not isinstance(stored, Mapping) or not stored:
-        raise DataError(f"{path} holds no state_dict", "give a checkpoint of X-modaler")
-    odd = [key for key, value in stored.items() if not isinstance(value, Tensor)]
-    if odd:
-        raise DataError(
-            f"{path} is no state_dict: {some(map(str, odd))} are no tensors",
-            "give a checkpoint of X-modaler, or its part under 'model'",
-        )
-    return _cleaned({str(key): value.float() for key, value in stored.items()})
-
-
-def _cleaned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefix of DistributedDataParallel and without computed buffers."""
-    named = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-    return {key: tensor for key, tensor in named.items() if key not in COMPUTED}
+    return as_float32(path, tensors), True
 
 
 def _misfit(
@@ -160,21 +126,10 @@ def _misfit(
     expected: Mapping[str, torch.Size | None],
     unreadable: str = "",
 ) -> DataError:
-    """All that is missing, unknown or of a wrong shape; expected None: any shape."""
-    missing = sorted(expected.keys() - found.keys())
-    unknown = sorted(found.keys() - expected.keys())
-    wrong = [
-        f"{key} is {_size(found[key])}, not {_size(shape)}"
-        for key, shape in expected.items()
-        if shape is not None and key in found and found[key] != shape
-    ]
-    if unreadable in found:
-        wrong.append(f"{unreadable} is {_size(found[unreadable])}")
-    lists = {"missing": missing, "unknown": unknown, "of a wrong shape": wrong}
-    said = "".join(f"\n  {title}: {', '.join(names)}" for title, names in lists.items() if names)
+    """As `misfit`, with what to do."""
     fits = [name for name in layouts() if _fits(name, found)]
     return DataError(
-        f"{path} does not fit model {model!r}:{said}",
+        f"{path} does not fit model {model!r}:{misfit(found, expected, unreadable)}",
         f"it has the tensors of {' or '.join(map(repr, fits))}: load it as that"
         if fits
         else "check the name of the model, and give the settings that differ from the published "
@@ -189,14 +144,3 @@ def _fits(model: str, shapes: Shapes) -> bool:
         return shapes.keys() == set(_names(model, inputs, config))
     except (KeyError, ValueError, ConfigError):
         return False
-
-
-def _size(shape: torch.Size) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
-
-
-def some(names: Iterable[str]) -> str:
-    """The first of many names, for an error."""
-    first = list(names)
-    more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
-    return ", ".join(first[:_SHOWN]) + more

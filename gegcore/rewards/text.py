@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,13 +14,16 @@ from gegcore.errors import ConfigError, DataError
 from gegcore.rewards.group import ClipReward
 from gegcore.rewards.reward import Reward, WeightedReward
 
+_POSITIONS = "pass a list of captions and one image position for each"
+
 
 class TextReward:
     """Any reward as a callable over strings: `reward(captions, image_index) -> (M,) float32`.
 
     CLIP reads the strings themselves, so words that the vocabulary lacks count in its terms;
     every other term (CIDEr-D) reads their word ids. The call has the form of a reward function of
-    Hugging Face TRL: pass it in `reward_funcs`, with a column `image_index` in the data set.
+    Hugging Face TRL: pass it in `reward_funcs`, with a column `image_index` in the data set. Of a
+    conversation, the text of the assistant's last message is read.
 
     Args:
         vocabulary: of the ids that the other terms read; not needed by CLIP's.
@@ -39,21 +42,28 @@ class TextReward:
 
     @torch.no_grad()
     def __call__(
-        self, completions: Sequence[str], image_index: Sequence[int] | Tensor, **_: Any
+        self, completions: Sequence[Any], image_index: Sequence[int] | Tensor, **_: Any
     ) -> Tensor:
         """Score M captions of images at positions `image_index` `(M,)` of the training split.
 
+        Args:
+            completions: strings, or TRL's conversations: lists of messages, whose content is a
+                string or a list of parts of type "text".
+
         Raises:
-            DataError: no captions, or not one position for each.
+            DataError: no captions, one that is neither, or not one position for each.
             ConfigError: a reward over word ids without a vocabulary.
         """
-        index = torch.as_tensor(image_index, device=self.device)
-        if isinstance(completions, str) or index.shape != (len(completions),):
-            raise DataError(
-                f"{len(completions)} captions but image positions {tuple(index.shape)}",
-                "pass a list of captions and one image position for each",
-            )
-        return self._score(self.reward, completions, index)
+        try:
+            index = torch.as_tensor(image_index, device=self.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(f"image positions are no numbers: {error}", _POSITIONS) from error
+        one_each = not isinstance(completions, str) and index.shape == (len(completions),)
+        if not one_each or (len(index) and index.is_floating_point()):
+            given = f"image positions {tuple(index.shape)} of type {index.dtype}"
+            raise DataError(f"{len(completions)} captions but {given}", _POSITIONS)
+        captions = [_text(caption, row) for row, caption in enumerate(completions)]
+        return self._score(self.reward, captions, index)
 
     def _score(self, reward: Reward, captions: Sequence[str], index: Tensor) -> Tensor:
         if isinstance(reward, WeightedReward):
@@ -75,3 +85,20 @@ class TextReward:
             )
         rows = [torch.tensor([*self.vocabulary.encode(caption), 0]) for caption in captions]
         return pad_sequence(rows, batch_first=True).to(self.device)
+
+
+def _text(completion: Any, row: int) -> str:
+    """What a completion of TRL says, in both of its forms."""
+    said = completion
+    if isinstance(said, list):
+        messages = [message for message in said if isinstance(message, Mapping)]
+        ours = [message for message in messages if message.get("role") == "assistant"]
+        said = ours[-1].get("content") if ours else None
+    if isinstance(said, list) and all(isinstance(p, Mapping) and "text" in p for p in said):
+        said = "".join(str(part["text"]) for part in said) if said else None
+    if not isinstance(said, str):
+        raise DataError(
+            f"completion {row} holds no caption: {repr(completion)[:200]}",
+            "pass a string, or messages of which the assistant's have text as their content",
+        )
+    return said

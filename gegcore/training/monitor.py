@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import pandas as pd
 import torch
@@ -23,10 +23,8 @@ from gegcore.errors import TrainingError
 from gegcore.storage import write_text
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
+from gegcore.training.curves import Curves
 from gegcore.training.guards import findings, not_finite, rules
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
@@ -68,7 +66,7 @@ class Monitor:
         self._names: tuple[str, ...] = ()
         self._waiting: list[Tensor] = []  # one vector of metrics a step, still on the device
         self._bar: tqdm = tqdm(disable=True)
-        self._board: SummaryWriter | None = None
+        self._board: Curves | None = None
 
     def open(self, progress: Progress, total_steps: int) -> None:
         """Start or go on from what a checkpoint restored."""
@@ -82,16 +80,15 @@ class Monitor:
             bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows, unit="",
         )  # fmt: skip
 
-    def _open_board(self, progress: Progress) -> SummaryWriter | None:
+    def _open_board(self, progress: Progress) -> Curves | None:
         """Curves for TensorBoard, where it is installed."""
+        # What an earlier sitting wrote after its last checkpoint is not shown.
+        purge = progress.step + 1 if progress.step else 0
         try:
-            from torch.utils.tensorboard import SummaryWriter  # takes a second, only runs need it
+            return Curves(self.folder / "tensorboard", purge)
         except ImportError:
             print("no curves for TensorBoard: pip install tensorboard", file=sys.stderr)
             return None
-        # What an earlier sitting wrote after its last checkpoint is not shown.
-        purge = progress.step + 1 if progress.step else 0
-        return SummaryWriter(str(self.folder / "tensorboard"), purge_step=purge)
 
     def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
         """Take the metrics of the step that `progress.step` now counts.
@@ -184,8 +181,6 @@ class Monitor:
         if progress.samples:
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in progress.samples)
             write_text(self.folder / "samples.jsonl", "".join(lines))
-        if self._board is not None:
-            self._board.flush()
 
     def _say(self, text: str) -> None:
         if self.shows:
@@ -198,7 +193,8 @@ class Monitor:
         """Add a point to every curve; a name without a slash goes into the group."""
         if self._board is not None:
             for name, value in values.items():
-                self._board.add_scalar(name if "/" in name else f"{group}/{name}", value, step)
+                self._board.add(name if "/" in name else f"{group}/{name}", value, step)
+            self._board.flush()
 
 
 def _bar_text(row: Mapping[str, float]) -> str:

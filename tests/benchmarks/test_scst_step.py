@@ -11,6 +11,7 @@ from benchmarks.dictionary_cider import DictionaryCiderD
 from benchmarks.paper_size import SAMPLES, Phases, make_talk, references
 from benchmarks.xmodaler_step import XmodalerStep
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.decoding import decode
 from gegcore.models.captioner import MAX_LENGTH
 from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.rewards import CiderD
@@ -51,6 +52,24 @@ def test_both_schemes_sample_alike_and_have_one_gradient() -> None:
     assert set(theirs.seconds) == {"greedy", "sample", "reward", "backward"}
     with pytest.raises(SystemExit, match="disagree"):
         scst_step.check(loss, their_loss, our_gradient, 1.1 * our_gradient)
+
+
+def test_a_word_on_a_near_tie_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine, or more threads, round otherwise: here one step has slightly other noise."""
+    model, features = small_model(), pictures()
+    noise = torch.rand(IMAGES, SAMPLES, MAX_LENGTH, dtype=torch.float64)
+    scorer, peer = CiderD(CORPUS, VOCABULARY), XmodalerStep(CORPUS, SAMPLES)
+    with torch.no_grad():
+        said = decode(model, model.encode(features), SAMPLES, greedy=True, noise=noise).tokens
+    loss = scst_step.our_step(model, features, scorer, noise, Phases(), said)
+    ours = gradient(model)
+    noise[0, 0, 3] = 1 - noise[0, 0, 3]
+    their_loss = peer.step(model, features, noise, Phases(), said)
+    assert 0.98 < peer.alike < 1
+    scst_step.check(loss, their_loss, ours, gradient(model), peer.alike)
+    peer.step(model, features, 1 - noise, Phases(), said)
+    with pytest.raises(SystemExit, match="of the words alike"):
+        scst_step.check(loss, their_loss, ours, ours, peer.alike)
 
 
 def test_dictionaries_score_as_tensors_do() -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from gegcore.clip import ClipModel, embed_dataset, load_clip, similarity
 from gegcore.data.dataset import ImageRecord
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import ChecksumError, ConfigError, DataError
+from gegcore.errors import ChecksumError, ConfigError, DataError, MissingDependencyError
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
 CONFIG = {
@@ -35,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tiny-bidirectional": {
         **CONFIG, "custom_text": True, "text_cfg": {**TEXT, "no_causal_mask": True}
     },
+    "tiny-clip-quickgelu": {**CONFIG, "quick_gelu": True},
 }  # fmt: skip
 CAPTIONS = [
     "a dog",
@@ -182,6 +183,178 @@ def test_unusable_weights_are_refused_before_any_download(tmp_path: Path) -> Non
 def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
     with pytest.raises(DataError, match="does not hold weights of RN50"):
         load_clip("RN50", weights)
+
+
+def openai_archive(folder: Path, name: str = "tiny-clip-quickgelu") -> tuple[Path, Any]:
+    """As OpenAI publishes its weights: TorchScript, half precision, three numbers beside them."""
+    torch.manual_seed(0)
+    model = open_clip.create_model(name).eval()
+    numbers = {"input_resolution": 32, "context_length": 16, "vocab_size": 49408}
+    for key, value in numbers.items():
+        if hasattr(model, key):
+            delattr(model, key)
+        model.register_buffer(key, torch.tensor(value))
+    inputs = torch.rand(1, 3, 32, 32), torch.ones(1, 16, dtype=torch.long)
+    traced = torch.jit.trace(model, inputs, strict=False, check_trace=False).half()
+    path = folder / "ViT-B-32.pt"
+    traced.save(str(path))
+    return path, {k: t.half() for k, t in model.state_dict().items() if k not in numbers}
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("architecture", ["tiny-clip-quickgelu", "tiny-custom"])
+def test_openais_own_archive_loads(tmp_path: Path, architecture: str) -> None:
+    path, state = openai_archive(tmp_path, "tiny-clip-quickgelu")
+    torch.save(state, tmp_path / "plain.pt")
+    clip = load_clip(architecture, path)
+    plain = load_clip(architecture, tmp_path / "plain.pt")
+    assert clip.digest == plain.digest and clip.name == f"{architecture}/ViT-B-32.pt"
+    weight = clip.model.state_dict()["visual.proj"]
+    assert weight.dtype == torch.float32 and torch.equal(weight, state["visual.proj"].float())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_openais_archive_needs_openais_activation(tmp_path: Path) -> None:
+    path, state = openai_archive(tmp_path)
+    torch.save(state | {"input_resolution": torch.tensor(224)}, tmp_path / "state.pt")
+    for file in (path, tmp_path / "state.pt"):
+        with pytest.raises(ConfigError, match="differ in QuickGELU") as raised:
+            load_clip("tiny-clip", file)
+        assert "tiny-clip-quickgelu" in raised.value.fix
+
+
+WRAPPERS: dict[str, Any] = {
+    "bare": lambda state: state,
+    "state_dict": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}}},
+    "distributed": lambda state: {"state_dict": {f"module.{k}": t for k, t in state.items()}},
+    "model": lambda state: {"model": state, "score": np.float64(1.13)},
+    "compiled": lambda state: {f"_orig_mod.{k}": t for k, t in state.items()},
+    "lightning": lambda state: {"state_dict": {f"net.clip.{k}": t for k, t in state.items()}},
+    "half": lambda state: {k: t.half() for k, t in state.items()},
+    "1-d scale": lambda state: state | {"logit_scale": state["logit_scale"][None]},
+}
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("kind", WRAPPERS)
+@pytest.mark.parametrize("architecture", ["tiny-clip", "tiny-custom"])
+def test_wrapped_weights_load(kind: str, architecture: str, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    state = open_clip.create_model(architecture).state_dict()
+    if kind == "half":  # so that nothing is lost in it
+        state = {k: t.half().float() for k, t in state.items()}
+    torch.save(state, tmp_path / "plain.pt")
+    torch.save(WRAPPERS[kind](state), tmp_path / "wrapped.pt")
+    found = load_clip(architecture, tmp_path / "wrapped.pt").model.state_dict()
+    assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
+    assert found.keys() == state.keys()
+    assert load_clip(architecture, tmp_path / "plain.pt").digest
+
+
+@pytest.mark.usefixtures("offline")
+def test_weights_are_found_in_folders_of_the_hub_cache(weights: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--laion--tiny" / "snapshots" / "0a1b"
+    blobs = tmp_path / "models--laion--tiny" / "blobs"
+    for folder in (snapshot, blobs):
+        folder.mkdir(parents=True)
+    (blobs / "00ff").write_bytes(weights.read_bytes())
+    (snapshot / "open_clip_model.safetensors").symlink_to(blobs / "00ff")
+    (snapshot / "model.safetensors").write_bytes(b"of transformers")
+    expected = load_clip("tiny-clip", weights).digest
+    for place in (snapshot, snapshot.parents[1], blobs / "00ff"):
+        assert load_clip("tiny-clip", place).digest == expected
+    with pytest.raises(DataError, match="is a folder without open_clip_model"):
+        load_clip("tiny-clip", tmp_path)
+    (snapshot.parent / "2c").mkdir()
+    (snapshot.parent / "2c" / "open_clip_model.safetensors").symlink_to(blobs / "00ff")
+    with pytest.raises(DataError, match="several files"):
+        load_clip("tiny-clip", snapshot.parents[1])
+
+
+def test_a_folder_named_like_a_tag_is_no_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "openai").mkdir()
+    with pytest.raises(ConfigError, match="QuickGELU"):
+        load_clip("ViT-B-32", "openai")
+
+
+def test_a_clip_of_transformers_is_recognised(tmp_path: Path) -> None:
+    names = ("logit_scale", "visual_projection.weight", "text_model.final_layer_norm.weight")
+    torch.save({name: torch.ones(()) for name in names}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(DataError, match="CLIP of Hugging Face transformers") as raised:
+        load_clip("tiny-clip", tmp_path / "pytorch_model.bin")
+    assert "open_clip_model.safetensors" in raised.value.fix
+
+
+def test_weights_that_do_not_fit_are_told_by_name(weights: Path, tmp_path: Path) -> None:
+    state = open_clip.create_model("tiny-clip").state_dict()
+    del state["ln_final.bias"]
+    state |= {"extra": torch.ones(1), "visual.proj": torch.ones(2, 2)}
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(DataError, match="does not hold weights of tiny-clip") as raised:
+        load_clip("tiny-clip", tmp_path / "other.pt")
+    for said in ("missing: ln_final.bias", "unknown: extra", "visual.proj is 2 x 2, not 16 x 8"):
+        assert said in raised.value.what
+
+
+def test_clip_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    state = open_clip.create_model("tiny-clip").state_dict()
+    state["visual.proj"][0, 0] = float("nan")
+    torch.save({"state_dict": state, "note": np.float32(1)}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"NaN or infinite values in visual\.proj"):
+        load_clip("tiny-clip", tmp_path / "a.pt")
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("architecture", "repository"),
+    [
+        ("ViT-B-16-SigLIP", "timm/ViT-B-16-SigLIP"),
+        ("ViT-B-16-SigLIP2-256", "timm/ViT-B-16-SigLIP2-256"),
+        ("roberta-ViT-B-32", "roberta-base"),
+        ("coca_roberta-ViT-B-32", "roberta-base"),
+        ("ViT-H-14-CLIPA", "bert-base-uncased"),
+        ("nllb-clip-base", "facebook/nllb-200-distilled-600M"),
+    ],
+)
+def test_files_of_a_text_tower_that_are_not_here_are_named(
+    architecture: str, repository: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once: no network is asked when the weights are a file."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(weights.parent / "hub"))
+    with pytest.raises(MissingDependencyError, match=repository) as raised:
+        load_clip(architecture, weights)
+    folder = f"models--{repository.replace('/', '--')}"
+    assert f"hf download {repository}" in raised.value.fix
+    assert f"{folder} into {weights.parent / 'hub'}" in raised.value.fix
+
+
+def text_files(folder: Path) -> None:
+    """A BERT of Hugging Face with two tiny layers, without weights, and its tokenizer."""
+    transformers = pytest.importorskip("transformers", reason="the text tower is transformers'")
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=9, intermediate_size=8, **sizes)
+    config.save_pretrained(folder)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "red", "car"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_text_tower_of_hugging_face_loads_from_files(tmp_path: Path) -> None:
+    text_files(tmp_path)
+    text = {key: str(tmp_path) for key in ("hf_model_name", "hf_tokenizer_name")}
+    text |= {"hf_proj_type": "mlp", "hf_pooler_type": "mean_pooler"}
+    config = CONFIG | {"text_cfg": {**text, "context_length": 8}}
+    (tmp_path / "tiny-hf.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "tiny-hf.json")
+    made = open_clip.create_model("tiny-hf", pretrained_text=False)
+    torch.save({"state_dict": made.state_dict()}, tmp_path / "weights.pt")
+    clip = load_clip("tiny-hf", tmp_path / "weights.pt")
+    assert clip.encode_texts(["a dog", "red car"]).shape == (2, 8)
 
 
 class Pictures:

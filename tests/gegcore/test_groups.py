@@ -122,3 +122,15 @@ def test_a_half_written_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(DataError, match="no manifest of similar groups"):
         SimilarGroups.load(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_embeddings_that_are_not_finite_are_named(value: float, dtype: torch.dtype) -> None:
+    image, caption, owner = torch.eye(4, dtype=dtype), torch.eye(4, dtype=dtype), torch.arange(4)
+    for what, rows, position in (("image", image, 2), ("caption", caption, 3)):
+        rows[position, 1] = value
+        with pytest.raises(DataError, match=f"{what} at position {position} holds NaN or inf"):
+            similar_groups(image, caption, owner, 2)
+        rows[position, 1] = 0
+    assert similar_groups(image, caption, owner, 2).k == 2

@@ -215,6 +215,17 @@ def test_vocabulary_files(tmp_path: Path) -> None:
         read_vocabulary(tmp_path / "nowhere.txt")
 
 
+def test_a_checkpoint_with_nan_becomes_no_run(
+    profile: Profile, materials: Materials, files: tuple[Path, Path], smoke_home: Path
+) -> None:
+    stored = torch.load(files[0], weights_only=True)
+    stored["model"]["encoder.proj.bias"][0] = float("nan")
+    torch.save(stored, files[0])
+    with pytest.raises(DataError, match="NaN or infinite values in encoder.proj.bias"):
+        import_xmodaler(profile, *files, "xlan", materials=materials)
+    assert not (smoke_home / "runs").exists()
+
+
 def test_a_crash_leaves_no_run(
     profile: Profile,
     materials: Materials,

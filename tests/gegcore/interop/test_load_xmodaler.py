@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -67,6 +69,18 @@ WRITERS: dict[str, Callable[[Path, dict[str, Tensor]], Any]] = {
     ),
     "legacy pickle": lambda path, state: torch.save(
         state, path, _use_new_zipfile_serialization=False
+    ),
+    "compiled": lambda path, state: torch.save(
+        {"net": {f"_orig_mod.{k}": v for k, v in state.items()}, "epoch": 3}, path
+    ),
+    "a part of a larger model": lambda path, state: torch.save(
+        {"state_dict": {f"captioner.{k}": v for k, v in state.items()}}, path
+    ),
+    "wrapped safetensors": lambda path, state: save_file(
+        {f"model.{k}": v.clone() for k, v in state.items()}, path
+    ),
+    "beside a numpy score": lambda path, state: torch.save(
+        {"model": state, "best_score": np.float64(1.13), "args": Namespace(lr=1e-4)}, path
     ),
 }
 
@@ -180,6 +194,31 @@ def test_a_captioner_that_xmodaler_does_not_have_breaks_nothing(
         load_xmodaler(path, name)
     with pytest.raises(DataError, match="it has the tensors of 'xlan': load it as that"):
         load_xmodaler(path, "updown")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("stored", ["pickle", "safetensors", "ours"])
+def test_weights_that_are_not_finite_are_named(stored: str, value: float, tmp_path: Path) -> None:
+    state, path = weights("xlan"), tmp_path / "model.pt"
+    name = "encoder.proj.bias"
+    if stored == "ours":
+        state = load_xmodaler(save(path, state), "xlan").state_dict()
+        name = "image.bias"
+    state[name] = torch.full_like(state[name], value)
+    if stored == "pickle":
+        save(path, state)
+    else:
+        save_safetensors(path, state, {"model": "xlan"} if stored == "ours" else {})
+    with pytest.raises(DataError, match=f"NaN or infinite values in {name}"):
+        load_xmodaler(path, "xlan")
+
+
+def test_two_sets_of_weights_are_not_chosen_from(tmp_path: Path) -> None:
+    state = weights("xlan")
+    average = {key: 0.9 * tensor for key, tensor in state.items()}
+    path = save(tmp_path / "model.pt", {"model": state, "ema": average})
+    with pytest.raises(DataError, match="2 sets of weights that fit: model, ema"):
+        load_xmodaler(path, "xlan")
 
 
 class _Payload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -49,6 +50,57 @@ def test_it_is_called_as_trl_calls_a_reward_function() -> None:
     assert list(found) == list(reward(STRINGS[:2], OWNERS[:2]))
 
 
+def test_conversations_of_trl_are_read() -> None:
+    """What TRL passes whenever the prompts are conversational: every model that sees pictures."""
+    said = STRINGS[:5]
+    forms: list[Any] = [
+        said[0],
+        [{"role": "assistant", "content": said[1]}],
+        [{"role": "assistant", "content": [{"type": "text", "text": said[2]}]}],
+        [
+            {"role": "assistant", "content": "", "tool_calls": [{"name": "look"}]},
+            {"role": "tool", "name": "look", "content": "a picture"},
+            {"role": "assistant", "content": said[3]},
+        ],
+        [{"role": "assistant", "content": [
+            {"type": "text", "text": said[4][:3]}, {"type": "text", "text": said[4][3:]},
+        ]}],
+    ]  # fmt: skip
+    prompts = [[{"role": "user", "content": [{"type": "image"}]}]] * 5
+    for reward in (GAP, SUM):
+        found = TextReward(reward, WORDS)(prompts=prompts, completions=forms, image_index=[0] * 5)
+        assert torch.equal(found, TextReward(reward, WORDS)(said, [0] * 5))
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        None,
+        7,
+        [],
+        ["a dog"],
+        {"role": "assistant", "content": "a dog"},
+        [{"role": "user", "content": "a dog"}],
+        [{"role": "assistant"}],
+        [{"role": "assistant", "content": None}],
+        [{"role": "assistant", "content": []}],
+        [{"role": "assistant", "content": [{"type": "image", "image": "a.png"}]}],
+    ],
+    ids=str,
+)
+def test_what_is_no_caption_is_shown(completion: Any) -> None:
+    with pytest.raises(DataError, match="completion 1 holds no caption") as raised:
+        TextReward(GAP)(["a dog", completion], [0, 0])
+    assert repr(completion) in raised.value.what
+
+
+def test_rewards_are_what_trl_makes_a_tensor_of() -> None:
+    """As in its GRPOTrainer: a list, with None where a reward does not apply."""
+    output = TextReward(GAP)(completions=STRINGS[:3], image_index=[0, 0, 0])
+    made = [math.nan if value is None else value for value in output]
+    assert torch.equal(torch.tensor(made, dtype=torch.float32), output)
+
+
 def test_clip_reads_words_that_the_vocabulary_lacks() -> None:
     record = WORLD.records[0]
     few = Vocabulary([word for word in WORDS.words[:3] if word != "UNK"])
@@ -64,5 +116,8 @@ def test_calls_that_cannot_be_scored_are_named() -> None:
         TextReward(GAP)("a dog", [0, 0, 0, 0, 0])
     with pytest.raises(DataError, match="no captions"):
         TextReward(GAP)([], [])
+    for positions in ([None, 0], ["a", "b"], [[0], [1, 2]], [0.5, 1.0]):
+        with pytest.raises(DataError, match="image positions"):
+            TextReward(GAP)(STRINGS[:2], positions)
     with pytest.raises(ConfigError, match="vocabulary"):
         TextReward(CIDER)(STRINGS[:1], [0])

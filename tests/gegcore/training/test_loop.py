@@ -15,9 +15,11 @@ import pytest
 import torch
 from child_processes import start, wait_for
 from sittings import STEPS, config, train, train_slowly, train_until_operation, trainer
+from tiny_training import per_image
 
 from gegcore.errors import TrainingError, TrainingInterrupted
 from gegcore.models import Captioner
+from gegcore.rewards import WeightedReward
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.interrupt import SIGNALS, StopNow, StopRequest
 
@@ -191,6 +193,27 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(TrainingError, match="step 0 cannot be saved"):
         train(tmp_path, config())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("baseline", ["greedy", "mean_of_others"])
+def test_a_reward_of_ones_own_that_is_not_finite_stops(
+    baseline: str, value: float, tmp_path: Path
+) -> None:
+    settings = config("self_critical", baseline=baseline)
+    run = trainer(tmp_path, settings)
+
+    def reward(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        scores = per_image(tokens, image_index)
+        scores[0, -1] = value
+        return scores
+
+    run.objective.reward = WeightedReward({"mine": (1.0, reward)})  # type: ignore[attr-defined]
+    with pytest.raises(TrainingError, match=r"the loss is (nan|-?inf) at step 1"):
+        run.fit()
+    resumed = trainer(tmp_path, settings)
+    resumed._resume()
+    assert resumed.progress.step == 0  # nothing of the broken model was stored
 
 
 def test_sittings_are_recorded(tmp_path: Path) -> None:

@@ -135,6 +135,28 @@ def test_tensorboard_shows_the_log_and_the_validation(tmp_path: Path) -> None:
     assert size < 100 * sum(map(len, found.values())) + 1000
 
 
+def test_event_files_do_not_tell_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "host-of-somebody")
+    checkpoint = stored(train(new(tmp_path), Progress(), 13))
+    train(new(tmp_path), checkpoint)
+    written = list((tmp_path / "tensorboard").iterdir())
+    assert len(written) == 2  # a file a sitting
+    for path in written:
+        assert "somebody" not in path.name and b"somebody" not in path.read_bytes()
+        assert re.fullmatch(r"events\.out\.tfevents\.[\d.]+", path.name)
+
+
+def test_curves_are_there_while_a_run_trains(tmp_path: Path) -> None:
+    monitor, progress = new(tmp_path, every=2), Progress()
+    monitor.open(progress, STEPS)
+    for progress.step in (1, 2):
+        monitor.step(progress, metrics(progress.step), learning_rate=0.1)
+    assert [step for step, _ in scalars(tmp_path)["training/loss"]] == [2]
+    monitor.close()
+
+
 def test_without_tensorboard_a_run_says_so_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
