@@ -202,7 +202,7 @@ def _visible(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """For Markdown."""
-    return re.sub(r"([\\`*_\[\]<>#|&~$@])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>#|&~$])", r"\\\1", " ".join(text.split()))
 
 
 def _thumbnail(path: Path) -> str:
