@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +23,8 @@ _HEAD = re.compile(
 """How a report begins, so that only reports are replaced."""
 
 
-def report_writers(
-    outputs: Sequence[Path], inputs: Mapping[str, Path | None]
-) -> list[Callable[[EvaluationReport], None]]:
-    """What writes a report to each file, in the format of its ending; an old report is replaced.
+def check_outputs(outputs: Sequence[Path], inputs: Mapping[str, Path | None]) -> None:
+    """Refuse files that no report may be written to.
 
     Args:
         inputs: what is read (the captions, ...) -> its file or folder.
@@ -35,13 +33,27 @@ def report_writers(
         ConfigError: another ending than those of `FORMATS`; a file that is read, that is named
             twice, that exists and is no report, or that cannot be written.
     """
-    places = [_place(output, inputs) for output in outputs]
-    # Letter case and normal forms: some file systems know no difference, and no report needs one.
-    alike = [unicodedata.normalize("NFC", str(place)).casefold() for place in places]
-    for number, output in enumerate(outputs):
-        if alike[number] in alike[:number]:
+    seen: set[str] = set()
+    for output in outputs:
+        place = _place(output, inputs)
+        # Letter case and normal forms: some file systems know no difference, no report needs one.
+        alike = unicodedata.normalize("NFC", str(place)).casefold()
+        if alike in seen:
             raise ConfigError(f"-o {output} is named twice", "name each report once")
-    return [_writer(*pair) for pair in zip(outputs, places, strict=True)]
+        seen.add(alike)
+
+
+def write_report(output: Path, report: EvaluationReport) -> None:
+    """Write a report in the format of the file's ending; an old one is replaced whole.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        write_text(os.path.realpath(output), FORMATS[output.suffix.lower()](report))
+    except OSError as error:
+        what = f"{output} cannot be written: {error.strerror}"
+        raise DataError(what, "choose another") from error
 
 
 def _place(output: Path, inputs: Mapping[str, Path | None]) -> Path:
@@ -68,14 +80,3 @@ def _place(output: Path, inputs: Mapping[str, Path | None]) -> Path:
     except OSError as error:
         raise ConfigError(f"-o {output} cannot be written: {error.strerror}", other) from error
     return place
-
-
-def _writer(output: Path, place: Path) -> Callable[[EvaluationReport], None]:
-    def write(report: EvaluationReport) -> None:
-        try:
-            write_text(place, FORMATS[output.suffix.lower()](report))
-        except OSError as error:
-            what = f"{output} cannot be written: {error.strerror}"
-            raise DataError(what, "choose another") from error
-
-    return write

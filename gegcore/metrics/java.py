@@ -193,20 +193,14 @@ def end_all() -> None:
 
 def _new_folder() -> Path:
     """A private folder that is named by our process; those of processes that died are removed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}[0-9]*-*"):
-        if not _exists(left.name.removeprefix(_FOLDER).partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
+    lefts = Path(tempfile.gettempdir()).glob(f"{_FOLDER}[0-9]*-*")
+    for left in lefts if os.name == "posix" else ():  # Elsewhere signal 0 is no question.
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            try:
+                os.kill(int(left.name.split("-")[2]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
-
-
-def _exists(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0) if os.name == "posix" else None
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError, ValueError):
-        pass  # It is somebody else's, or no process id.
-    return True
 
 
 def _read(stream: IO[bytes], answers: queue.Queue[str | None]) -> None:

@@ -256,7 +256,7 @@ def test_too_few_images_for_groups(home: Path, run: Run) -> None:
         (["--resamples", "-5"], "--resamples -5 is not positive"),
         (["--resamples", str(10**12)], "--resamples 1000000000000 is too large"),
         (["--groups", str(10**30)], "is too large"),
-        (["--groups", "30"], "groups of K = 30 similar images need at least 31 images, here are 30"),
+        (["--groups", "30"], "K = 30 similar images need at least 31 images, here are 30"),
         (["--batch-size", str(10**30)], "is too large"),
         (["-o", "captions.json"], "captions.json would replace the captions"),
         (["-o", "./refs.json"], "refs.json would replace the references"),

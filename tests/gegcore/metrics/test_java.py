@@ -80,7 +80,7 @@ HEAP = "java.lang.OutOfMemoryError: Java heap space"
 @pytest.mark.parametrize(
     ("stderr", "said"),
     [
-        (f"Loading.\nException in thread main {HEAP}\n{TRACE}", f": Exception in thread main {HEAP}"),
+        (f"Loading.\nException in main {HEAP}\n{TRACE}", f": Exception in main {HEAP}"),
         (f"{TRACE}\n{HEAP}\n{TRACE}\nCaused by: E\n\t... 3 more", f": {HEAP} / Caused by: E"),
         ("one\ntwo\nthree\nfour", ": two / three / four"),
         ("", ": it said nothing"),

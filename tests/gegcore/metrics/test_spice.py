@@ -188,7 +188,8 @@ def test_a_broken_run_goes_on_where_it_stopped(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
     else:
         _fake(monkeypatch, log, die_after=70)
-        with pytest.raises(ToolError, match=r"SPICE ended at line 71 of 200: out of memory \(image 35\)"):
+        said = r"SPICE ended at line 71 of 200: out of memory \(image 35\)"
+        with pytest.raises(ToolError, match=said):
             score_spice(MANY, MANY_TRUTH, tmp_path)
     log.unlink()
     _fake(monkeypatch, log)
