@@ -22,6 +22,7 @@ import yaml
 from gegcore.errors import ConfigError, DataError, GegError
 from gegcore.experiment import train
 from gegcore.materials import Materials
+from gegcore.metrics.uncertainty import check_numbers
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder
@@ -120,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
     parsed = parser.parse_args(arguments)
     try:
+        check_numbers({"seed": parsed.seed}, "--")
         values = [yaml.safe_load(value) for value in parsed.values]
         profile = load_profile(parsed.profile)
         found = sweep(profile, parsed.model, parsed.objective, parsed.field, values, parsed.seed)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from functools import partial
+from types import FrameType
 
 from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted, printable
+from gegcore.metrics.java import end_all
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
@@ -22,18 +25,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns: exit status 0, 1 for an error the user can mend, 2 for usage, 128 + n after signal n.
     """
-    parsed = _parser().parse_args(arguments)
+    # What is ignored (nohup) stays ignored; training has handlers of its own (`StopRequest`).
+    ending = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    ours = [number for number in ending if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []  # Python allows handlers there only.
     try:
+        for number in ours:
+            signal.signal(number, _end)
+        parsed = _parser().parse_args(arguments)
         parsed.function(parsed)
-    except KeyboardInterrupt:  # outside training: what is half made is made again
+    except KeyboardInterrupt as stopped:  # outside training: what is half made is made again
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return 128 + (stopped.args or [signal.SIGINT])[0]
     except GegError as error:
         _say(str(error))
         return 128 + error.number if isinstance(error, TrainingInterrupted) else 1
     except ModuleNotFoundError as error:
         _say(f"{error}\n  -> pip install {error.name}")
         return 1
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
     return 0
 
 
@@ -41,6 +54,13 @@ def _say(text: str) -> None:
     """On stderr, where names of files neither steer the terminal nor begin a line."""
     lines = (printable(line.removeprefix("  ")) for line in text.split("\n"))
     print("gegcore:", "\n  ".join(lines), file=sys.stderr)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """SIGTERM and SIGHUP as Ctrl-C: Java's processes are ended at once, folders removed."""
+    signal.signal(number, signal.SIG_IGN)  # Launchers send it twice, which is no impatience.
+    end_all()
+    raise KeyboardInterrupt(number)
 
 
 def _parser() -> argparse.ArgumentParser:

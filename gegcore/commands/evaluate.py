@@ -38,7 +38,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="REPORT",
-        help="write a report, .json, .md or .html (may be given several times; replaces the file)",
+        help="write a report, .json, .md or .html (may be given several times; replaces a report)",
     )
     option(
         "--clip",
@@ -72,11 +72,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from gegcore.evaluation.files import EvaluationSettings, evaluate_files
-    from gegcore.evaluation.report import as_text, report_writer
+    from gegcore.evaluation.outputs import check_outputs, write_report
+    from gegcore.evaluation.report import as_text
     from gegcore.metrics.spice_jars import user_cache
 
-    # A wrong ending is noticed now, not after the work.
-    writers = [report_writer(path) for path in arguments.output]
+    # What cannot be written, or must not be, is noticed now, not after the work.
+    inputs = {role: getattr(arguments, role) for role in ("captions", "references", "images")}
+    inputs |= {"compared captions": arguments.compare, "weights": arguments.pretrained}
+    check_outputs(arguments.output, inputs)
     given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
     settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
     report = evaluate_files(
@@ -85,6 +88,6 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # File names may have letters it lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     print(as_text(report))
-    for path, write in zip(arguments.output, writers, strict=True):
-        write(report)
+    for path in arguments.output:
+        write_report(path, report)
         print(f"report: {path}")

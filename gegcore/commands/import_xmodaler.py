@@ -35,8 +35,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _import(arguments: argparse.Namespace) -> None:
     settings = dict(_setting(text) for text in arguments.set)
     from gegcore.interop.import_xmodaler import import_xmodaler
+    from gegcore.metrics.uncertainty import check_numbers
     from gegcore.profiles import load_profile
 
+    check_numbers({"seed": arguments.seed}, "--")
     files = arguments.checkpoint, arguments.vocabulary
     profile = load_profile(arguments.profile)
     run = import_xmodaler(profile, *files, arguments.model, arguments.seed, settings)

@@ -27,6 +27,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from gegcore.metrics.uncertainty import check_numbers
+
+    check_numbers({"seed": arguments.seed}, "--")
     from gegcore.profiles import load_profile
 
     profile = load_profile(arguments.profile)

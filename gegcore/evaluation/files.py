@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -14,6 +18,7 @@ from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
 from gegcore.evaluation.images import ImageId, find_pictures, matches
+from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.report import EvaluationReport
 from gegcore.evaluation.skipped import Skips
 from gegcore.groups import similar_groups
@@ -21,8 +26,12 @@ from gegcore.metrics import significance
 from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.metrics.meteor import start_meteor
-from gegcore.metrics.uncertainty import RESAMPLES
-from gegcore.storage import digest, sha256_file
+from gegcore.metrics.tokenized import some
+from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
+from gegcore.storage import digest
+
+_SPECIAL = re.compile(r"<[|/｜]?\w[\w▁-]*[|｜]?>|\[/?[A-Z]{2,}\]|\b(?:UNK|startseq|endseq)\b")
+"""What tokenizers put around captions: <|endoftext|>, </s>, <pad>, [SEP], endseq."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +79,19 @@ def evaluate_files(
 
     Raises:
         DataError: files, ids or pictures that cannot be used; fewer images than K + 1.
-        ConfigError: an unknown CLIP or device, K < 1, fewer than one resample.
+        ConfigError: an unknown CLIP or device, or as `check_numbers`.
         MissingDependencyError, ToolError: CLIP weights or Java are absent; a program failed.
     """
     settings = settings or EvaluationSettings()
     _check_settings(settings)
     skips = Skips(settings.skip_bad)
-    truth = read_references(references, skips)
-    paths = [Path(path) for path in (captions, compare) if path is not None]
-    said = _read_matching(paths, truth.captions, skips)
+    roles = {"captions": captions, "references": references, "compared with": compare}
+    sources = {
+        role: (Path(path), read_file(Path(path))) for role, path in roles.items() if path
+    }
+    truth = read_references(references, skips, sources["references"][1])
+    scored = [source for role, source in sources.items() if role != "references"]
+    said = _read_matching(scored, truth.captions, skips)
     ids, files, pictures = list(said[0]), dict[ImageId, Path](), None
     if images is not None:
         files = find_pictures(images, ids, truth.files, skips)
@@ -95,8 +108,10 @@ def evaluate_files(
         )
         for each in said
     ]
-    sources, references_digest = _sources(captions, references, compare), digest([*known.values()])
-    report = EvaluationReport(found[0], sources, references_digest, skips.found, files)
+    named, references_digest = _named(sources), digest([*known.values()])
+    texts = [[each[i] for i in ids] for each in said]
+    hints = _special_tokens(named, [texts[0], list(chain(*known.values())), *texts[1:]])
+    report = EvaluationReport(found[0], named, references_digest, skips.found, files, hints=hints)
     if compare is None:
         return report
     first, second = (each.statistics for each in found)
@@ -105,13 +120,8 @@ def evaluate_files(
 
 
 def _check_settings(settings: EvaluationSettings) -> None:
-    for name, value, usual in (
-        ("--groups", settings.k, 5),
-        ("--resamples", settings.resamples, 2000),
-        ("--batch-size", settings.batch_size, 64),
-    ):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} {value} is not positive", f"use {name} {usual}")
+    numbers = {"seed": settings.seed, "resamples": settings.resamples, "groups": settings.k}
+    check_numbers(numbers | {"batch-size": settings.batch_size}, "--")
     try:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError) as error:
@@ -121,13 +131,13 @@ def _check_settings(settings: EvaluationSettings) -> None:
 
 
 def _read_matching(
-    paths: Sequence[Path], truth: Mapping[ImageId, object], skips: Skips
+    sources: Sequence[tuple[Path, bytes]], truth: Mapping[ImageId, object], skips: Skips
 ) -> list[dict[ImageId, str]]:
     """Captions by the references' ids, of the images that all files have, in the same order."""
     fix = "give captions and references of the same images, with the same ids"
     known: list[dict[ImageId, str]] = []
-    for path in paths:
-        captions = read_captions(path, skips)
+    for path, content in sources:
+        captions = read_captions(path, skips, content)
         pairs = matches(captions, truth)
         known.append({pairs[image]: text for image, text in captions.items() if image in pairs})
         for image in [image for image in captions if image not in pairs]:
@@ -137,20 +147,38 @@ def _read_matching(
         skips.check(fix)
     order = [image for image in known[0] if image in known[-1]]
     if not order:
-        names = " and ".join(map(str, paths))
+        names = " and ".join(str(path) for path, _ in sources)
         raise DataError(f"{names}: no image has captions and references", fix)
     return [{image: captions[image] for image in order} for captions in known]
 
 
-def _sources(*files: Path | str | None) -> dict[str, dict[str, str]]:
+def _named(sources: Mapping[str, tuple[Path, bytes]]) -> dict[str, dict[str, str]]:
     """Files by their names, or by their paths where names are alike (runs/a/captions.json)."""
-    roles = ("captions", "references", "compared with")
-    paths = {role: Path(path) for role, path in zip(roles, files, strict=True) if path is not None}
-    alike = len({path.name for path in paths.values()}) < len(paths)
+    alike = len({path.name for path, _ in sources.values()}) < len(sources)
     return {
-        role: {"name": path.as_posix() if alike else path.name, "sha256": sha256_file(path)}
-        for role, path in paths.items()
+        role: {
+            "name": path.as_posix() if alike else path.name,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        for role, (path, content) in sources.items()
     }
+
+
+def _special_tokens(
+    named: Mapping[str, Mapping[str, str]], texts: Iterable[Sequence[str]]
+) -> list[str]:
+    """A remark for each file in whose texts decoding has left tokens that are no words."""
+    said = []
+    for file, each in zip(named.values(), texts, strict=True):
+        found = [tokens for text in each if (tokens := _SPECIAL.findall(text))]
+        if found:
+            kinds = some([f"{n:,} {kind}" for kind, n in Counter(chain(*found)).most_common()])
+            said.append(
+                f"{file['name']}: {len(found):,} of {len(each):,} texts hold special tokens of a "
+                f"tokenizer ({kinds}). They are scored as words, which costs CIDEr, BLEU, METEOR "
+                "and ROUGE-L: decode without them"
+            )
+    return said
 
 
 def _seen(
@@ -160,21 +188,25 @@ def _seen(
     skips: Skips,
 ) -> Pictures:
     """The pictures that can be used, with their references and groups."""
+    _check_count(settings.k, len(files))
     clip = load_clip(settings.clip, settings.pretrained, settings.device)
     cache = EmbeddingCache(clip, settings.cache)
     start_meteor()  # It loads while CLIP works.
     images = embed_pictures(clip, files, cache, skips, settings.batch_size)
-    k, count = settings.k, len(images)
-    if count <= k:
-        raise DataError(
-            f"groups of K = {k} similar images need at least {k + 1} images, here are {count}",
-            f"give more, or --groups {max(1, count - 1)}, or no --images: metrics of language only",
-        )
+    _check_count(settings.k, len(images))  # Some may be damaged.
     rows = torch.stack(list(images.values()))
     references = [truth[image] for image in images]
     texts = embed_texts(clip, [text for captions in references for text in captions], cache)
     owners = torch.tensor([i for i, captions in enumerate(references) for _ in captions])
     key = {**cache.key, "captions_digest": digest(references)}
-    groups = similar_groups(rows, texts, owners, k, key)
+    groups = similar_groups(rows, texts, owners, settings.k, key)
     table = EmbeddingTable(rows, texts, owners, cache.key)
     return Pictures(clip, table, list(images), groups)
+
+
+def _check_count(k: int, count: int) -> None:
+    if count <= k:
+        raise DataError(
+            f"groups of K = {k} similar images need at least {k + 1} images, here are {count}",
+            f"give more, or --groups {max(1, count - 1)}, or no --images: metrics of language only",
+        )

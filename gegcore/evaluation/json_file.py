@@ -24,8 +24,8 @@ class JsonObject(dict[str, Any]):
             self.repeated = tuple(key for key, count in counts.items() if count > 1)
 
 
-def read_json_file(path: Path) -> tuple[Any, list[str]]:
-    """The content of a JSON or JSON Lines file.
+def read_json_file(path: Path, content: bytes | None = None) -> tuple[Any, list[str]]:
+    """The content of a JSON or JSON Lines file, which is read unless its `content` is given.
 
     JSON Lines is recognised by its ending (.jsonl, .ndjson), or by a first line that is an object
     with more behind it: a list, with the place of each value ("line 3") beside it.
@@ -33,7 +33,7 @@ def read_json_file(path: Path) -> tuple[Any, list[str]]:
     Raises:
         DataError: the file cannot be read, is empty, is not UTF-8 text, or not JSON.
     """
-    text = _read(path)
+    text = _decoded(path, read_file(path) if content is None else content)
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     if path.suffix.lower() in _LINES or (len(lines) > 1 and _is_object(lines[0][1])):
         return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
@@ -47,13 +47,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> bytes:
+    """All of a file, or of a pipe, which can be read only once.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", "check the path") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", "check the path") from error
+
+
+def _decoded(path: Path, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,18 +17,19 @@ import pandas as pd
 from PIL import Image
 
 from gegcore import __version__
-from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.images import READING, ImageId, open_picture
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
 from gegcore.metrics.tokenized import some
 from gegcore.metrics.uncertainty import Difference
-from gegcore.storage import write_text
 
 _OF_EMBEDDINGS = re.compile(r"CLIP|GEG|R@")
 _OF_GROUPS = re.compile(r"GEG|bag|CIDErBtw|DisWordRate")
 
 _EXAMPLES, _THUMBNAIL, _COLOURS = 6, 220, 128
+
+# What a terminal or a browser obeys instead of showing it: controls, and marks of direction.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 # Of captions from elsewhere nobody knows what they were rewarded by.
 _HEADINGS = {"The CLIP of the reward": "CLIP, against the pictures"}
@@ -45,6 +46,7 @@ class EvaluationReport:
         skipped: what was wrong with input that was left out -> where it stood.
         pictures: image id -> file of its picture, where pictures were given.
         differences: metric -> the first minus the second.
+        hints: what may be wrong with the texts, though it was scored.
     """
 
     evaluation: Evaluation
@@ -54,6 +56,7 @@ class EvaluationReport:
     pictures: Mapping[ImageId, Path] = field(default_factory=dict)
     other: Evaluation | None = None
     differences: Mapping[str, Difference] = field(default_factory=dict)
+    hints: Sequence[str] = ()
 
     @property
     def compared(self) -> str | None:
@@ -129,6 +132,7 @@ def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
             f"Difference: {report.files['captions']['name']} minus {report.compared} on the same "
             "images, interval of the paired bootstrap, two-sided p of the permutation test."
         )
+    said += [f"{hint}." for hint in report.hints]
     reasons: dict[str, list[str]] = {}
     for name, reason in report.evaluation.missing.items():
         reasons.setdefault(reason, []).append(name)
@@ -141,7 +145,9 @@ def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
 def as_text(report: EvaluationReport) -> str:
     """For a terminal, which may know ASCII only."""
     table = score_table(report).replace({MINUS: "-", LOWER: "(lower is better)"}, regex=True)
+    table["metric"] = table["metric"].map(_visible)
     titles, width = headings(report), table["metric"].str.len().max()
+    titles = {name: _visible(title) for name, title in titles.items()}
     table["metric"] = table["metric"].str.ljust(width)
     titles["metric"] = titles["metric"].ljust(width)
     shown = table.to_string(columns=[*titles], header=[*titles.values()], index=False)
@@ -149,7 +155,7 @@ def as_text(report: EvaluationReport) -> str:
     parts, rest = [head, "-" * len(head)], iter(lines)
     for family, members in table.groupby("family", sort=False):
         parts += ["", str(family), *islice(rest, len(members))]
-    return "\n".join([*map(str.rstrip, parts), "", *remarks(report)])
+    return "\n".join([*map(str.rstrip, parts), "", *map(_visible, remarks(report))])
 
 
 def as_markdown(report: EvaluationReport) -> str:
@@ -176,6 +182,7 @@ def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=lambda value: _visible(value) if type(value) is str else value,
     )
     environment.filters |= {"escaped": _escaped, "thumbnail": _thumbnail}
     return environment.get_template(template).render(
@@ -188,9 +195,14 @@ def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
     )
 
 
+def _visible(text: str) -> str:
+    """With control characters as Python writes them: \\x1b."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def _escaped(text: str) -> str:
     """For Markdown."""
-    return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>#|&~$])", r"\\\1", " ".join(text.split()))
 
 
 def _thumbnail(path: Path) -> str:
@@ -208,7 +220,7 @@ def as_json(report: EvaluationReport) -> str:
         for each in (report.evaluation.metrics, report.other.metrics if report.other else {})
     )
     stored = {
-        "gegcore": __version__,
+        "gegcore": __version__,  # First: `outputs` knows a report by it.
         "files": report.files,
         "metrics": metrics,
         "missing": report.evaluation.missing,
@@ -221,34 +233,9 @@ def as_json(report: EvaluationReport) -> str:
             {"reason": reason, "count": len(items), "items": items}
             for reason, items in report.skipped.items()
         ],
+        "hints": list(report.hints),
         "signature": {**report.evaluation.signature, "references": report.references_digest},
         "per_caption": report.evaluation.per_caption.to_dict("records"),
     }
     finite = json.loads(json.dumps(stored), parse_constant=lambda _: None)
     return json.dumps(finite, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html}
-"""Ending of a report's file -> what writes it."""
-
-
-def report_writer(path: Path) -> Callable[[EvaluationReport], None]:
-    """Writes a report in the format of the file's ending; an old file is replaced whole.
-
-    Raises:
-        ConfigError: another ending than those of `FORMATS`.
-        DataError: the file cannot be written.
-    """
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        endings = ", ".join(FORMATS)
-        raise ConfigError(f"{path} has none of the endings of a report", f"end it in {endings}")
-
-    def write(report: EvaluationReport) -> None:
-        try:
-            write_text(path, form(report))
-        except OSError as error:
-            what = f"{path} cannot be written: {error.strerror}"
-            raise DataError(what, "choose another") from error
-
-    return write

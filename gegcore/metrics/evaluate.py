@@ -18,7 +18,7 @@ from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import spice_metric
 from gegcore.metrics.tokenized import check_captions
-from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Statistic, bootstrap
+from gegcore.metrics.uncertainty import LEVEL, RESAMPLES, Statistic, bootstrap, check_numbers
 from gegcore.metrics.words import words_metric
 
 Compute = Callable[[MetricInputs], Scores]
@@ -92,11 +92,12 @@ def evaluate_captions(
     Raises:
         DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
             them (`MetricInputs.index`).
-        ConfigError: fewer than one resample, or a metric that is computed twice.
+        ConfigError: as `check_numbers`, or a metric that is computed twice.
         ToolError: a Java program failed.
 
     Source: paper Sec. 3.3 and Table 2.
     """
+    check_numbers({"seed": seed, "resamples": resamples})
     check_captions(given.captions, given.references)
     if given.pictures is not None:
         _ = given.index  # Ids that do not fit are noticed now, not after the work.

@@ -48,7 +48,10 @@ def group_word_scores(given: Tokenized, members: Tensor) -> Scores:
             f"groups of {len(members)} images do not fit {len(given.captions)} captions",
             "caption every image of the split, and pass their groups in the same order",
         )
-    between = Scores.means({"CIDErBtw": 100 * cider_between(given, members)}, SIGNATURES)
+    if reason := given.unweighted:
+        between = Scores({}, signature=SIGNATURES, missing={"CIDErBtw": reason})
+    else:
+        between = Scores.means({"CIDErBtw": 100 * cider_between(given, members)}, SIGNATURES)
     rate = Statistic.ratio(*distinctive_words(given, members)).scaled(100)
     return between | Scores({"DisWordRate": rate})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ TIMEOUT = 180.0
 """Seconds without an answer after which a process counts as hung; METEOR loaded for up to 40."""
 
 # Java reads options from these too, and they may overrule ours (a German locale, for instance).
+_FOLDER = "gegcore-java-"
 _OVERRULING = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 
 
@@ -78,24 +80,26 @@ def run_java(name: str, arguments: Sequence[str], text: str, timeout: float = TI
         MissingDependencyError: no Java.
         ToolError: it failed or took longer than `timeout`.
     """
-    with tempfile.TemporaryDirectory(prefix="gegcore-java-") as folder:
-        try:
-            done = subprocess.run(
-                java_command([f"-Djava.io.tmpdir={folder}", *arguments]),
-                # A lone surrogate cannot be encoded: it becomes a question mark.
-                input=text.encode("utf-8", errors="replace"),
-                capture_output=True,
-                cwd=folder,
-                env=java_environment(folder),
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"{name} took longer than {timeout:g} s", _HANG_FIX) from error
-        except OSError as error:
-            raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
+    folder = _new_folder()
+    try:
+        done = subprocess.run(
+            java_command([f"-Djava.io.tmpdir={folder}", *arguments]),
+            # A lone surrogate cannot be encoded: it becomes a question mark.
+            input=text.encode("utf-8", errors="replace"),
+            capture_output=True,
+            cwd=folder,
+            env=java_environment(folder),
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{name} took longer than {timeout:g} s", _HANG_FIX) from error
+    except OSError as error:
+        raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     if done.returncode != 0:
-        reason = _last_lines(done.stderr)
+        reason = _reason(done.stderr, done.returncode)
         raise ToolError(f"{name} failed with status {done.returncode}: {reason}", _START_FIX)
     return done.stdout.decode("utf-8", errors="replace")
 
@@ -112,7 +116,7 @@ class LineProcess:
 
     def __init__(self, name: str, command: Sequence[str], timeout: float = TIMEOUT) -> None:
         self.name, self.timeout, self._owner = name, timeout, os.getpid()
-        self.folder = Path(tempfile.mkdtemp(prefix="gegcore-java-"))
+        self.folder = _new_folder()
         self._stderr = self.folder / "stderr.txt"
         try:
             with open(self._stderr, "wb") as stderr:
@@ -132,13 +136,16 @@ class LineProcess:
         arguments = (self._process.stdout, self._answers)
         threading.Thread(target=_read, args=arguments, daemon=True).start()
         self._finalizer = weakref.finalize(self, _end, self._process, self.folder, self._owner)
+        _running.add(self)
 
     def alive(self) -> bool:
         """Whether questions can be asked, and from this process (not a fork of its owner)."""
         return self._owner == os.getpid() and self._finalizer.alive and self._process.poll() is None
 
-    def ask(self, lines: Sequence[str]) -> Iterator[str]:
+    def ask(self, lines: Sequence[str], images: Sequence[object] = ()) -> Iterator[str]:
         """Send `lines` and yield one answer for each, in order, as they come.
+
+        Errors name the image of the line, where `images` has one for each.
 
         Raises:
             ToolError: the program ended or was silent for `timeout` seconds. It is closed then.
@@ -148,20 +155,23 @@ class LineProcess:
         threading.Thread(target=_write, args=arguments, daemon=True).start()
         try:
             for number in range(len(lines)):
-                yield self._answer(f"at line {number + 1} of {len(lines)}")
+                image = f" (image {images[number]!r})" if images else ""
+                yield self._answer(f"at line {number + 1} of {len(lines)}", image)
         except BaseException:
             self.close()
             raise
 
-    def _answer(self, where: str) -> str:
+    def _answer(self, where: str, image: str) -> str:
         try:
             answer = self._answers.get(timeout=self.timeout)
         except queue.Empty as error:
-            what = f"{self.name} gave no answer for {self.timeout:g} s {where}"
+            what = f"{self.name} gave no answer for {self.timeout:g} s {where}{image}"
             raise ToolError(what, _HANG_FIX) from error
         if answer is None:
-            reason = _last_lines(self._stderr.read_bytes())
-            raise ToolError(f"{self.name} ended {where}: {reason}", _START_FIX)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            reason = _reason(self._stderr.read_bytes(), self._process.returncode)
+            raise ToolError(f"{self.name} ended {where}: {reason}{image}", _START_FIX)
         return answer
 
     def close(self) -> None:
@@ -170,7 +180,27 @@ class LineProcess:
 
 
 _HANG_FIX = "run it again; if it hangs at the same place, look at the captions there"
-_START_FIX = "check that Java runs (`java -version`) and that enough memory is free (2 GB)"
+_START_FIX = "check that Java runs (`java -version`) and that memory is free: 2 GB, for SPICE 5 GB"
+
+_running: weakref.WeakSet[LineProcess] = weakref.WeakSet()
+
+
+def end_all() -> None:
+    """End all processes of this one at once, without waiting for their answers."""
+    for worker in list(_running):
+        worker.close()
+
+
+def _new_folder() -> Path:
+    """A private folder that is named by our process; those of processes that died are removed."""
+    lefts = Path(tempfile.gettempdir()).glob(f"{_FOLDER}[0-9]*-*")
+    for left in lefts if os.name == "posix" else ():  # Elsewhere signal 0 is no question.
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            try:
+                os.kill(int(left.name.split("-")[2]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
 
 
 def _read(stream: IO[bytes], answers: queue.Queue[str | None]) -> None:
@@ -196,6 +226,11 @@ def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _last_lines(stderr: bytes) -> str:
+def _reason(stderr: bytes, status: int | None) -> str:
+    """The first error that Java names and what follows it, without the stack; or its last lines."""
     lines = stderr.decode("utf-8", errors="replace").strip().splitlines()
-    return " / ".join(lines[-3:])[-300:] or "it said nothing"
+    said = [line.strip() for line in lines if not re.match(r"\s+(at |\.\.\.)", line)]
+    faults = [number for number, line in enumerate(said) if re.search("Error|Exception", line)]
+    shown = " / ".join(said[faults[0] :][:3] if faults else said[-3:])[:300]
+    killed = f"it was killed by signal {-status}" if status is not None and status < 0 else ""
+    return shown or killed or "it said nothing"

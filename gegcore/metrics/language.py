@@ -22,7 +22,7 @@ def language_metric(given: MetricInputs) -> Scores:
     """BLEU, METEOR, ROUGE-L and CIDEr times 100; without Java METEOR is missing.
 
     An empty caption scores 0. CIDEr takes its document frequencies from these references, as the
-    COCO evaluation does: with one image all of them are 0 and so is CIDEr.
+    COCO evaluation does: it is missing where no n-gram has a weight (`Tokenized.unweighted`).
 
     Raises:
         DataError: see `tokenize_captions`.
@@ -31,16 +31,21 @@ def language_metric(given: MetricInputs) -> Scores:
     worker = meteor.start_meteor()  # It loads, and then aligns, on another core.
     said, truth = given.tokenized.captions, given.tokenized.references
     scored = dict(enumerate(truth)), {index: [caption] for index, caption in enumerate(said)}
+    missing = {} if worker else {"METEOR": java_problem() or ""}
+    statistics, per_caption = dict[str, Statistic](), dict[str, np.ndarray]()
     with ThreadPoolExecutor(1) as pool:
-        aligned = pool.submit(worker.statistics, said, truth) if worker else None
-        cider = np.asarray(Cider().compute_score(*scored)[1], np.float64)
+        images = list(given.captions)
+        aligned = pool.submit(worker.statistics, said, truth, images) if worker else None
+        if reason := given.tokenized.unweighted:
+            missing["CIDEr"] = reason
+        else:
+            cider = np.asarray(Cider().compute_score(*scored)[1], np.float64)
+            statistics["CIDEr"], per_caption["CIDEr"] = Statistic.mean(cider), 100 * cider
         rouge = np.asarray(Rouge().compute_score(*scored)[1], np.float64)
         bleu = bleu_statistics(said, truth)
         matches = aligned.result() if aligned else None
-    statistics = {"CIDEr": Statistic.mean(cider)}
     for n in range(1, ORDERS + 1):
         statistics[f"BLEU-{n}"] = Statistic(bleu, partial(bleu_score, order=n))
-    per_caption = {"CIDEr": 100 * cider}
     if matches is not None:  # The corpus value is not the mean of the captions' values.
         statistics["METEOR"] = Statistic(matches, meteor.meteor_score)
         per_caption["METEOR"] = 100 * meteor.meteor_score(matches)
@@ -50,7 +55,7 @@ def language_metric(given: MetricInputs) -> Scores:
         {name: statistic.scaled(100) for name, statistic in statistics.items()},
         per_caption,
         _signature(java=worker is not None),
-        {} if worker else {"METEOR": java_problem() or ""},
+        missing,
     )
 
 

@@ -70,11 +70,15 @@ class Meteor:
         return self._worker
 
     def statistics(
-        self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+        self,
+        hypotheses: Sequence[str],
+        references: Sequence[Sequence[str]],
+        images: Sequence[object] = (),
     ) -> np.ndarray:
         """Statistics of each tokenised caption against its best reference, `(M, 23)` float64.
 
-        An empty caption scores 0; each has one reference at least.
+        An empty caption scores 0; each has one reference at least. Errors name the image of the
+        caption, where `images` has one for each.
 
         Raises:
             MissingDependencyError: no Java.
@@ -85,14 +89,15 @@ class Meteor:
             for hypothesis, captions in zip(hypotheses, references, strict=True)
         ]
         worker = self.start()
-        parts = np.zeros((len(lines), STATISTICS))
-        for number, answer in enumerate(track(worker.ask(lines), "METEOR", total=len(lines))):
+        parts, answers = np.zeros((len(lines), STATISTICS)), worker.ask(lines, images)
+        for number, answer in enumerate(track(answers, "METEOR", total=len(lines))):
             try:
                 parts[number] = np.array(answer.split(), dtype=np.float64).reshape(STATISTICS)
             except ValueError as error:
                 worker.close()
+                image = f" (image {images[number]!r})" if images else ""
                 raise ToolError(
-                    f"METEOR did not understand caption {number + 1}: {answer[:100]!r}",
+                    f"METEOR did not understand caption {number + 1}{image}: {answer[:100]!r}",
                     f"look at this caption: {hypotheses[number][:100]!r}",
                 ) from error
         # A caption that equals its reference is not fragmented: METEOR counts no chunk for it.

@@ -31,7 +31,7 @@ def compare(
     and METEOR from summed counts, not from averages of captions. All metrics share the same draws.
 
     Raises:
-        ConfigError: fewer than one resample, or no metric in common.
+        ConfigError: as `check_numbers`, or no metric in common.
         DataError: no image, or different numbers of images.
     """
     names = [name for name in a if name in b]
@@ -57,12 +57,12 @@ def permutation_test(
     of swaps after which the metrics differ at least as much as they do, the one seen counted.
 
     Raises:
-        ConfigError: fewer than one resample.
+        ConfigError: as `check_numbers`.
         DataError: no image, different numbers of images, or two different metrics.
 
     Source: noreen1989computer; riezler2005pitfalls for corpus metrics.
     """
-    images = check_resampling([s for pair in pairs.values() for s in pair], resamples)
+    images = check_resampling([s for pair in pairs.values() for s in pair], seed, resamples)
     for name, (a, b) in pairs.items():
         if a.parts.shape != b.parts.shape:
             raise DataError(f"metric '{name}' has two statistics", "compare a metric with itself")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,10 @@ def spice_metric(given: MetricInputs) -> Scores:
     """SPICE, if it is asked for and its programs are here."""
     if problem := spice_problem() if given.spice else "it was not asked for":
         return Scores({}, missing={"SPICE": problem})
-    return score_spice(given.captions, given.references)
+    try:
+        return score_spice(given.captions, given.references)
+    except DataError as error:  # One caption that it cannot parse costs no other metric.
+        return Scores({}, missing={"SPICE": f"{error.what}: {error.fix}"})
 
 
 def spice_signature() -> str:
@@ -92,34 +95,40 @@ def _f_scores(
     new = {key: image for image, key in keys.items() if key not in scores}
     if new:
         jars = class_path()  # Before anything long starts.
-        texts = [[captions[image], *references[image]] for image in new.values()]
-        tokens = ptb.tokenize(list(chain.from_iterable(texts)))
-        parses = _parses(dict.fromkeys(tokens), jars, memory)
+        images = list(new.values())
+        said = [(text, i) for i in images for text in (captions[i], *references[i])]
+        tokens = ptb.tokenize([text for text, _ in said])
+        owners = (image for _, image in said)
+        parses = _parses(dict(zip(tokens, owners, strict=True)), jars, memory)
         in_order = map(parses.__getitem__, tokens)
         questions = []
-        for group in texts:
-            test, *refs = islice(in_order, len(group))
+        for image in images:
+            test, *refs = islice(in_order, 1 + len(references[image]))
             questions.append(json.dumps({"test": test, "refs": refs}))
-        found = dict(zip(new, _ask("score", jars, questions), strict=True))
+        found = dict(zip(new, _ask("score", jars, questions, images), strict=True))
         memory.put(found)
         scores |= found
     return [scores[key] for key in keys.values()]
 
 
-def _parses(texts: Iterable[str], jars: str, memory: SpiceCache) -> dict[str, Tuples]:
-    """Scene graph tuples of each tokenised caption; new ones are remembered as they come."""
+def _parses(texts: Mapping[str, Any], jars: str, memory: SpiceCache) -> dict[str, Tuples]:
+    """Scene graph tuples of each tokenised caption; new ones are remembered as they come.
+
+    Args:
+        texts: tokenised caption -> an image that it is of.
+    """
     signature = spice_signature()
     keys = {text: cache_key("parse", signature, text) for text in texts}
     known = memory.get(keys.values())
     new = [text for text, key in keys.items() if key not in known]
-    answers = _ask("parse", jars, list(map(json.dumps, new)))
+    answers = _ask("parse", jars, list(map(json.dumps, new)), [texts[text] for text in new])
     fresh: dict[str, Tuples] = {}
     try:
         for text, tuples in zip(new, track(answers, "SPICE parses", total=len(new)), strict=True):
             if tuples is None:
                 raise DataError(
                     f"SPICE cannot parse a caption of {len(text.split())} words in"
-                    f" {_MEMORY['parse']}B of memory: {text[:60]!r}...",
+                    f" {_MEMORY['parse']}B of memory: {text[:60]!r}... (image {texts[text]!r})",
                     "shorten it, or score without SPICE",
                 )
             known[keys[text]] = fresh[keys[text]] = tuples
@@ -131,7 +140,9 @@ def _parses(texts: Iterable[str], jars: str, memory: SpiceCache) -> dict[str, Tu
     return {text: known[key] for text, key in keys.items()}
 
 
-def _ask(task: str, jars: str, questions: Sequence[str]) -> Iterator[Any]:
+def _ask(
+    task: str, jars: str, questions: Sequence[str], images: Sequence[object]
+) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return
@@ -141,7 +152,7 @@ def _ask(task: str, jars: str, questions: Sequence[str]) -> Iterator[Any]:
     program = ["-cp", jars, "edu.anu.spice.SpiceWorker", task, str(threads)]
     command = java_command([f"-Xmx{_MEMORY[task]}", *program])
     with closing(LineProcess("SPICE", command, _TIMEOUT)) as worker:
-        for answer in worker.ask(questions):
+        for answer in worker.ask(questions, images):
             try:
                 value = json.loads(answer)
             except ValueError as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from pycocoevalcap.cider.cider_scorer import precook
+
 from gegcore.errors import DataError
 from gegcore.metrics import ptb
 
@@ -22,6 +24,18 @@ class Tokenized:
 
     captions: list[str]
     references: list[list[str]]
+
+    @property
+    def unweighted(self) -> str | None:
+        """Why CIDEr has no value here, if it has none.
+
+        An n-gram in the references of every image has the idf log 1 = 0. Where all images have the
+        same n-grams, as one image always does, every caption would score 0.
+        """
+        first, *others = ({*chain.from_iterable(map(precook, each))} for each in self.references)
+        if any(first != grams for grams in others):
+            return None
+        return "no n-gram has a weight: idf needs references of several images that differ"
 
 
 def tokenize_captions(

@@ -16,6 +16,9 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES = 10_000
 LEVEL = 0.95
 
+LIMITS = {"seed": 2**63 - 1, "resamples": 10**6, "groups": 10**6, "batch-size": 10**6}
+"""The largest of each; the smallest is 1, of seeds 0."""
+
 _BLOCK_ELEMENTS = 1 << 22  # counts held at once (32 MiB)
 
 
@@ -142,7 +145,7 @@ def resampled(
     statistics: Mapping[Key, Statistic], seed: int, resamples: int
 ) -> dict[Key, np.ndarray]:
     """Each metric of each resample, `(R,)`; raises as `check_resampling`."""
-    images = check_resampling(statistics.values(), resamples)
+    images = check_resampling(statistics.values(), seed, resamples)
     drawn: dict[Key, list[np.ndarray]] = {name: [] for name in statistics}
     for counts in _counts(images, seed, resamples):
         for name, statistic in statistics.items():
@@ -150,15 +153,27 @@ def resampled(
     return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
 
 
-def check_resampling(statistics: Iterable[Statistic], resamples: int) -> int:
+def check_numbers(given: Mapping[str, int | None], option: str = "") -> None:
+    """Refuse numbers that `LIMITS` does not allow; `option` stands before the names ("--").
+
+    Raises:
+        ConfigError: one is negative, 0 (but for a seed) or too large.
+    """
+    for name, value in given.items():
+        low, high = int(name != "seed"), LIMITS[name]
+        if value is not None and not low <= value <= high:
+            wrong = "too large" if value > high else "not positive" if low else "negative"
+            raise ConfigError(f"{option}{name} {value} is {wrong}", f"use {low} to {high:,}")
+
+
+def check_resampling(statistics: Iterable[Statistic], seed: int, resamples: int) -> int:
     """Number of images of the statistics.
 
     Raises:
-        ConfigError: fewer than one resample.
+        ConfigError: as `check_numbers`.
         DataError: no image, or metrics of different numbers of images.
     """
-    if resamples < 1:
-        raise ConfigError(f"{resamples} resamples are not enough", "use 1,000 or more")
+    check_numbers({"seed": seed, "resamples": resamples})
     sizes = {len(statistic.parts) for statistic in statistics}
     if len(sizes) != 1 or 0 in sizes:
         what = f"metrics of {sorted(sizes)} images cannot be resampled together"

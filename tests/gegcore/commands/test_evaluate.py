@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from child_processes import wait_for
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -213,6 +218,20 @@ def broken_picture(home: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
 
 
+def runaway(home: Path) -> None:
+    change("captions.json", lambda rows: rows[0].update(caption="a " * 20_000))
+
+
+def dropped(home: Path) -> None:
+    bold = {"image_id": 1000000, "caption": "\U0001d41a \U0001d41d\U0001d428\U0001d420"}
+    change(
+        "refs.json",
+        lambda refs: {
+            "annotations": [bold, *(x for x in refs["annotations"] if x["image_id"] != 1000000)]
+        },
+    )
+
+
 def no_picture(home: Path) -> None:
     sorted((home / "pictures").iterdir())[3].unlink()
 
@@ -223,6 +242,8 @@ BAD: dict[str, tuple[Callable[[Path], None], str, int]] = {
     "twice": (twice, "two captions (1): 1000000 in entry 1 and entry 31", 30),
     "no text": (no_text, "entry 1 (image 1000000: null)", 29),
     "broken picture": (broken_picture, "000001000003.png does not open as a picture", 29),
+    "runaway": (runaway, "5,000 characters (1): entry 1 (image 1000000: 20,000 words", 29),
+    "dropped": (dropped, "refs.json: images whose captions hold no word: the tokenizer drops", 29),
     "no picture": (no_picture, "images without a picture (1): 1000003", 29),
 }
 
@@ -270,14 +291,115 @@ def test_too_few_images_for_groups(home: Path, run: Run) -> None:
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--clip", "scenes-clop"], "unknown CLIP architecture 'scenes-clop'"),
         (["--compare", "none.json"], "none.json does not exist"),
+        (["--seed", "-1"], "--seed -1 is negative"),
+        (["--seed", str(2**63)], f"--seed {2**63} is too large"),
+        (["--resamples", "-5"], "--resamples -5 is not positive"),
+        (["--resamples", str(10**12)], "--resamples 1000000000000 is too large"),
+        (["--groups", str(10**30)], "is too large"),
+        (["--groups", "30"], "K = 30 similar images need at least 31 images, here are 30"),
+        (["--batch-size", str(10**30)], "is too large"),
+        (["-o", "captions.json"], "captions.json would replace the captions"),
+        (["-o", "./refs.json"], "refs.json would replace the references"),
+        (["-o", "note.md"], "note.md exists and is no report of gegcore"),
+        (["-o", "a.json", "-o", "./a.json"], "a.json is named twice"),
         (["-o", "report.pdf"], "report.pdf has none of the endings of a report"),
         (["-o", "pictures.html/report.json"], "pictures.html/report.json cannot be written"),
     ],
 )
-def test_wrong_options(home: Path, run: Run, arguments: list[str], said: str) -> None:
+def test_wrong_options_are_refused_before_the_work(
+    home: Path, run: Run, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "pictures.html").write_text("not a folder")
+    (home / "note.md").write_text("mine")
+    before = {path: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    monkeypatch.setattr("gegcore.evaluation.files.evaluate_captions", None)
     status, _, err = run(*arguments)
     assert status == 1 and said in err and "->" in err
+    assert {path: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("command", ["run --objective mle", "import-xmodaler a b --model aoanet"])
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_of_other_commands(
+    command: str, seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--profile", "smoke", "--seed", str(seed)]) == 1
+    assert f"--seed {seed} is " in capsys.readouterr().err
+
+
+def test_special_tokens_are_scored_and_said(home: Path, run: Run) -> None:
+    ends = ["<|endoftext|>", "<pad>", "</s>", "[SEP]", "endseq", "<end_of_turn>"]
+    change(
+        "captions.json",
+        lambda rows: [
+            {**row, "caption": f"{row['caption']} {end}"}
+            for row, end in zip(rows, ends * 5, strict=True)
+        ],
+    )
+    names = [f"report.{ending}" for ending in ("json", "md", "html")]
+    status, said, _ = run(*(part for name in names for part in ("-o", name)), images=False)
+    hint = "captions.json: 30 of 30 texts hold special tokens"
+    assert status == 0 and hint in said and "5 <|endoftext|>" in said
+    assert "refs.json: " not in said and said.count("special tokens") == 1
+    assert read(home / "report.json")["hints"][0].startswith(hint)
+    assert all("hold special tokens" in (home / name).read_text() for name in names)
+    assert run("-o", "plain.json", images=False, captions="other.json")[0] == 0
+    assert read(home / "plain.json")["hints"] == []
+
+
+def test_the_checksum_of_a_pipe_is_of_what_was_read(home: Path, run: Run) -> None:
+    pipes = {name: home / f"pipe-{name}" for name in ("captions.json", "refs.json", "other.json")}
+    for name, pipe in pipes.items():
+        os.mkfifo(pipe)
+        if os.fork() == 0:
+            pipe.write_bytes((home / name).read_bytes())
+            os._exit(0)
+    options = ("--references", "pipe-refs.json", "--compare", "pipe-other.json", "-o", "r.json")
+    assert run(*options, images=False, captions="pipe-captions.json")[0] == 0
+    stored = read(home / "r.json")["files"].values()
+    assert [about["sha256"] for about in stored] == [*map(sha256_file, pipes)]
+
+
+HANGING = """
+import sys, time
+from pathlib import Path
+from gegcore import cli
+from gegcore.metrics import meteor, ptb
+program = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+meteor.java_command = lambda _: [sys.executable, "-c", program, sys.argv[1]]
+ptb.java_problem = lambda *_: "not now"
+options = ["--references", "refs.json", "--no-spice", "-o", "report.json"]
+sys.exit(cli.main(["evaluate", "captions.json", *options]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_java_and_leaves_nothing(home: Path, number: signal.Signals) -> None:
+    folder, noted = home / "temporary", home / "pid"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, str(noted)],
+        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: noted.exists() and noted.read_text() != "")
+    assert list(folder.glob("gegcore-java-*"))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # Far less than METEOR's time-out.
+    assert process.returncode == 128 + number and "interrupted" in err and "Traceback" not in err
+    wait_for(lambda: not Path(f"/proc/{noted.read_text()}").exists(), 10)
+    assert not list(folder.glob("gegcore-java-*")) and not (home / "report.json").exists()
+
+
+def test_handlers_of_signals_come_back_and_nohup_is_kept(home: Path, run: Run) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["profiles"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_weights_with_nan_are_noticed(home: Path, run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from gegcore.errors import DataError, GegError
 from gegcore.evaluation.captions_file import read_captions, read_references
+from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.skipped import Skips
+from gegcore.metrics import ptb
 
 Write = Callable[..., Path]
 
@@ -46,6 +49,9 @@ CAPTIONS = {42: "a dog", "b.jpg": "a cat"}
         ({"42": ["a dog"], "b.jpg": ["a cat"]}, "pycocoevalcap.json"),
         ({"annotations": [{"id": 9, **entry} for entry in ENTRIES]}, "annotations.json"),
         ([{"id": 42, "text": "a dog"}, {"file_name": "b.jpg", "text": "a cat"}], "other.json"),
+        ({"results": ENTRIES, "model": "mine"}, "results.json"),
+        ({"captions": ENTRIES, "date": [2024, 1]}, "captions.json"),
+        ({"predictions": ENTRIES, "config": {"beam": 3}, "errors": []}, "predictions.json"),
         (b"\xef\xbb\xbf" + json.dumps(ENTRIES).encode(), "windows.json"),
     ],
 )
@@ -102,6 +108,10 @@ FAULTS = [
     ({"": "a"}, r"neither number nor name \(1\): key ''"),
     ([*ENTRIES, ENTRIES[0]], r"two captions \(1\): 42 in entry 1 and entry 3"),
     ({"1": "a", " 1": "b"}, "1 in key '1' and key ' 1'"),
+    ({"1": "a " * 501}, r"more than 500 words .*\(1\): key '1' \(image 1: 501 words"),
+    ({"1": "!" * 501}, r"image 1: 501 words, 501 characters"),
+    ({"1": "a" * 10_000_000}, r"image 1: 1 words, 10,000,000 characters"),
+    ({"images": [{"sentences": [{"raw": "a"}], "imgid": 0}]}, "is in Karpathy's format"),
     ('{"1": "a", "1": "b"}', r"named twice \(1\): key '1'"),
 ]
 
@@ -118,6 +128,9 @@ def test_each_fault_of_captions_is_named(write: Write, content: Any, said: str) 
         ({"1": ["a", 3]}, r"captions that are not text \(1\): key '1' \(image 1: a number\)"),
         ({"1": ["a"], "2": []}, r"empty list \(1\): key '2' \(image 2\)"),
         ({"1": ["a"], "2": ["?!", ""]}, r"no letter or digit \(1\): 2"),
+        ({"1": ["a"], "2": ["&nbsp;", "&quot;"]}, r"no word: the tokenizer drops .*\(1\): 2"),
+        ({"1": ["a " * 501, "b"]}, r"more than 500 words .*\(image 1: 501 words"),
+        ({"images": [{"sentences": [], "filename": "a.jpg"}]}, "is in Karpathy's format"),
         ({"1": {"a": "b"}}, r"not text \(1\)"),
         ({"annotations": []}, "holds no references"),
     ],
@@ -125,6 +138,46 @@ def test_each_fault_of_captions_is_named(write: Write, content: Any, said: str) 
 def test_each_fault_of_references_is_named(write: Write, content: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read_references(write(content))
+
+
+MATHEMATICAL = "\U0001d41a \U0001d41d\U0001d428\U0001d420"
+DROPPED = [MATHEMATICAL, "\U0001f170\U0001f130", "\u2180", "\u3007", "\U00013000", "&mdash;"]
+KEPT = ["\u0643\u0644\u0628", "\u4e00\u53ea\u72d7", "\u0e2b\u0e21\u0e32", f"{MATHEMATICAL} 1"]
+
+
+def test_images_are_left_out_whose_references_the_tokenizer_drops(write: Write) -> None:
+    texts = {str(number): [text, text] for number, text in enumerate([*KEPT, *DROPPED])}
+    skips = Skips(allowed=True)
+    found = read_references(write(texts), skips)
+    assert list(found.captions) == [*range(len(KEPT))]
+    assert all(map(ptb.tokenize, found.captions.values()))
+    (no_letter, dropped) = sorted(skips.found.items(), key=lambda item: len(item[1]))
+    assert "no letter or digit" in no_letter[0] and len(no_letter[1]) == 1
+    assert "drops" in dropped[0] and len(dropped[1]) == len(DROPPED) - 1
+
+
+def test_words_of_other_scripts_are_words_without_java(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ptb, "java_problem", lambda: "no Java")
+    assert read_references(write({"1": MATHEMATICAL, "2": KEPT[0]})).captions.keys() == {1, 2}
+
+
+def test_runaway_texts_can_be_skipped(write: Write) -> None:
+    skips = Skips(allowed=True)
+    texts = {"1": ["a " * 20_000, "a dog"], "2": "a " * 500, "3": "x " * 20_000}
+    assert [*map(len, read_references(write(texts), skips).captions.values())] == [1, 1]
+    ((reason, items),) = skips.found.items()
+    assert "500 words or 5,000 characters" in reason and len(items) == 2
+
+
+def test_what_was_read_once_is_not_read_again(write: Write, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if os.fork() == 0:
+        pipe.write_text(json.dumps(ENTRIES))
+        os._exit(0)
+    assert read_captions(pipe, content=read_file(pipe)) == CAPTIONS
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
@@ -169,6 +222,13 @@ JSON = st.recursive(
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+@pytest.fixture(autouse=True)
+def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arbitrary texts are tokenised without Java, which takes a second to start."""
+    if "damaged" in request.node.name or "arbitrary" in request.node.name:
+        monkeypatch.setattr(ptb, "java_problem", lambda: "no Java")
 
 
 def _read_all(path: Path) -> None:

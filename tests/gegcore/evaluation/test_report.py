@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -101,6 +102,26 @@ def test_html_is_escaped_and_long_lists_are_cut() -> None:
     assert "<script" not in page and "&lt;script&gt;" in page and "&amp;lt;" in page
     assert page.count("<li>a|b") == 50 and "<li>and 10 more</li>" in page
     assert page.count('class="differs"') == 2 and "Bold: p below 0.05." in page
+
+
+UNSEEN = "a\x1b[31m\x07b\x9b2J\u202egnp.c\u2066\x7f\r"
+
+
+def test_control_characters_are_shown_and_not_obeyed() -> None:
+    report = replace(_report(UNSEEN), hints=[UNSEEN], skipped={UNSEEN: [UNSEEN]})
+    found = report.evaluation
+    odd = replace(found, metrics=found.metrics | {UNSEEN: found.metrics["CIDEr"]})
+    report = replace(report, evaluation=odd, other=odd)
+    for form in (as_text, as_markdown, as_html):
+        shown = form(report)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2066]", shown), form
+        assert re.search(r"a\\{1,2}x1b\\?\[31m", shown) and "u202egnp.c" in shown
+
+
+def test_hints_are_in_every_form() -> None:
+    report = replace(_report(), hints=["10 of 10 texts hold special tokens"])
+    for form in (as_text, as_markdown, as_html, as_json):
+        assert "10 of 10 texts hold special tokens" in form(report)
 
 
 def test_text_is_ascii_and_aligned() -> None:

@@ -17,6 +17,7 @@ from gegcore.metrics import ptb
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import (
     LineProcess,
+    end_all,
     java_command,
     java_environment,
     java_executable,
@@ -70,6 +71,58 @@ def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failing_program_says_why() -> None:
     with pytest.raises(ToolError, match="the test failed with status 1: .*NoSuchClass"):
         run_java("the test", ["-cp", ".", "NoSuchClass"], "")
+
+
+TRACE = "\n".join(f"\tat edu.cmu.meteor.Aligner.align(Unknown Source {n})" for n in range(30))
+HEAP = "java.lang.OutOfMemoryError: Java heap space"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        (f"Loading.\nException in main {HEAP}\n{TRACE}", f": Exception in main {HEAP}"),
+        (f"{TRACE}\n{HEAP}\n{TRACE}\nCaused by: E\n\t... 3 more", f": {HEAP} / Caused by: E"),
+        ("one\ntwo\nthree\nfour", ": two / three / four"),
+        ("", ": it said nothing"),
+        ("Error occurred during initialization of VM\nCould not reserve enough space", "reserve"),
+    ],
+)
+def test_javas_own_reason_is_shown_and_the_image(stderr: str, said: str) -> None:
+    worker = LineProcess("mortal", _python(f"raise SystemExit({stderr!r})"), timeout=30)
+    with pytest.raises(ToolError) as raised:
+        list(worker.ask(["a", "b"], [42, "dog.jpg"]))
+    assert said in raised.value.what and "Aligner" not in raised.value.what
+    assert raised.value.what.startswith("mortal ended at line 1 of 2: ")
+    assert raised.value.what.endswith(" (image 42)") and "memory" in raised.value.fix
+
+
+def test_a_killed_program_is_said_to_be_killed() -> None:
+    # What the kernel does when memory ends.
+    worker = LineProcess("killed", _python("import os; os.kill(os.getpid(), 9)"), timeout=30)
+    with pytest.raises(ToolError, match="killed by signal 9"):
+        list(worker.ask(["a"]))
+
+
+def test_folders_that_killed_processes_left_are_removed_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone = subprocess.Popen(_python(""))
+    gone.wait()
+    kept = [f"gegcore-java-{os.getpid()}-x", f"gegcore-java-{os.getppid()}-x", "gegcore-java-a1"]
+    for name in (f"gegcore-java-{gone.pid}-x", *kept):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stderr.txt").touch()
+    (tmp_path / f"gegcore-java-{gone.pid}-link").symlink_to(tmp_path / kept[0])
+    LineProcess("echo", _python(ECHO)).close()
+    left = {path.name for path in tmp_path.iterdir() if not path.is_symlink()}
+    assert left == {*kept} and (tmp_path / kept[0] / "stderr.txt").exists()
+
+
+def test_all_processes_end_at_once() -> None:
+    workers = [LineProcess("sleeper", _python("import time; time.sleep(60)")) for _ in range(2)]
+    end_all()
+    assert not any(_running(worker.pid) or worker.folder.exists() for worker in workers)
 
 
 def test_answers_come_in_order_without_deadlock() -> None:
@@ -164,6 +217,8 @@ def test_meteor_starts_anew_after_a_kill_or_a_bad_answer(monkeypatch: pytest.Mon
     assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
     with pytest.raises(ToolError, match="did not understand caption 2: 'Error'"):
         meteor.statistics(["a", "bad", "c"], [["a"]] * 3)
+    with pytest.raises(ToolError, match=r"did not understand caption 2 \(image 7\): 'Error'"):
+        meteor.statistics(["a", "bad"], [["a"]] * 2, [3, 7])
     assert meteor.statistics([], []).shape == (0, STATISTICS)
     assert meteor.statistics(["a"], [["a"]]).shape == (1, STATISTICS)
     meteor.close()

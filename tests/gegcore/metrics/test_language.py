@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pycocoevalcap
 import pytest
+import torch
 from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
 from gegcore.errors import DataError, ToolError
 from gegcore.metrics import ptb
+from gegcore.metrics.group_words import group_word_scores
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import Meteor, meteor_score
 from gegcore.metrics.scores import Scores
-from gegcore.metrics.tokenized import check_captions
+from gegcore.metrics.tokenized import Tokenized, check_captions
 
 COCO = Path(__file__).parents[4] / "shared" / "coco" / "references_karpathy_test.json"
 
@@ -138,6 +140,33 @@ def test_unusable_captions_are_named(said: Any, truth: Any, named: str) -> None:
     with pytest.raises(DataError, match=named) as raised:
         check_captions(said, truth)
     assert raised.value.fix
+
+
+SAME = ["a dog runs", "one dog"]
+
+
+@pytest.mark.parametrize(
+    "truth", [{1: SAME}, {1: SAME, 2: SAME[::-1]}], ids=["one image", "all references alike"]
+)
+def test_cider_is_missing_where_no_word_has_a_weight(
+    truth: dict[int, list[str]], meteor: Meteor
+) -> None:
+    scores = language_metric(MetricInputs(dict.fromkeys(truth, "a dog runs"), truth))
+    assert "CIDEr" not in {*scores.statistics, *scores.per_caption}
+    assert "idf" in scores.missing["CIDEr"] and scores.statistics["BLEU-1"].value() > 99
+    grouped = Tokenized(["a dog runs"] * 2, [SAME, SAME])
+    between = group_word_scores(grouped, torch.tensor([[1], [0]]))
+    assert "idf" in between.missing["CIDErBtw"] and "DisWordRate" in between.statistics
+    assert Tokenized(["a"] * 2, [SAME, ["a dog runs", "one dog", "a cat"]]).unweighted is None
+
+
+def test_captions_that_the_tokenizer_drops_score_0_like_empty_ones(meteor: Meteor) -> None:
+    bold = "\U0001d41a \U0001d41d\U0001d428\U0001d420"
+    said = {1: "", 2: bold, 3: "&mdash;", 4: f"a {bold} dog \U0001f436", 5: "a dog"}
+    truth = {i: ["a dog"] if i > 3 else ["two cats"] for i in said}
+    scores = language_metric(MetricInputs(said, truth))
+    for name, values in scores.per_caption.items():
+        assert (values[:3] == 0).all() and values[3] == values[4] > 0, name
 
 
 def test_references_without_a_word_are_an_error(meteor: Meteor) -> None:

@@ -101,5 +101,5 @@ def test_what_cannot_be_compared() -> None:
     other = Statistic(np.ones((3, 5)), lambda sums: sums[..., 0])
     with pytest.raises(DataError, match="two statistics"):
         _p(short, other)
-    with pytest.raises(ConfigError, match="0 resamples"):
+    with pytest.raises(ConfigError, match="resamples 0 is not positive"):
         _p(short, short, resamples=0)

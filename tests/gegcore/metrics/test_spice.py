@@ -17,6 +17,7 @@ from metric_captions import GERMAN, HYPOTHESES, REFERENCES
 
 from gegcore.errors import ChecksumError, DataError, MissingDependencyError, ToolError
 from gegcore.metrics import java, spice, spice_jars
+from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import score_spice, spice_problem
 from gegcore.metrics.spice_cache import SpiceCache
@@ -187,7 +188,8 @@ def test_a_broken_run_goes_on_where_it_stopped(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
     else:
         _fake(monkeypatch, log, die_after=70)
-        with pytest.raises(ToolError, match="SPICE ended at line 71 of 200: out of memory"):
+        said = r"SPICE ended at line 71 of 200: out of memory \(image 35\)"
+        with pytest.raises(ToolError, match=said):
             score_spice(MANY, MANY_TRUTH, tmp_path)
     log.unlink()
     _fake(monkeypatch, log)
@@ -219,6 +221,10 @@ def test_a_caption_too_long_to_parse_is_named_and_not_0(
     with pytest.raises(DataError, match="cannot parse a caption of 600 words .* 'below a fence"):
         score_spice(SAID | {2: long}, TRUTH, tmp_path)
     assert score_spice(SAID, TRUTH, tmp_path).per_caption["SPICE"].shape == (3,)
+    monkeypatch.setattr(spice, "user_cache", lambda: tmp_path)
+    monkeypatch.setattr(spice, "spice_problem", lambda: None)
+    scores = spice.spice_metric(MetricInputs(SAID | {2: long}, TRUTH))
+    assert not scores.statistics and "(image 2)" in scores.missing["SPICE"]
 
 
 def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -145,5 +145,9 @@ def test_wrong_input() -> None:
         paired_difference([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match=r"\[0\] images"):
         paired_difference([], [])
-    with pytest.raises(ConfigError, match="0 resamples"):
+    with pytest.raises(ConfigError, match="resamples 0 is not positive"):
         bootstrap({"x": Statistic.mean([1.0])}, resamples=0)
+    with pytest.raises(ConfigError, match="resamples 1000000000000 is too large"):
+        bootstrap({"x": Statistic.mean([1.0])}, resamples=10**12)
+    with pytest.raises(ConfigError, match="seed -1 is negative"):
+        bootstrap({"x": Statistic.mean([1.0])}, seed=-1)
