@@ -27,6 +27,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.storage import writing
 
 PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]
@@ -113,9 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[progress])
     call = [str(parsed.source), str(parsed.output), *_OPTIONS, *options]
     try:
-        read_notebook(parsed.source)
-        parsed.output.parent.mkdir(parents=True, exist_ok=True)
-        command.main(call, standalone_mode=False)
+        with writing():
+            read_notebook(parsed.source)
+            parsed.output.parent.mkdir(parents=True, exist_ok=True)
+            command.main(call, standalone_mode=False)
         return 0
     except PapermillExecutionError as error:
         what = f"notebook {parsed.source.name} failed\n{error}".strip()

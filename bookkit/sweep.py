@@ -25,7 +25,7 @@ from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder
-from gegcore.storage import read_json, write_json
+from gegcore.storage import read_json, write_json, writing
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 
@@ -119,15 +119,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
     parsed = parser.parse_args(arguments)
+    asked = parsed.model, parsed.objective, parsed.field
     try:
-        values = [yaml.safe_load(value) for value in parsed.values]
-        profile = load_profile(parsed.profile)
-        found = sweep(profile, parsed.model, parsed.objective, parsed.field, values, parsed.seed)
+        with writing():
+            values = [yaml.safe_load(value) for value in parsed.values]
+            profile = load_profile(parsed.profile)
+            found = sweep(profile, *asked, values, parsed.seed)
+            path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
+            write_json(path, found)
     except GegError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 1
-    path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
-    write_json(path, found)
     print(f"{len(found['entries'])} values kept in {path}")
     return 0
 

@@ -12,6 +12,7 @@ from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted
+from gegcore.storage import writing
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.function(parsed)
+        with writing():
+            parsed.function(parsed)
     except KeyboardInterrupt:  # outside training: what is half made is made again
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -28,6 +28,10 @@ class ChecksumError(GegError):
     """A file whose content is not what its manifest says."""
 
 
+class StorageError(GegError, OSError):
+    """A file that cannot be written: no room, or no right to; for `except OSError`, too."""
+
+
 class MissingDependencyError(GegError):
     """A package, asset or program that this step needs is not installed."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -14,9 +16,38 @@ from uuid import uuid4
 import torch
 from safetensors.torch import save
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, StorageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_FREE_ROOM = "free some room, then run it again: what is finished stays"
 _TEMPORARY = ".part"
+
+
+@contextmanager
+def writing(path: Path | str | None = None) -> Iterator[None]:
+    """Turn what the system says against writing `path` into a `StorageError`.
+
+    Without a path, around all that a command does: only that a disk is full, broken or read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in FULL or "usable temporary" in str(error)  # what `tempfile` says
+        if error.errno is None or not (path or full or error.errno in _FAILS):
+            raise  # in words already, or about something else
+        what = f"{path} cannot be written" if path else error.filename or "stopped"
+        fix = _FREE_ROOM if full else "mend its rights, or choose another folder"
+        raise StorageError(f"{what}: {error.strerror}", fix) from error
+
+
+def need_room(folder: Path, size: float, what: str) -> None:
+    """Before long work: StorageError where `what` (a plural) needs more bytes than a disk has."""
+    there = next(path for path in (folder / "file").absolute().parents if path.exists())
+    disk = shutil.disk_usage(there)
+    if disk.free < size and disk.total:  # some network file systems say 0 of 0
+        free, need = (f"{number / 1e6:,.1f} MB" for number in (disk.free, size))
+        raise StorageError(f"{what} need {need} in {folder}, {free} are free", _FREE_ROOM)
 
 
 @contextmanager
@@ -24,19 +55,22 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path` and rename it onto `path` only if the block succeeds.
 
     A crash at any moment leaves either the old file or the new one, never a part of it; the
-    temporary file that a killed process leaves is for `remove_temporaries`.
+    temporary file that a killed process leaves is for `remove_temporaries`. StorageError where it
+    cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{_TEMPORARY}")
     try:
-        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from gegcore import __version__
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import ConfigError
 from gegcore.evaluation.images import ImageId, open_picture
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
@@ -237,18 +237,11 @@ def report_writer(path: Path) -> Callable[[EvaluationReport], None]:
 
     Raises:
         ConfigError: another ending than those of `FORMATS`.
-        DataError: the file cannot be written.
+        StorageError: the file cannot be written.
     """
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         endings = ", ".join(FORMATS)
         raise ConfigError(f"{path} has none of the endings of a report", f"end it in {endings}")
 
-    def write(report: EvaluationReport) -> None:
-        try:
-            write_text(path, form(report))
-        except OSError as error:
-            what = f"{path} cannot be written: {error.strerror}"
-            raise DataError(what, "choose another") from error
-
-    return write
+    return lambda report: write_text(path, form(report))
