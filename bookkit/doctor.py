@@ -172,8 +172,8 @@ def folders() -> str:
     free = shutil.disk_usage(there).free / 1e9
     if free < DISK_GB:
         what = f"{free:.1f} GB free at {root}; builds take about {DISK_GB:g} GB together"
-        fix = "free some space, or build in a clone on another disk"
-        raise (GegError if free < LEAST_GB else Note)(what, fix)
+        found = GegError if free < LEAST_GB else Note
+        raise found(what, "free some space, or build in a clone on another disk")
     return f"artifacts, runs and the book go to {root} ({free:.1f} GB free)"
 
 

@@ -69,7 +69,7 @@ class ArrayFolder:
                 raise ChecksumError(f"{path} is missing or not what {MANIFEST} says", fix)
             try:
                 arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
-            except ValueError as error:
+            except (ValueError, EOFError) as error:
                 raise ChecksumError(f"{path} is damaged: {error}", fix) from error
         return cls(key, arrays, checksums)
 

@@ -46,8 +46,13 @@ def need_room(folder: Path, size: float, what: str) -> None:
     there = next(path for path in (folder / "file").absolute().parents if path.exists())
     disk = shutil.disk_usage(there)
     if disk.free < size and disk.total:  # some network file systems say 0 of 0
-        free, need = (f"{number / 1e6:,.1f} MB" for number in (disk.free, size))
-        raise StorageError(f"{what} need {need} in {folder}, {free} are free", _FREE_ROOM)
+        said = f"{what} need {_bytes(size)} in {folder}, {_bytes(disk.free)} are free"
+        raise StorageError(said, _FREE_ROOM)
+
+
+def _bytes(number: float) -> str:
+    power = min((len(str(int(number))) - 1) // 3, 3)
+    return f"{number / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
 
 
 @contextmanager
