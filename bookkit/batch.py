@@ -26,7 +26,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.errors import ConfigError, DataError, GegError, StorageError
 from gegcore.storage import writing
 
 PARAMETERS_TAG = "parameters"
@@ -122,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PapermillExecutionError as error:
         what = f"notebook {parsed.source.name} failed\n{error}".strip()
         print(f"gegcore: {GegError(what, f'what ran is in {parsed.output}')}", file=sys.stderr)
+    except StorageError as error:  # papermill's may be of a file without a name
+        print(f"gegcore: {parsed.output}: {error}", file=sys.stderr)
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
     return 1

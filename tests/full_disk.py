@@ -1,4 +1,4 @@
-"""A limit of the kernel's on the size of files: what a full disk does, without one and not as root."""
+"""What a full disk does, without one: the kernel limits the size of files, for any user."""
 
 from __future__ import annotations
 

@@ -237,9 +237,9 @@ def test_room_is_asked_for_first(
 
 
 def test_a_disk_that_is_full_is_not_the_server_s_fault(folder: Path, server: Server) -> None:
-    with files_end_at(len(ZIP) // 2):
-        with pytest.raises(DataError, match=f"could not be written to {folder}: .*File too large"):
-            install_corenlp(url=server.url)
+    said = f"could not be written to {folder}: .*File too large"
+    with files_end_at(len(ZIP) // 2), pytest.raises(DataError, match=said):
+        install_corenlp(url=server.url)
     assert list(folder.iterdir()) == []
     install_corenlp(url=server.url)
     assert _installed(folder)

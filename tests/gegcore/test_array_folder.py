@@ -101,9 +101,9 @@ def test_a_full_disk_is_named_and_leaves_the_old_folder(tmp_path: Path) -> None:
 
 
 def test_the_manifest_may_be_what_finds_no_room(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=f"{tmp_path}/x/manifest.json cannot be written"):
-        with files_end_at(5000):
-            save_arrays(tmp_path / "x", ARRAYS, "k" * 6000)
+    said = f"{tmp_path}/x/manifest.json cannot be written"
+    with files_end_at(5000), pytest.raises(StorageError, match=said):
+        save_arrays(tmp_path / "x", ARRAYS, "k" * 6000)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -73,9 +73,9 @@ WRITERS = {
 def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "old"
     path.write_text("old")
-    with pytest.raises(StorageError, match="old cannot be written: File too large") as raised:
-        with files_end_at(5_000):
-            WRITERS[kind](path)
+    said = "old cannot be written: File too large"
+    with files_end_at(5_000), pytest.raises(StorageError, match=said) as raised:
+        WRITERS[kind](path)
     assert str(path) in raised.value.what and "free some room" in raised.value.fix
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
     WRITERS[kind](path)

@@ -204,9 +204,9 @@ def test_a_disk_that_is_full_in_the_middle(whole: Path, tmp_path: Path) -> None:
     """A first state has no moments of Adam yet: there is room for it, and not for the second."""
     settings = config(whole.name)
     model = sum(p.nbytes for p in small_model().parameters())
-    with files_end_at(3 * model + 10_000):
-        with pytest.raises(TrainingError, match="step 2 cannot be saved .*File too large") as told:
-            train(tmp_path, settings)
+    said = "step 2 cannot be saved .*File too large"
+    with files_end_at(3 * model + 10_000), pytest.raises(TrainingError, match=said) as told:
+        train(tmp_path, settings)
     assert "goes on from step 0" in told.value.fix
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["resume.safetensors"]
     train(tmp_path, settings)
