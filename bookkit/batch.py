@@ -26,8 +26,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from gegcore.errors import ConfigError, DataError, GegError, StorageError
-from gegcore.storage import writing
+from gegcore.errors import ConfigError, DataError, GegError, StorageError, writing
 
 PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]

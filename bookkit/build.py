@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 
 from bookkit import dag
 from gegcore.data.dataset import SPLITS
-from gegcore.errors import GegError, StorageError
+from gegcore.errors import GegError, StorageError, writing
 from gegcore.profiles import Profile, load_profile
-from gegcore.storage import need_room, writing
+from gegcore.storage import need_room
 
 # Every process of a build has its folder in the environment: the next build knows it by that.
 _ROOT = "GEGCORE_BUILD_ROOT"

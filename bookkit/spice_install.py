@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from tqdm import tqdm
 
 from gegcore.errors import (
+    FULL,
     ChecksumError,
     DataError,
     GegError,
@@ -25,7 +26,7 @@ from gegcore.errors import (
     ToolError,
 )
 from gegcore.metrics.spice_jars import CORENLP_JARS, corenlp_folder, verify_jar
-from gegcore.storage import FULL, need_room
+from gegcore.storage import need_room
 
 ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
 """Where pycocoevalcap gets it, too."""

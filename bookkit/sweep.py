@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.errors import ConfigError, DataError, GegError, writing
 from gegcore.experiment import train
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
 from gegcore.runs import RunFolder
-from gegcore.storage import read_json, write_json, writing
+from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 

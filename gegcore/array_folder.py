@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, DataError, GegError, StorageError
-from gegcore.storage import digest, need_room, read_json, sha256_file, write_json, writing
+from gegcore.errors import ChecksumError, DataError, GegError, StorageError, writing
+from gegcore.storage import digest, need_room, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 

@@ -11,8 +11,7 @@ from functools import partial
 from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
-from gegcore.errors import GegError, TrainingInterrupted
-from gegcore.storage import writing
+from gegcore.errors import GegError, TrainingInterrupted, writing
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -16,29 +15,9 @@ from uuid import uuid4
 import torch
 from safetensors.torch import save
 
-from gegcore.errors import DataError, StorageError
+from gegcore.errors import FREE_ROOM, DataError, StorageError, writing
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FAILS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-_FREE_ROOM = "free some room, then run it again: what is finished stays"
 _TEMPORARY = ".part"
-
-
-@contextmanager
-def writing(path: Path | str | None = None) -> Iterator[None]:
-    """Turn what the system says against writing `path` into a `StorageError`.
-
-    Without a path, around all that a command does: only that a disk is full, broken or read-only.
-    """
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in FULL or "usable temporary" in str(error)  # what `tempfile` says
-        if error.errno is None or not (path or full or error.errno in _FAILS):
-            raise  # in words already, or about something else
-        what = f"{path} cannot be written" if path else error.filename or "stopped"
-        fix = _FREE_ROOM if full else "mend its rights, or choose another folder"
-        raise StorageError(f"{what}: {error.strerror}", fix) from error
 
 
 def need_room(folder: Path, size: float, what: str) -> None:
@@ -47,7 +26,7 @@ def need_room(folder: Path, size: float, what: str) -> None:
     disk = shutil.disk_usage(there)
     if disk.free < size and disk.total:  # some network file systems say 0 of 0
         said = f"{what} need {_bytes(size)} in {folder}, {_bytes(disk.free)} are free"
-        raise StorageError(said, _FREE_ROOM)
+        raise StorageError(said, FREE_ROOM)
 
 
 def _bytes(number: float) -> str:

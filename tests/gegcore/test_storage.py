@@ -12,7 +12,7 @@ import torch
 from full_disk import files_end_at, free_bytes
 from safetensors.torch import load_file
 
-from gegcore.errors import DataError, StorageError
+from gegcore.errors import DataError, StorageError, writing
 from gegcore.storage import (
     atomic_write,
     digest,
@@ -21,7 +21,6 @@ from gegcore.storage import (
     save_safetensors,
     write_json,
     write_text,
-    writing,
 )
 
 
