@@ -167,13 +167,12 @@ def folders() -> str:
         try:
             tempfile.TemporaryFile(dir=there).close()
         except OSError as error:
-            fix = "free space, make it writable, or set GEGCORE_HOME, GEGCORE_CACHE"
-            raise GegError(f"{folder}: {error.strerror or error}", fix) from error
+            what = f"{folder}: {error.strerror or error}"
+            raise GegError(what, "make it writable, or set GEGCORE_HOME, GEGCORE_CACHE") from error
     free = shutil.disk_usage(there).free / 1e9
     if free < DISK_GB:
         what = f"{free:.1f} GB free at {root}; builds take about {DISK_GB:g} GB together"
-        found = GegError if free < LEAST_GB else Note
-        raise found(what, "free some space, or build in a clone on another disk")
+        raise (Note if free > LEAST_GB else GegError)(what, "free some, or build on another disk")
     return f"artifacts, runs and the book go to {root} ({free:.1f} GB free)"
 
 
