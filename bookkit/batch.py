@@ -26,7 +26,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.errors import ConfigError, DataError, GegError, StorageError, writing
 
 PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]
@@ -113,13 +113,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[progress])
     call = [str(parsed.source), str(parsed.output), *_OPTIONS, *options]
     try:
-        read_notebook(parsed.source)
-        parsed.output.parent.mkdir(parents=True, exist_ok=True)
-        command.main(call, standalone_mode=False)
+        with writing():
+            read_notebook(parsed.source)
+            parsed.output.parent.mkdir(parents=True, exist_ok=True)
+            command.main(call, standalone_mode=False)
         return 0
     except PapermillExecutionError as error:
         what = f"notebook {parsed.source.name} failed\n{error}".strip()
         print(f"gegcore: {GegError(what, f'what ran is in {parsed.output}')}", file=sys.stderr)
+    except StorageError as error:  # papermill's may be of a file without a name
+        print(f"gegcore: {parsed.output}: {error}", file=sys.stderr)
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
     return 1

@@ -14,13 +14,17 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from bookkit import dag
 from bookkit.stale import reopen
-from gegcore.errors import GegError
-from gegcore.profiles import load_profile
+from gegcore.data.dataset import SPLITS
+from gegcore.errors import GegError, StorageError, writing
+from gegcore.profiles import Profile, load_profile
+from gegcore.storage import need_room
 
 # Every process of a build has its folder in the environment: the next build knows it by that.
 _ROOT = "GEGCORE_BUILD_ROOT"
 _GRACE = 10  # seconds between asking a process to end and ending it
+_LEAST = 50e6  # bytes: pages, logs and what Snakemake keeps of the smallest book
 _OPTIONS = ["--rerun-incomplete", "--show-failed-logs", "--quiet", "host", "reason"]
 
 
@@ -36,21 +40,43 @@ def build(
 
     Raises:
         ConfigError: unknown profile.
+        StorageError: next to nothing is free on the disk.
         GegError: another build of this folder is running.
     """
     settings = load_profile(profile)
+    need_room(root, _LEAST, "the files of a build")
     state = root / ".snakemake"
     state.mkdir(exist_ok=True)
     owner = state / "build.pid"
     try:
         with FileLock(state / "build.lock", timeout=0):  # ends with this process, however it ends
             owner.write_text(str(os.getpid()))
+            _look_for_room(settings, cores, root)
             reopen(settings, again)
             return _build(profile, cores, root, options)
     except Timeout as error:
         number = owner.read_text()
         what = f"another build of this folder is running (process {number})"
         raise GegError(what, f"wait for it, or stop it: kill {number}") from error
+
+
+def room(profile: Profile, cores: int) -> float:
+    """Bytes that a build takes from nothing, about: measured on the profiles smoke and quick."""
+    images = sum(profile.data.size(split) for split in SPLITS)
+    runs, captioner = len(dag.experiments(profile)), 8e6  # bytes of two million weights
+    # Of an image: features 10 kB, CLIP's and judges' embeddings and annotations the rest. Of a run:
+    # checkpoint, captions and page; and where one trains, two states of four times its weights.
+    return 150e6 + 15e3 * images + runs * (captioner + 2e6) + min(cores, runs) * 8 * captioner
+
+
+def _look_for_room(profile: Profile, cores: int, root: Path) -> None:
+    """Say if the disk seems too small, and go on: what a build takes is an estimate."""
+    made = (root / name / profile.name for name in ("artifacts", "runs"))
+    there = sum(path.stat().st_size for folder in made for path in folder.rglob("*.*"))  # files
+    try:
+        need_room(root, room(profile, cores) - there, f"builds of {profile.name}")
+    except StorageError as error:
+        print(f"gegcore: by an estimate, {error.what}; going on", file=sys.stderr)
 
 
 def _build(profile: str, cores: int, root: Path, options: Sequence[str]) -> int:
@@ -98,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["GEGCORE_HOME"] = str(root)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return build(parsed.profile, parsed.cores, root, options, parsed.again)
+        with writing():
+            return build(parsed.profile, parsed.cores, root, options, parsed.again)
     except GegError as error:
         print(f"gegcore: {error}", file=sys.stderr)
         return 1

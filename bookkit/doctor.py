@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from gegcore.errors import GegError, MissingDependencyError, ToolError
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, if gegcore is used from one
-DISK_GB, MEMORY_GB = 1.0, 2.0  # free: what builds take together, and the most METEOR may take
+LEAST_GB, DISK_GB, MEMORY_GB = 0.05, 1.0, 2.0  # free: to begin, for builds together, for METEOR
 _SETUP = "make setup"
 _REINSTALL = "pip install --force-reinstall "
 _METRICS = _REINSTALL + "pycocoevalcap"
@@ -171,8 +171,8 @@ def folders() -> str:
             raise GegError(what, "make it writable, or set GEGCORE_HOME, GEGCORE_CACHE") from error
     free = shutil.disk_usage(there).free / 1e9
     if free < DISK_GB:
-        what = f"{free:.1f} GB free at {root}, a build takes {DISK_GB:g} GB"
-        raise GegError(what, "free some space, or build in a clone on another disk")
+        what = f"{free:.1f} GB free at {root}; builds take about {DISK_GB:g} GB together"
+        raise (Note if free > LEAST_GB else GegError)(what, "free some, or build on another disk")
     return f"artifacts, runs and the book go to {root} ({free:.1f} GB free)"
 
 

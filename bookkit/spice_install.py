@@ -16,8 +16,17 @@ from urllib.request import urlopen
 
 from tqdm import tqdm
 
-from gegcore.errors import ChecksumError, DataError, GegError, MissingDependencyError, ToolError
+from gegcore.errors import (
+    FULL,
+    ChecksumError,
+    DataError,
+    GegError,
+    MissingDependencyError,
+    StorageError,
+    ToolError,
+)
 from gegcore.metrics.spice_jars import CORENLP_JARS, corenlp_folder, verify_jar
+from gegcore.storage import need_room
 
 ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
 """Where pycocoevalcap gets it, too."""
@@ -28,6 +37,7 @@ _COORDINATES = {
 }
 _SILENCE = 60.0
 """Seconds without a byte after which a download is given up."""
+_WHAT = "the jars of CoreNLP"
 _BY_HAND = "run it again, or get the jars by hand and run `gegcore setup-spice --from FOLDER`"
 
 
@@ -43,6 +53,7 @@ def install_corenlp(source: Path | None = None, url: str = ARCHIVE) -> Path:
 
     Raises:
         DataError: `source` does not hold the jars, or the folder cannot be written.
+        StorageError: the disk has no room for them, which is said before they are got.
         ChecksumError: what was found or downloaded is damaged.
         MissingDependencyError: it could not be downloaded.
     """
@@ -54,6 +65,8 @@ def install_corenlp(source: Path | None = None, url: str = ARCHIVE) -> Path:
                 _collect(wanted, Path(staging), source, url)
             for name in wanted:
                 os.replace(Path(staging) / name, folder / name)
+    except StorageError:
+        raise
     except OSError as error:
         fix = "free 1 GB there, or name another folder: GEGCORE_CACHE=FOLDER"
         raise DataError(f"CoreNLP could not be written to {folder}: {error}", fix) from error
@@ -89,6 +102,8 @@ def _collect(wanted: Sequence[str], staging: Path, source: Path | None, url: str
     for name in wanted:
         if not (source / name).is_file():
             raise DataError(f"there is no {name} in {source}", fix)
+    need_room(staging, sum((source / name).stat().st_size for name in wanted), _WHAT)
+    for name in wanted:
         shutil.copyfile(source / name, staging / name)
         verify_jar(staging / name, fix)
 
@@ -121,9 +136,13 @@ def _download(url: str, target: Path) -> None:
     try:
         with urlopen(url, timeout=_SILENCE) as response, open(target, "wb") as stream:
             total = int(response.headers.get("Content-Length", 0)) or None
+            # The jars in it are packed themselves, so that they take as much again.
+            need_room(target.parent, 2 * (total or 0), f"the download and {_WHAT}")
             with tqdm.wrapattr(stream, "write", total=total, desc=url.rpartition("/")[2]) as bar:
                 shutil.copyfileobj(response, bar, 1 << 16)
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError.
+        if isinstance(error, StorageError) or getattr(error, "errno", None) in FULL:
+            raise  # not the connection's fault
         raise MissingDependencyError(f"{url} could not be downloaded: {error}", _BY_HAND) from error
 
 
@@ -134,6 +153,8 @@ def _extract(archive: Path, wanted: Sequence[str], staging: Path, fix: str) -> N
             for name in wanted:
                 if name not in members:
                     raise ChecksumError(f"there is no {name} in {archive}", fix)
+            need_room(staging, sum(opened.getinfo(members[n]).file_size for n in wanted), _WHAT)
+            for name in wanted:
                 with opened.open(members[name]) as packed, open(staging / name, "wb") as stream:
                     shutil.copyfileobj(packed, stream, 1 << 20)
                 verify_jar(staging / name, fix)

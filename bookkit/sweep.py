@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from gegcore.errors import ConfigError, DataError, GegError
+from gegcore.errors import ConfigError, DataError, GegError, writing
 from gegcore.experiment import train
 from gegcore.materials import Materials
 from gegcore.metrics.uncertainty import check_numbers
@@ -120,16 +120,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
     parsed = parser.parse_args(arguments)
+    asked = parsed.model, parsed.objective, parsed.field
     try:
-        check_numbers({"seed": parsed.seed}, "--")
-        values = [yaml.safe_load(value) for value in parsed.values]
-        profile = load_profile(parsed.profile)
-        found = sweep(profile, parsed.model, parsed.objective, parsed.field, values, parsed.seed)
+        with writing():
+            check_numbers({"seed": parsed.seed}, "--")
+            values = [yaml.safe_load(value) for value in parsed.values]
+            profile = load_profile(parsed.profile)
+            found = sweep(profile, *asked, values, parsed.seed)
+            path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
+            write_json(path, found)
     except GegError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 1
-    path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
-    write_json(path, found)
     print(f"{len(found['entries'])} values kept in {path}")
     return 0
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.errors import ChecksumError, DataError
-from gegcore.storage import digest, read_json, sha256_file, write_json
+from gegcore.errors import ChecksumError, DataError, StorageError, writing
+from gegcore.storage import digest, need_room, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 
@@ -70,7 +70,7 @@ class ArrayFolder:
                 raise ChecksumError(f"{path} is missing or not what {MANIFEST} says", fix)
             try:
                 arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
-            except ValueError as error:
+            except (ValueError, EOFError) as error:
                 raise ChecksumError(f"{path} is damaged: {error}", fix) from error
         return cls(key, arrays, checksums)
 
@@ -87,27 +87,35 @@ class ArrayFolder:
 
 @contextmanager
 def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
-    """An empty folder for `.npy` files: `directory` becomes it, with a manifest, or stays as is."""
+    """An empty folder for `.npy` files: `directory` becomes it, with a manifest, or stays as is.
+
+    StorageError where it cannot be written.
+    """
     directory = Path(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    with writing(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     for leftover in directory.parent.glob(f".{directory.name}.*"):
         if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _ABANDONED_S:
             shutil.rmtree(leftover, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     replaced = temporary.with_name(f"{temporary.name}.old")
     try:
         temporary.chmod(0o755)
         yield temporary
         write_json(temporary / MANIFEST, {"key": key, "arrays": _described(temporary)})
-        with suppress(FileNotFoundError):
+        with writing(directory), suppress(FileNotFoundError):
             directory.rename(replaced)
         try:
-            temporary.rename(directory)
+            with writing(directory):
+                temporary.rename(directory)
         except OSError:
             if not (directory / MANIFEST).is_file():  # else another process was faster
                 with suppress(OSError):
                     replaced.rename(directory)  # what was there stays
                 raise
+    except StorageError as error:  # A file is named by the folder that it was made for.
+        what = error.what.replace(temporary.name, directory.name)
+        raise StorageError(what, error.fix) from error
     finally:
         for folder in (temporary, replaced):
             shutil.rmtree(folder, ignore_errors=True)
@@ -116,8 +124,22 @@ def new_array_folder(directory: Path | str, key: Any) -> Iterator[Path]:
 def save_arrays(directory: Path | str, arrays: Mapping[str, Tensor], key: Any) -> None:
     """Write one `.npy` per tensor, and what they were made from, as JSON."""
     with new_array_folder(directory, key) as folder:
+        need_room(folder, sum(tensor.nbytes for tensor in arrays.values()), "arrays")
         for name, tensor in arrays.items():
-            np.save(folder / f"{name}.npy", tensor.cpu().numpy(), allow_pickle=False)
+            append_rows(folder / f"{name}.npy", tensor.cpu().numpy(), len(tensor))
+
+
+def append_rows(path: Path, rows: np.ndarray, total: int) -> None:
+    """Add rows `(B, ...)` to a `.npy` file that is to have `total`; the first call makes it.
+
+    StorageError where the disk is full: a memory map of the file would end the process (SIGBUS).
+    """
+    with writing(path), open(path, "ab") as stream:
+        if stream.tell() == 0:
+            about = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(rows))
+            about["shape"] = (total, *rows.shape[1:])
+            np.lib.format.write_array_header_1_0(stream, about)
+        stream.write(np.ascontiguousarray(rows).data)
 
 
 def stored_arrays(

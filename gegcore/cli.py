@@ -13,7 +13,7 @@ from types import FrameType
 from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
-from gegcore.errors import GegError, TrainingInterrupted, printable
+from gegcore.errors import GegError, TrainingInterrupted, printable, writing
 from gegcore.metrics.java import end_all
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in ours:
             signal.signal(number, _end)
         parsed = _parser().parse_args(arguments)
-        parsed.function(parsed)
+        with writing():
+            parsed.function(parsed)
     except KeyboardInterrupt as stopped:  # outside training: what is half made is made again
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
         return 128 + (stopped.args or [signal.SIGINT])[0]

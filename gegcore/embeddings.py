@@ -16,7 +16,7 @@ from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
 from gegcore.progress import track
-from gegcore.storage import digest
+from gegcore.storage import digest, need_room
 
 _CHUNK = 256
 _ARRAYS, _WHAT = ("images", "captions", "caption_image"), "CLIP embeddings"
@@ -95,9 +95,9 @@ def embed_dataset(
     texts = list(chain.from_iterable(captions_of))
     owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
     rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
-    captions = _in_chunks(texts, clip.encode_texts, f"{label} captions")
+    captions = _in_chunks(texts, clip.encode_texts, f"{label} captions", directory)
     images = _in_chunks(
-        rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images"
+        rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images", directory
     )
     table = EmbeddingTable(images, captions, owners, key)
     if directory is None:
@@ -111,6 +111,13 @@ def encoder_modules(encoder: DualEncoder) -> list[str]:
     return modules_of(encoder, *getattr(encoder, "parts", ()))
 
 
-def _in_chunks(items: Any, encode: Callable[[Any], Tensor], description: str) -> Tensor:
-    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
-    return torch.cat([encode(chunk).cpu() for chunk in track(chunks, description)])
+def _in_chunks(
+    items: Any, encode: Callable[[Any], Tensor], description: str, directory: Path | str | None
+) -> Tensor:
+    parts = []
+    for start in track(range(0, len(items), _CHUNK), description):
+        parts.append(encode(items[start : start + _CHUNK]).cpu())
+        if not start and directory is not None:  # hours before it is needed
+            size = parts[0].nbytes // len(parts[0]) * len(items)
+            need_room(Path(directory), size, description)
+    return torch.cat(parts)

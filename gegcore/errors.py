@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+FREE_ROOM = "free some room, then run it again: what is finished stays"
+
 
 def printable(text: str) -> str:
     """In one line, with what could steer a terminal, or is no character, as Python escapes it."""
@@ -33,6 +42,10 @@ class ChecksumError(GegError):
     """A file whose content is not what its manifest says."""
 
 
+class StorageError(GegError, OSError):
+    """A file that cannot be written: no room, or no right to; for `except OSError`, too."""
+
+
 class MissingDependencyError(GegError):
     """A package, asset or program that this step needs is not installed."""
 
@@ -51,3 +64,20 @@ class TrainingInterrupted(GegError):
 
 class ToolError(GegError):
     """A supervised program (Java) failed or gave no answer in time."""
+
+
+@contextmanager
+def writing(path: Path | str | None = None) -> Iterator[None]:
+    """Turn what the system says against writing `path` into a `StorageError`.
+
+    Without a path, around all that a command does: only that a disk is full, broken or read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in FULL or "usable temporary" in str(error)  # what `tempfile` says
+        if error.errno is None or not (path or full or error.errno in _FAILS):
+            raise  # in words already, or about something else
+        what = f"{path} cannot be written" if path else error.filename or "stopped"
+        fix = FREE_ROOM if full else "mend its rights, or choose another folder"
+        raise StorageError(f"{what}: {error.strerror}", fix) from error

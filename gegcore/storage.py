@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -14,9 +15,23 @@ from uuid import uuid4
 import torch
 from safetensors.torch import save
 
-from gegcore.errors import DataError
+from gegcore.errors import FREE_ROOM, DataError, StorageError, writing
 
 _TEMPORARY = ".part"
+
+
+def need_room(folder: Path, size: float, what: str) -> None:
+    """Before long work: StorageError where `what` (a plural) needs more bytes than a disk has."""
+    there = next(path for path in (folder / "file").absolute().parents if path.exists())
+    disk = shutil.disk_usage(there)
+    if disk.free < size and disk.total:  # some network file systems say 0 of 0
+        said = f"{what} need {_bytes(size)} in {folder}, {_bytes(disk.free)} are free"
+        raise StorageError(said, FREE_ROOM)
+
+
+def _bytes(number: float) -> str:
+    power = min((len(str(int(number))) - 1) // 3, 3)
+    return f"{number / 1000**power:.3g} {('B', 'kB', 'MB', 'GB')[power]}"
 
 
 @contextmanager
@@ -24,19 +39,22 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path` and rename it onto `path` only if the block succeeds.
 
     A crash at any moment leaves either the old file or the new one, never a part of it; the
-    temporary file that a killed process leaves is for `remove_temporaries`.
+    temporary file that a killed process leaves is for `remove_temporaries`. StorageError where it
+    cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{_TEMPORARY}")
     try:
-        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, new_array_folder, stored_arrays
+from gegcore.array_folder import ArrayFolder, append_rows, new_array_folder, stored_arrays
 from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
 from gegcore.progress import track
+from gegcore.storage import need_room
 
 _STORED = {
     "pooled": "float16",
@@ -171,7 +172,9 @@ def write_features(
         batch: images per call of the extractor.
 
     Raises:
-        DataError: the split is empty, or a relation has a label beyond those of the extractor.
+        DataError: the split is empty, a relation has a label beyond those of the extractor, or its
+            arrays have other sizes in one batch than in another.
+        StorageError: the disk has no room for all of them: said after the first batch.
     """
     about = {name: getattr(extractor, name) for name in ("name", "digest", "relation_labels")}
     code = code_digest(__name__, *modules_of(extractor))
@@ -188,28 +191,30 @@ def _compute(
 ) -> None:
     """Run the extractor over the split."""
     ids = [record.image_id for record in dataset.records]
-    np.save(folder / "image_ids.npy", np.array(ids, dtype=np.int64))
-    maps: dict[str, np.memmap] = {}
+    append_rows(folder / "image_ids.npy", np.array(ids, dtype=np.int64), len(ids))
+    shapes: dict[str, tuple[int, ...]] = {}
     starts = range(0, len(ids), size)
     for start in track(starts, f"features of {dataset.split}", total=len(starts)):
         rows = range(start, min(start + size, len(ids)))
-        features = extractor(dataset.images(list(rows)))
-        for name, stored in _STORED.items():
-            value = getattr(features, name)
-            if value is None:
-                continue
-            if name not in maps:
-                shape = (len(ids), *value.shape[1:])
-                path = folder / f"{name}.npy"
-                maps[name] = np.lib.format.open_memmap(path, "w+", dtype=stored, shape=shape)
-            maps[name][start : rows.stop] = value.detach().cpu().numpy()
-    if "relations" in maps:
-        _check_relations(maps["relations"], extractor)
-    for array in maps.values():
-        array.flush()
+        there = {
+            name: value.detach().cpu().numpy().astype(_STORED[name])
+            for name, value in vars(extractor(dataset.images(list(rows)))).items()
+            if value is not None
+        }
+        found = {name: array.shape[1:] for name, array in there.items()}
+        if not start:
+            shapes, needed = found, sum(array[0].nbytes for array in there.values()) * len(ids)
+            need_room(folder, needed, f"features of {dataset.split}")
+        if found != shapes or any(len(array) != len(rows) for array in there.values()):
+            what = f"extractor {extractor.name!r} gives arrays of other sizes from image {start} on"
+            raise DataError(what, "give equal sizes for all images: pad regions, and mask them")
+        if "relations" in there:
+            _check_relations(there["relations"], extractor)
+        for name, array in there.items():
+            append_rows(folder / f"{name}.npy", array, len(ids))
 
 
-def _check_relations(relations: np.memmap, extractor: ExtractorProtocol) -> None:
+def _check_relations(relations: np.ndarray, extractor: ExtractorProtocol) -> None:
     """A label that the extractor does not announce would be outside the models' tables."""
     low, high, labels = int(relations.min()), int(relations.max()), extractor.relation_labels
     if low < 0 or high >= labels:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import ConfigError, StorageError, writing
 from gegcore.evaluation.report import EvaluationReport, as_html, as_json, as_markdown
 from gegcore.storage import atomic_write, write_text
 
@@ -47,13 +47,9 @@ def write_report(output: Path, report: EvaluationReport) -> None:
     """Write a report in the format of the file's ending; an old one is replaced whole.
 
     Raises:
-        DataError: it cannot be written.
+        StorageError: it cannot be written.
     """
-    try:
-        write_text(os.path.realpath(output), FORMATS[output.suffix.lower()](report))
-    except OSError as error:
-        what = f"{output} cannot be written: {error.strerror}"
-        raise DataError(what, "choose another") from error
+    write_text(os.path.realpath(output), FORMATS[output.suffix.lower()](report))
 
 
 def _place(output: Path, inputs: Mapping[str, Path | None]) -> Path:
@@ -70,13 +66,14 @@ def _place(output: Path, inputs: Mapping[str, Path | None]) -> Path:
     # A folder that is missing is made when the report is written.
     folder = next(folder for folder in place.parents if os.path.lexists(folder))
     try:
-        # An empty file is what mktemp makes.
-        head = place.read_bytes()[:4096] if place.is_file() else b""
-        if (head or os.path.lexists(place) > place.is_file()) and not _HEAD.match(head):
-            raise ConfigError(f"-o {output} exists and is no report of gegcore", other)
-        # Really written, then undone: what a folder allows, no question tells for certain.
-        with suppress(InterruptedError), atomic_write(folder / place.name):
-            raise InterruptedError
-    except OSError as error:
-        raise ConfigError(f"-o {output} cannot be written: {error.strerror}", other) from error
+        with writing(output):
+            # An empty file is what mktemp makes.
+            head = place.read_bytes()[:4096] if place.is_file() else b""
+            if (head or os.path.lexists(place) > place.is_file()) and not _HEAD.match(head):
+                raise ConfigError(f"-o {output} exists and is no report of gegcore", other)
+            # Really written, then undone: what a folder allows, no question tells for certain.
+            with suppress(InterruptedError), atomic_write(folder / place.name):
+                raise InterruptedError
+    except StorageError as error:
+        raise ConfigError(f"-o {error.what}", other) from error
     return place

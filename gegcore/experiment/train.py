@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, writing
 from gegcore.experiment.keys import changes, import_key, training_key
 from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
@@ -105,7 +105,7 @@ def train(
         record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
         record |= {"history": progress.history, "environment": environment()}
         run.write_record(TRAINED, record, FILES)
-        shutil.rmtree(run.file("state"))
+        shutil.rmtree(run.file("state"), ignore_errors=True)
     accelerator.wait_for_everyone()
     return run
 
@@ -195,7 +195,8 @@ def set_aside(run: RunFolder) -> Path:
     """Rename a run's folder to `<run>.old1`, or the next number that is free; the new path."""
     places = (run.path.with_name(f"{run.name}.old{number}") for number in count(1))
     aside = next(place for place in places if not place.exists())
-    return run.path.rename(aside)
+    with writing(run.path):
+        return run.path.rename(aside)
 
 
 def _listed(names: list[str]) -> str:

@@ -72,7 +72,7 @@ def save_state(
     """Write everything as one file, atomically.
 
     Raises:
-        OSError: it cannot be written; the state that was there is still whole.
+        StorageError: it cannot be written; the state that was there is still whole.
     """
     tensors = {f"model/{name}": value for name, value in parts.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}

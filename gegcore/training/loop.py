@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gegcore.errors import TrainingError, TrainingInterrupted
+from gegcore.errors import StorageError, TrainingError, TrainingInterrupted
 from gegcore.models.captioner import Captioner
-from gegcore.storage import remove_temporaries
+from gegcore.storage import need_room, remove_temporaries
 from gegcore.training.checkpoint import Progress, Resumable, load_state, save_state
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import check_same_weights, start_accelerator
@@ -86,6 +86,7 @@ class Trainer:
 
         Raises:
             TrainingError: a guard stops the run, or the state cannot be read or written.
+            StorageError: the disk has no room for two states, which a save needs for a moment.
             TrainingInterrupted: SIGINT or SIGTERM came; the state is saved.
         """
         self._resume()
@@ -96,11 +97,9 @@ class Trainer:
             with stop:
                 done = self._train(stop)
         except KeyboardInterrupt as error:  # from a second Ctrl-C, or outside the main thread
-            raise TrainingInterrupted(
-                f"{self.folder.name}: stopped at once, in step {self.progress.step + 1}",
-                "run it again: it goes on from the last saved state",
-                number=signal.SIGINT,
-            ) from error
+            what = f"{self.folder.name}: stopped at once, in step {self.progress.step + 1}"
+            fix = "run it again: it goes on from the last saved state"
+            raise TrainingInterrupted(what, fix, number=signal.SIGINT) from error
         finally:
             self.monitor.close()
         if not done:
@@ -188,14 +187,14 @@ class Trainer:
     def _save(self) -> None:
         self.progress.seconds = time.monotonic() - self.started
         try:
-            self.monitor.write(self.progress)
+            self.monitor.fetch(self.progress)
             if self.main:
                 save_state(self.state_file, self.parts, self.progress, self.best)
-        except OSError as error:
-            raise TrainingError(
-                f"step {self.progress.step} cannot be saved in {self.folder}: {error}",
-                "make room or mend the rights, and run again: it goes on from the last saved state",
-            ) from error
+            self.monitor.write(self.progress)
+        except StorageError as error:
+            what = f"step {self.progress.step} cannot be saved in {self.folder}: {error.what}"
+            fix = "make room or mend the rights, and run again: it goes on from step"
+            raise TrainingError(what, f"{fix} {self.monitor.saved or 0}") from error
 
     def _resume(self) -> None:
         if self.main:
@@ -203,12 +202,12 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.state_file.exists():
             self.progress, self.best = load_state(self.state_file, self.parts)
-        self.progress.sittings.append(
-            {
-                "step": self.progress.step,
-                "device": self.device.type,
-                "precision": self.accelerator.mixed_precision,
-                "processes": self.accelerator.num_processes,
-                "accumulate": self.config.accumulate,
-            }
-        )
+        if self.main and self.progress.step < self.total_steps:
+            # Weights now and best, two moments of each; and an old state stays beside a new one.
+            size = 4 * sum(tensor.nbytes for tensor in self.model.state_dict().values())
+            old = self.state_file.stat().st_size if self.state_file.exists() else 0
+            need_room(self.folder, 2 * size - old, f"states of {self.folder.name}")
+        sitting = {"step": self.progress.step, "device": self.device.type}
+        sitting |= {"precision": self.accelerator.mixed_precision}
+        sitting |= {"processes": self.accelerator.num_processes}
+        self.progress.sittings.append({**sitting, "accumulate": self.config.accumulate})

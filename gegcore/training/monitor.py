@@ -10,20 +10,21 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gegcore.errors import TrainingError
+from gegcore.errors import StorageError, TrainingError
 from gegcore.storage import write_text
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
-from gegcore.training.curves import Curves
 from gegcore.training.guards import findings, not_finite, rules
 
 EVERY = 20
@@ -35,8 +36,8 @@ _BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} <{remaining}{postfix} {rate_fmt}"
 class Monitor:
     """Watches one run.
 
-    Call `open` once, `step` after every optimiser step, `validated` after every validation, `write`
-    before every checkpoint, `close` at the end, whatever happened.
+    Call `open` once, `step` after every optimiser step, `validated` after every validation, `fetch`
+    before and `write` after every checkpoint, `close` at the end, whatever happened.
 
     Args:
         config: whose guards apply.
@@ -62,33 +63,26 @@ class Monitor:
         self._rules = rules(config)
         self._warned: set[str] = set()
         self._total = 0
-        self._saved: int | None = None  # step of the last checkpoint
+        self.saved: int | None = None  # step of the last checkpoint
         self._names: tuple[str, ...] = ()
         self._waiting: list[Tensor] = []  # one vector of metrics a step, still on the device
         self._bar: tqdm = tqdm(disable=True)
-        self._board: Curves | None = None
+        self._curves: Path | None = None  # an event file
 
     def open(self, progress: Progress, total_steps: int) -> None:
         """Start or go on from what a checkpoint restored."""
-        self._total, self._saved = total_steps, progress.step or None
+        self._total, self.saved = total_steps, progress.step or None
         if self.shows:
-            self._board = self._open_board(progress)
+            self._curves = self.folder / "tensorboard" / f"events.out.tfevents.{time.time():017.6f}"
+            self._record(file_version="brain.Event:2")
+            if progress.step:  # What an earlier sitting wrote after its last checkpoint is hidden.
+                self._record(step=progress.step + 1, session_log={"status": "START"})
         # No mininterval here: TQDM_MININTERVAL sets it in batch. smoothing=0: the ETA counts
         # validation and checkpoints too.
         self._bar = tqdm(
             total=total_steps, initial=progress.step, dynamic_ncols=True, smoothing=0,
             bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows, unit="",
         )  # fmt: skip
-
-    def _open_board(self, progress: Progress) -> Curves | None:
-        """Curves for TensorBoard, where it is installed."""
-        # What an earlier sitting wrote after its last checkpoint is not shown.
-        purge = progress.step + 1 if progress.step else 0
-        try:
-            return Curves(self.folder / "tensorboard", purge)
-        except ImportError:
-            print("no curves for TensorBoard: pip install tensorboard", file=sys.stderr)
-            return None
 
     def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
         """Take the metrics of the step that `progress.step` now counts.
@@ -104,7 +98,7 @@ class Monitor:
         self._names = tuple(metrics)
         self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
         if progress.step % self.every == 0 or progress.step == self._total:
-            self._fetch(progress)
+            self.fetch(progress)
             self._end_window(progress, learning_rate)
         self._bar.set_description_str(self._epoch(progress), refresh=False)
         self._bar.update()
@@ -119,24 +113,25 @@ class Monitor:
         self._draw("validation", metrics, progress.step)
 
     def write(self, progress: Progress) -> None:
-        """Bring `progress` and the files up to date; a checkpoint must be written after this.
+        """Bring the files up to date; after the checkpoint, for a full disk to hit these first.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        self.fetch(progress)
+        self.saved = progress.step
+        self._write_files(progress)
+
+    def close(self) -> None:
+        """Close the bar; may be called twice."""
+        self._bar.close()
+
+    def fetch(self, progress: Progress) -> None:
+        """Bring what waits on the device into the window: the one wait for the device.
 
         Raises:
             TrainingError: a loss or gradient is not finite, so that no checkpoint must be written.
         """
-        self._fetch(progress)
-        self._write_files(progress)
-        self._saved = progress.step
-
-    def close(self) -> None:
-        """Close bar and event files; may be called twice."""
-        self._bar.close()
-        if self._board is not None:
-            self._board.close()
-            self._board = None
-
-    def _fetch(self, progress: Progress) -> None:
-        """Bring what waits on the device into the window: the one wait for the device."""
         if not self._waiting:
             return
         rows = torch.stack(self._waiting).tolist()
@@ -166,10 +161,11 @@ class Monitor:
 
     def _stop(self, progress: Progress, what: str, fix: str) -> NoReturn:
         """End the run with the log written, so that one can see how it came to this."""
-        self._write_files(progress)
+        with suppress(StorageError):  # what stops the run matters more
+            self._write_files(progress)
         place = self.folder / "state"
-        kept = f"The checkpoint of step {self._saved} is in {place}; other settings replace it."
-        if self._saved is None:
+        kept = f"The checkpoint of step {self.saved} is in {place}; other settings replace it."
+        if self.saved is None:
             kept = "No checkpoint was written before."
         raise TrainingError(f"{self.folder.name}: {what}", f"{fix}. {kept}")
 
@@ -191,10 +187,29 @@ class Monitor:
 
     def _draw(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Add a point to every curve; a name without a slash goes into the group."""
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add(name if "/" in name else f"{group}/{name}", value, step)
-            self._board.flush()
+        named = {name if "/" in name else f"{group}/{name}": v for name, v in values.items()}
+        points = [{"tag": name, "simple_value": float(value)} for name, value in named.items()]
+        self._record(step=step, summary={"value": points})
+
+    def _record(self, **event: Any) -> None:
+        """Add an event for TensorBoard; where that fails, the curves end and the run goes on.
+
+        Not by `SummaryWriter`: its thread prints a traceback where the disk is full.
+        """
+        if self._curves is None:
+            return
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event
+            from torch.utils.tensorboard import RecordWriter  # takes a second, only runs need it
+
+            self._curves.parent.mkdir(parents=True, exist_ok=True)
+            with open(self._curves, "ab") as stream:
+                content = Event(wall_time=time.time(), **event).SerializeToString()
+                RecordWriter(stream).write(content)
+        except (ImportError, OSError) as error:
+            why = "pip install tensorboard" if isinstance(error, ImportError) else error
+            tqdm.write(f"no curves for TensorBoard: {why}", file=sys.stderr)
+            self._curves = None
 
 
 def _bar_text(row: Mapping[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bookkit.batch import notebook_parameters, read_notebook
+from bookkit.batch import main, notebook_parameters, read_notebook
 from gegcore.errors import DataError
 
 TINY = Path(__file__).parents[1] / "fixtures" / "notebooks" / "tiny.ipynb"
@@ -136,3 +137,17 @@ def test_unreadable_notebook(tmp_path: Path, content: str | None) -> None:
         source.write_text(content)
     with pytest.raises(DataError, match=r"broken\.ipynb"):
         read_notebook(source)
+
+
+def test_a_page_that_finds_no_room_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bookkit.batch.command.main", failing)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    assert main([str(TINY), str(tmp_path / "page.ipynb")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"gegcore: {tmp_path / 'page.ipynb'}: ")
+    assert "No space left on device\n  -> free some room" in said

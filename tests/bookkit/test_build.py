@@ -14,11 +14,12 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
+from full_disk import free_bytes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bookkit import dag
-from bookkit.build import build, end_processes
-from gegcore.errors import ConfigError
+from bookkit.build import build, end_processes, main, room
+from gegcore.errors import ConfigError, StorageError
 from gegcore.profiles import Profile, load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,6 +267,39 @@ def test_unknown_profile_is_an_error_before_anything_runs(tmp_path: Path) -> Non
 
 def with_fields(profile: Profile, **fields: Any) -> Profile:
     return Profile.model_validate({**profile.model_dump(), **fields})
+
+
+def test_a_disk_without_room(
+    tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Next to nothing is an error before anything runs; an estimate is said, and stops nobody."""
+    estimate = room(load_profile("quick"), cores=2)
+    assert room(load_profile("smoke"), 1) < estimate < room(load_profile("standard"), 2) < 5e9
+    monkeypatch.setattr("bookkit.build._build", lambda *_: 0)
+    free_bytes(monkeypatch, 10_000_000)
+    with pytest.raises(StorageError, match="the files of a build need 50 MB in .*, 10 MB are free"):
+        build("quick", 2, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    free_bytes(monkeypatch, int(estimate) - 10_000_000)
+    assert build("quick", 2, tmp_path) == 0
+    assert "by an estimate, builds of quick need" in capsys.readouterr().err
+    (tmp_path / "artifacts" / "quick").mkdir(parents=True)
+    with open(tmp_path / "artifacts" / "quick" / "made.npy", "wb") as stream:
+        stream.truncate(10_000_001)
+    assert build("quick", 2, tmp_path) == 0 and not capsys.readouterr().err
+
+
+def test_a_full_disk_is_no_traceback(
+    monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def failing(*_: Any) -> int:
+        raise OSError(28, "No space left on device", "build.lock")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bookkit.build.build", failing)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["--profile", "smoke"]) == 1
+    assert capsys.readouterr().err.startswith("gegcore: build.lock: No space left on device")
 
 
 def test_keys_change_with_what_they_stand_for_and_nothing_else(tmp_path: Path) -> None:

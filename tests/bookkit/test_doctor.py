@@ -194,6 +194,10 @@ def test_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     status, detail, _ = look(doctor.folders)
     assert status == "broken" and detail.startswith("0.0 GB free")
+    some = shutil._ntuple_diskusage(10**10, 10**10 - 5 * 10**8, 5 * 10**8)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: some)
+    status, detail, _ = look(doctor.folders)  # an estimate stops nobody
+    assert status == "note" and detail.startswith("0.5 GB free")
 
 
 def test_folders_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from full_disk import files_end_at, free_bytes
 
 from bookkit.spice_install import install_corenlp
 from gegcore.cli import main
-from gegcore.errors import ChecksumError, DataError, MissingDependencyError
+from gegcore.errors import ChecksumError, DataError, MissingDependencyError, StorageError
 from gegcore.metrics import spice_jars
 
 CONTENT = {name: hashlib.sha256(name.encode()).digest() * 3000 for name in spice_jars.CORENLP_JARS}
@@ -216,3 +217,29 @@ def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "all.zip").write_bytes(ZIP)
     assert main(["setup-spice", "--from", str(tmp_path / "all.zip")]) == 0
     assert capsys.readouterr().out == f"CoreNLP is in {folder}\nSPICE is ready\n"
+
+
+@pytest.mark.parametrize("kind", ["download", "zip", "folder"])
+def test_room_is_asked_for_first(
+    kind: str, folder: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "all.zip").write_bytes(ZIP)
+    for name, data in CONTENT.items():
+        (tmp_path / name).write_bytes(data)
+    source = {"download": None, "zip": tmp_path / "all.zip", "folder": tmp_path}[kind]
+    free_bytes(monkeypatch, 1000)
+    with pytest.raises(StorageError, match="the jars of CoreNLP need .* kB in .* 1 kB are free"):
+        install_corenlp(source, server.url)
+    assert list(folder.iterdir()) == []
+    free_bytes(monkeypatch, 10**9)
+    install_corenlp(source, server.url)
+    assert _installed(folder)
+
+
+def test_a_disk_that_is_full_is_not_the_server_s_fault(folder: Path, server: Server) -> None:
+    said = f"could not be written to {folder}: .*File too large"
+    with files_end_at(len(ZIP) // 2), pytest.raises(DataError, match=said):
+        install_corenlp(url=server.url)
+    assert list(folder.iterdir()) == []
+    install_corenlp(url=server.url)
+    assert _installed(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from full_disk import files_end_at
 
 from bookkit.sweep import main, sweep, sweep_file
 from gegcore.errors import ConfigError, DataError
@@ -70,3 +71,15 @@ def test_wrong_fields_and_objectives_are_refused(smoke_home: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=named):
             sweep(profile, "transformer", "scst", field, [value], 1, materials)
+
+
+def test_a_full_disk_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = ["--profile", "smoke", "--field", "epochs", "--values", "1", "--to", str(tmp_path)]
+    monkeypatch.setattr("bookkit.sweep.sweep", lambda *_: {"entries": ["x" * 9000]})
+    with files_end_at(5000):
+        assert main(asked) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"sweep: {tmp_path}") and "File too large\n  -> free some room" in said
+    assert main(asked) == 0

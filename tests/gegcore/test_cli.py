@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from full_disk import files_end_at
 
 from gegcore import registry
 from gegcore.cli import main
@@ -83,3 +85,28 @@ def test_names_in_errors_do_not_steer_the_terminal(capsys: pytest.CaptureFixture
 def test_profiles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profiles"]) == 0
     assert {"quick", "smoke"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EIO"])
+def test_a_full_disk_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    def failing() -> list[str]:
+        raise OSError(getattr(errno, code), "why it failed", "some/file")
+
+    monkeypatch.setattr("gegcore.profiles.profile_names", failing)
+    assert main(["profiles"]) == 1
+    assert capsys.readouterr().err.startswith("gegcore: some/file: why it failed\n  -> ")
+
+
+def test_preparing_on_a_full_disk_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    data = tmp_path / "artifacts" / "smoke" / "data"
+    with files_end_at(50_000):
+        assert main(["prepare", "--profile", "smoke", "--stage", "data"]) == 1
+    said = capsys.readouterr().err
+    assert f"{data}/train.json cannot be written: File too large" in said and "free some" in said
+    assert not list(data.iterdir())
+    assert main(["prepare", "--profile", "smoke", "--stage", "data"]) == 0

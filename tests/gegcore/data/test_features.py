@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import files_end_at, free_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gegcore.data.dataset import ImageRecord
 from gegcore.data.features import FeatureBatch, FeatureStore, InputSizes, write_features
-from gegcore.errors import ChecksumError, DataError
+from gegcore.errors import ChecksumError, DataError, StorageError
 
 N, DR, DG = 3, 4, 5
 
@@ -182,3 +184,48 @@ def test_select_commutes_with_batch(indices: list[int]) -> None:
     assert len(chosen) == len(indices)
     assert chosen.pooled[:, 0].tolist() == [10.0 * i for i in indices]
     assert torch.equal(chosen.mask, whole.mask[indices])
+
+
+def test_a_full_disk_is_an_error_and_the_next_try_makes_the_same(tmp_path: Path) -> None:
+    said = r"full/val/boxes\.npy cannot be written: File too large"
+    with files_end_at(400), pytest.raises(StorageError, match=said):
+        write_features(Pictures(14), Brightness(), tmp_path / "full" / "val", batch=3)
+    assert list((tmp_path / "full").iterdir()) == []
+    for name in ("full", "whole"):
+        write_features(Pictures(14), Brightness(), tmp_path / name / "val", batch=3)
+    for path in (tmp_path / "full" / "val").iterdir():
+        assert path.read_bytes() == (tmp_path / "whole" / "val" / path.name).read_bytes()
+
+
+def test_room_is_asked_for_after_the_first_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_bytes(monkeypatch, 1000)
+    extractor, row = Brightness(), 2 * DG + 2 * N * DR + 4 * N * 4 + N
+    with pytest.raises(StorageError, match=f"features of val need {14 * row / 1000:.3g} kB in "):
+        write_features(Pictures(14), extractor, tmp_path / "val", batch=3)
+    assert extractor.calls == 1 and list(tmp_path.iterdir()) == []
+
+
+class Uneven(Brightness):
+    """Another number of regions, no attributes, or a picture too few in the second batch."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(full=True)
+        self.what = what
+
+    def __call__(self, images: np.ndarray) -> FeatureBatch:
+        batch = super().__call__(images)
+        if self.calls == 1:
+            return batch
+        if self.what == "images":
+            return batch.select([0])
+        changed = batch.regions[:, :1] if self.what == "regions" else None
+        return dataclasses.replace(batch, **{self.what: changed})
+
+
+@pytest.mark.parametrize("what", ["regions", "attributes", "images"])
+def test_batches_of_other_sizes_are_refused(tmp_path: Path, what: str) -> None:
+    with pytest.raises(DataError, match="other sizes from image 3 on"):
+        write_features(Pictures(7), Uneven(what), tmp_path / "val", batch=3)
+    assert list(tmp_path.iterdir()) == []

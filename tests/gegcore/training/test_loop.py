@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import torch
 from child_processes import start, wait_for
+from full_disk import files_end_at, free_bytes
 from sittings import STEPS, config, train, train_slowly, train_until_operation, trainer
-from tiny_training import per_image
+from tiny_training import per_image, small_model
 
-from gegcore.errors import TrainingError, TrainingInterrupted
+from gegcore.errors import StorageError, TrainingError, TrainingInterrupted
 from gegcore.models import Captioner
 from gegcore.rewards import WeightedReward
 from gegcore.training.config import ObjectiveConfig
@@ -166,27 +167,71 @@ def test_a_wish_from_before_interrupts_what_may_be_interrupted() -> None:
     assert stop.signal == signal.SIGTERM
 
 
-@pytest.mark.parametrize("file", ["log", "state"])
+@pytest.mark.parametrize("file", ["state", "log"])
 @pytest.mark.parametrize(("operation", "code"), [("fsync", errno.ENOSPC), ("replace", errno.EROFS)])
 def test_a_failed_save_is_an_error_and_leaves_the_last_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, code: int, file: str
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    code: int,
+    file: str,
 ) -> None:
+    settings = config(whole.name)
     calls, working = 0, getattr(os, operation)
 
     def failing(*arguments: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls == {"log": 5, "state": 6}[file]:  # after those of steps 0 and 2
+        if calls == {"state": 5, "log": 6}[file]:  # after those of steps 0 and 2
             raise OSError(code, os.strerror(code))
         working(*arguments)
 
+    kept = {"state": 2, "log": 3}[file]  # the state is written first
+
     monkeypatch.setattr(os, operation, failing)
-    with pytest.raises(TrainingError, match=rf"step 3 cannot be saved .*{os.strerror(code)}"):
-        train(tmp_path, config())
+    told = rf"step 3 cannot be saved .*{os.strerror(code)}\n.*goes on from step {kept}"
+    with pytest.raises(TrainingError, match=told):
+        train(tmp_path, settings)
     monkeypatch.undo()
-    resumed = trainer(tmp_path, config())
+    resumed = trainer(tmp_path, settings)
     resumed._resume()
-    assert resumed.progress.step == 2
+    assert resumed.progress.step == kept
+    train(tmp_path, settings)
+    assert_same_end(tmp_path, whole)
+
+
+def test_a_disk_that_is_full_in_the_middle(whole: Path, tmp_path: Path) -> None:
+    """A first state has no moments of Adam yet: there is room for it, and not for the second."""
+    settings = config(whole.name)
+    model = sum(p.nbytes for p in small_model().parameters())
+    said = "step 2 cannot be saved .*File too large"
+    with files_end_at(3 * model + 10_000), pytest.raises(TrainingError, match=said) as told:
+        train(tmp_path, settings)
+    assert "goes on from step 0" in told.value.fix
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["resume.safetensors"]
+    train(tmp_path, settings)
+    assert_same_end(tmp_path, whole)
+
+
+def test_room_for_two_states_is_asked_for_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = sum(p.nbytes for p in small_model().parameters())
+    settings = config(checkpoint_every=100)
+    free_bytes(monkeypatch, 8 * model - 1)
+    with pytest.raises(StorageError, match=f"states of {tmp_path.name} need .* are free"):
+        train(tmp_path, settings)
+    assert list(tmp_path.iterdir()) == []
+    free_bytes(monkeypatch, 8 * model)
+    run = trainer(tmp_path, settings)
+    signalled_step(run, Signalling(4, signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted):
+        run.fit()
+    free_bytes(monkeypatch, 5 * model)  # one state is there
+    train(tmp_path, settings)
+    free_bytes(monkeypatch, 0)  # nothing left to save
+    assert trainer(tmp_path, settings).fit().step == STEPS
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

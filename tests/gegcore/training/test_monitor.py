@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from full_disk import files_end_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -298,3 +299,31 @@ def test_bar_fits_the_terminal(
         "adv+ 50%",
     ):
         assert part in lines[-1], (part, lines[-1])
+
+
+def test_curves_that_cannot_be_written_end_and_the_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files_end_at(700):
+        progress = train(new(tmp_path), Progress(), 13)
+    assert progress.step == 13 and (tmp_path / "log.csv").exists()
+    said = capsys.readouterr().err
+    assert said.count("no curves for TensorBoard: ") == 1 and "File too large" in said
+    assert "Traceback" not in said
+    train(new(tmp_path), progress)  # a later sitting has curves again
+    assert [step for step, _ in scalars(tmp_path)["training/loss"]][-2:] == [20, 23]
+
+
+@pytest.mark.usefixtures("capsys")  # what a test says goes to a file, without this
+def test_a_full_disk_does_not_hide_why_a_run_stops(tmp_path: Path) -> None:
+    def measure(step: int) -> dict[str, Tensor]:
+        return metrics(step) | ({"loss": torch.tensor(math.nan)} if step >= 4 else {})
+
+    with files_end_at(0), pytest.raises(TrainingError, match="is nan at step 4"):
+        train(new(tmp_path), Progress(), measure=measure)
+
+
+def test_event_files_do_not_name_the_machine(tmp_path: Path) -> None:
+    train(new(tmp_path), Progress())
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    assert re.fullmatch(r"events\.out\.tfevents\.\d{10}\.\d{6}", path.name)
