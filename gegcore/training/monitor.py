@@ -199,8 +199,8 @@ class Monitor:
         if self._curves is None:
             return
         try:
-            from tensorboard.compat.proto.event_pb2 import Event
             from torch.utils.tensorboard import RecordWriter  # takes a second, only runs need it
+            from torch.utils.tensorboard.writer import Event
 
             self._curves.parent.mkdir(parents=True, exist_ok=True)
             with open(self._curves, "ab") as stream:
