@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import filecmp
-import shutil
 from pathlib import Path
 
 from bookkit.dag import experiments
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.runs import RunFolder
+from gegcore.storage import atomic_write
 
 KEPT = ("config.yaml", "metrics.json", "captions.json", "training.json", "provenance.json")
 """Everything that tables and claims are computed from, but no weights."""
@@ -24,7 +24,8 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         The folders, one a run.
 
     Raises:
-        DataError: a run is not finished, or another is kept under its name; nothing is copied then.
+        DataError: a run is not finished, another is kept under its name, or `folder` is that of
+            the runs; nothing is copied then. Or `folder` cannot be written.
     """
     copies: list[tuple[Path, Path]] = []
     for experiment in experiments(profile).values():
@@ -34,12 +35,17 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
             raise DataError(f"run {run.name} is not finished", "run `make book` first")
         copies += [(run.file(name), folder / profile.name / run.name / name) for name in KEPT]
     for source, target in copies:
+        if target.exists() and target.samefile(source):
+            raise DataError(f"{folder} is where the runs are", "keep them elsewhere: --to FOLDER")
         if target.exists() and not filecmp.cmp(source, target, shallow=False):
             raise DataError(
                 f"{target} is of another run than {source}",
                 f"keep this one elsewhere (--to FOLDER), or move {target.parent} away",
             )
     for source, target in copies:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        try:
+            with atomic_write(target, "wb") as stream:
+                stream.write(source.read_bytes())
+        except OSError as error:
+            raise DataError(f"{target}: {error.strerror}", "name another folder: --to") from error
     return sorted({target.parent for _, target in copies})

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gegcore.errors import DataError
-from gegcore.profiles import Profile, load_profile
+from gegcore.profiles import Profile, load_profile, profile_names
 from gegcore.runs import RunFolder
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
@@ -47,6 +47,8 @@ class Runs:
     def of(cls, profile: Profile | str) -> Runs:
         """A profile's own finished runs, whatever part of its grid; without any, the stored ones.
 
+        What is stored of a profile in `config/` is not that of a file elsewhere with its name.
+
         Raises:
             DataError: there are neither.
         """
@@ -56,7 +58,8 @@ class Runs:
         folders = {run: RunFolder.of(profile.name, *run) for run in wanted}
         finished = {r: f for r, f in folders.items() if f.made_from("evaluation.json") is not None}
         own = bool(finished)
-        if not own:
+        other = profile.name in profile_names() and profile != load_profile(profile.name)
+        if not own and not other:
             stored = {r: RunFolder(STORED / profile.name / f.name) for r, f in folders.items()}
             finished = {r: f for r, f in stored.items() if f.file("metrics.json").is_file()}
         if not finished:
