@@ -33,7 +33,7 @@ PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]
 _OPTIONS += ["--no-progress-bar", "--log-output", "--autosave-cell-every", "10"]
 _OPTIONS += ["--start-timeout", "300"]  # seconds: a loaded machine is slow at first
-_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError)
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError)
 _MEMORY = "usually memory ran out: take a smaller profile, or fewer CORES"
 
 
@@ -74,7 +74,7 @@ def read_notebook(source: Path | str) -> Any:
         return nbformat.read(str(source), as_version=4)
     except FileNotFoundError as error:
         raise DataError(f"there is no notebook {source}", "check the path") from error
-    except _UNREADABLE as error:
+    except _BROKEN as error:
         raise DataError(f"{source} is not a readable notebook: {error}", "restore it") from error
 
 
