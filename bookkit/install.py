@@ -37,9 +37,9 @@ _AS_UV_SAYS = {
 }
 """Setting of pip -> environment variable of uv."""
 _CHANGES_NOTHING = re.compile(
-    "break-system-packages|(no-)?cache-dir|disable-pip-version-check|no-color|no-input|retries|"
-    "no-(python-version|script-location)-warning|no-warn-script-location|prefer-binary|quiet|"
-    "progress-bar|require-virtualenv|root-user-action|use-feature|use-pep517|user|verbose"
+    "break-system-packages|(no-)?cache-dir|(no-)?compile|config-file|disable-pip-version-check|log|"
+    "no-color|no-input|no-python-version-warning|no-warn-script-location|prefer-binary|quiet|"
+    "progress-bar|require-virtualenv|retries|root-user-action|use-feature|use-pep517|user|verbose"
 )
 
 
