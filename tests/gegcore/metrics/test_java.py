@@ -60,6 +60,19 @@ def test_locale_of_java_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "English" in ours.stderr and "German" not in ours.stderr  # ... and kept out.
 
 
+def test_java_finds_what_lies_below_a_name_that_is_not_ascii(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project, and with it Java and its classes, may lie in `with space ü`."""
+    jar = tmp_path / "with space ü" / "tokenizer.jar"
+    jar.parent.mkdir()
+    jar.symlink_to(ptb._JAR)
+    monkeypatch.setattr(ptb, "_JAR", jar)
+    monkeypatch.setenv("TMPDIR", str(jar.parent))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert ptb.tokenize(["A naïve Café."]) == ["a naïve café"]
+
+
 def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _hide_java(monkeypatch)
     with pytest.raises(MissingDependencyError, match="no Java") as raised:
