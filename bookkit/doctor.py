@@ -25,9 +25,9 @@ from gegcore.errors import GegError, MissingDependencyError, ToolError
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, if gegcore is used from one
 DISK_GB, MEMORY_GB = 1.0, 2.0  # free: what builds take together, and the most METEOR may take
-_SETUP = "make setup"
 _PYTHON = shlex.quote(sys.executable)
-_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall --no-deps"
+_PINS = "".join(f" -c {shlex.quote(str(path))}" for path in ROOT.glob("constraints.txt"))
+_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall --no-deps{_PINS}"
 _WEIGHTS = "git checkout -- emoji_scenes/weights, or reinstall gegcore"
 _METRICS = f"{_REINSTALL} pycocoevalcap"
 _CAPTION = "A brown dog runs on the grass."
@@ -46,7 +46,7 @@ class Check(NamedTuple):
     name: str
     purpose: str
     look: Callable[[], str]
-    mend: str = _SETUP
+    mend: str = "make setup"
     needed: bool = True
     full: bool = False
 
@@ -107,7 +107,7 @@ def versions() -> str:
     here = [pin for pin in pins if _version(pin.name) and (not pin.marker or pin.marker.evaluate())]
     if other := [pin for pin in here if not _fits(pin)]:
         listed = ", ".join(f"{p.name} {_version(p.name)} (book: {p.specifier})" for p in other)
-        raise Note(f"{len(other)} differ: {listed}", _SETUP)
+        raise Note(f"{len(other)} differ: {listed}", "make setup")
     return "all as in constraints.txt"
 
 
@@ -125,7 +125,7 @@ def _fits(wanted: Requirement) -> bool:
 
 
 def pytorch() -> str:
-    """Versions, and the devices after a product of two matrices on each."""
+    """Versions, and the devices after a matrix product on each."""
     import torch
     import torchvision
 
@@ -200,8 +200,7 @@ def java_metrics() -> str:
     return _perfect(score, f"{ptb.SIGNATURE}; {meteor.SIGNATURE}")
 
 
-def spice() -> str:
-    """Whether its parts are there; `spice_at_work` tries them."""
+def spice() -> str:  # Are its parts there? `spice_at_work` tries them.
     from gegcore.metrics.spice import spice_problem
 
     if problem := spice_problem():
@@ -273,9 +272,9 @@ def fonts() -> str:
 
 
 def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+    names = "chromium", "chromium-browser", "google-chrome"
+    if found := [*filter(None, map(shutil.which, names))]:
+        return found[0]
     raise MissingDependencyError("no Chromium or Chrome on PATH", "apt-get install chromium")
 
 

@@ -136,19 +136,23 @@ def make_room(folder: Path, stamp: dict[str, str]) -> None:
 def create(folder: Path, python: str, uv: str | None) -> None:
     print(f"gegcore: making {folder} with Python {sys.version.split()[0]}", flush=True)
     if uv:
-        quiet = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+        env = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
         command = [uv, "venv", "--quiet", "--python", python, str(folder)]
-        if subprocess.run(command, env=quiet).returncode:
+        if subprocess.run(command, env=env).returncode:
             stop(f"uv could not make {folder}", "without uv: make UV= ...")
-    elif subprocess.run([python, "-m", "venv", str(folder)]).returncode:
-        write_stamp(folder, {"made_by": "make"})
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_stamp(folder, {"made_by": "make"})  # Before: a killed one is known for what it is.
+    if subprocess.run([python, "-m", "venv", str(folder)]).returncode:
         fix = "on Debian: apt-get install python3-venv; or put uv on PATH; or another PYTHON="
         stop(f"{python} could not make {folder}", fix)
 
 
 def find_uv(name: str) -> str | None:
-    """The uv that was named or is on PATH."""
+    """The uv that was named or is on PATH, if it runs: a stand-in may only say that it is absent."""
     found = shutil.which(name) if name else None
+    if found and subprocess.run([found, "--version"], capture_output=True).returncode:
+        found = None
     if name not in ("", "uv") and not found:
         stop(f"there is no program {name}", "name another: make UV=uv ..., or none: make UV= ...")
     return found

@@ -70,7 +70,7 @@ def called(checkout: Path) -> list[str]:
     """What was called since the last time one asked."""
     lines = (checkout / "calls.txt").read_text().splitlines()
     (checkout / "calls.txt").write_text("")
-    return [line for line in lines if not line.startswith("cache")]
+    return [line for line in lines if not line.startswith(("cache", "--version"))]
 
 
 def set_up(checkout: Path, *arguments: str) -> list[str]:
