@@ -149,7 +149,7 @@ def create(folder: Path, python: str, uv: str | None) -> None:
 
 
 def find_uv(name: str) -> str | None:
-    """The uv that was named or is on PATH, if it runs: a stand-in may only say that it is absent."""
+    """The uv that was named or is on PATH, if it runs: a stand-in may just say it is absent."""
     found = shutil.which(name) if name else None
     if found and subprocess.run([found, "--version"], capture_output=True).returncode:
         found = None
