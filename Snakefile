@@ -16,7 +16,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bookkit import book, dag
+from bookkit import dag
 from gegcore.profiles import load_profile
 from gegcore.provenance import git_revision
 
@@ -84,8 +84,10 @@ rule html:
     output: "_build/html/index.html"
     params:
         key=[dag.code_digest("bookkit.book"), dag.contents_digest(*WRITTEN)],
+        profile=profile,
     log: f"{LOGS}/html.txt"
-    run: book.render(PROFILE, Path(), Path(log[0]))
+    # No `run`: Snakemake starts its Python by a name that it does not quote.
+    shell: f"{PYTHON} -m bookkit.book {{params.profile:q}} {{log:q}}"
 
 
 rule prepare:
