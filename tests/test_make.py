@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+REAL = shlex.quote(sys.executable)
 UV = """#!/bin/sh
 echo "$@" >> calls.txt
 if [ "$1" = venv ]; then
@@ -145,7 +147,7 @@ def test_an_environment_of_somebody_else_is_never_removed(checkout: Path) -> Non
 
 
 def test_an_environment_that_works_is_taken_and_all_is_installed_again(checkout: Path) -> None:
-    real = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    real = f'#!/bin/sh\nexec {REAL} "$@"\n'
     write_program(checkout / ".venv" / "bin" / "python", real)
     assert "--reinstall" in set_up(checkout)[0]
     stamp = json.loads((checkout / ".venv" / "installed.txt").read_text())
@@ -167,7 +169,7 @@ def test_an_old_python_is_refused_before_anything_is_made(checkout: Path, versio
     patched = f"import runpy, sys; sys.version_info = {numbers}; sys.version = '{version} (main)'; "
     code = "exec(sys.argv.pop(1)) if sys.argv[1:2] != ['-I'] else "
     code += "(sys.argv.pop(0), sys.argv.pop(0), runpy.run_path(sys.argv[0], run_name='__main__'))"
-    run = f'if [ "$1" = -c ]; then shift; fi\nexec {sys.executable} -c "{patched}{code}" "$@"\n'
+    run = f'if [ "$1" = -c ]; then shift; fi\nexec {REAL} -c "{patched}{code}" "$@"\n'
     write_program(checkout / "old-python", f"#!/bin/sh\n{run}")
     done = make(checkout, "book", "PYTHON=./old-python")
     assert done.returncode != 0
