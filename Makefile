@@ -3,52 +3,59 @@
 # AGAIN=1 trains anew what older code made, and keeps the old runs beside the new.
 # Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes it again.
 
+# What can be set: make book PROFILE=mine.yaml CORES=4 PYTHON=python3.12
 PROFILE ?= quick
 CORES   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PYTHON  ?= python3
 VENV    ?= .venv
+UV      ?= uv
 
-PY        := $(VENV)/bin/python
-INSTALLED := $(VENV)/installed.txt
+# Recipes write "$$NAME" for $(NAME): to the shell it is then one word, whatever is in it.
+export PROFILE CORES VENV UV
+export SETUP_PYTHON := $(PYTHON)
 export GEGCORE_HOME := $(CURDIR)
+PY      := "$$VENV/bin/python"
+# A Python that somebody names replaces that of an environment; python3 only makes a new one.
+INSTALL := "$$SETUP_PYTHON" -I bookkit/install.py --venv "$$VENV" --uv "$$UV" \
+	$(if $(filter file,$(origin PYTHON)),,--chosen)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book smoke plan lab test lint clean
+.PHONY: help setup installed python book smoke plan lab test lint clean
 
 help:  ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: PROFILE=$(PROFILE) CORES=$(CORES) PYTHON=$(PYTHON)"
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@echo "  variables: PROFILE=$$PROFILE CORES=$$CORES PYTHON=$$SETUP_PYTHON"
 
-setup: $(INSTALLED)  ## create .venv with the exact versions of constraints.txt
+setup: python  ## create .venv with the exact versions of constraints.txt, or mend it
+	@$(INSTALL) --again
 
-book: $(INSTALLED)  ## run the reproduction and render the book
-	@$(PY) -m bookkit.build --profile $(PROFILE) --cores $(CORES) $(if $(AGAIN),--again)
+installed: python
+	@$(INSTALL)
 
-smoke:  ## the same, as small as it can be: does everything run?
-	@$(MAKE) --no-print-directory book PROFILE=smoke
+python:
+	@"$$SETUP_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 7) and \
+	"gegcore needs Python 3.10 or newer, make 3.11: name one, make PYTHON=python3.12 ...")'
 
-plan: $(INSTALLED)  ## show what `make book` would do
-	@$(PY) -m snakemake --dry-run --quiet host --config profile=$(PROFILE)
+book: installed  ## run the reproduction and render the book
+	@$(PY) -m bookkit.build --profile "$$PROFILE" --cores "$$CORES" $(if $(AGAIN),--again)
 
-lab: $(INSTALLED)  ## open the notebooks in JupyterLab
+smoke: override PROFILE := smoke
+smoke: book  ## the same, as small as it can be: does everything run?
+
+plan: installed  ## show what `make book` would do
+	@$(PY) -m bookkit.build --profile "$$PROFILE" --dry-run --quiet host
+
+lab: installed  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=notebooks
 
-test: $(INSTALLED)  ## run all tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(CORES) --dist loadfile $(TESTS)
+test: installed  ## run all tests, or those of TESTS='tests/bookkit -k archive'
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n "$$CORES" --dist loadfile $(TESTS)
 
-lint: $(INSTALLED)  ## style, types and the direction of imports
+lint: installed  ## style, types and the direction of imports
 	$(PY) -m ruff check .
-	$(VENV)/bin/lint-imports
+	"$$VENV/bin/lint-imports"
 	$(PY) -m mypy
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) artifacts runs _build .snakemake book/generated book/_static/mathjax
-
-# The stamp is newer than what it depends on only if the whole installation went well.
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 10); \
-	print("" if ok else "gegcore needs Python 3.10 or newer (3.11 for make book); $(PYTHON) is " \
-	+ sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ..."); sys.exit(not ok)'
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --progress-bar off --constraint constraints.txt --editable '.[java,scenes,book,test]'
-	@$(PY) -m pip check && touch $@
+	@! grep -qs '"made_by": "make"' "$$VENV/installed.txt" || rm -rf "$$VENV"
+	rm -rf .venv artifacts runs _build .snakemake book/generated book/_static/mathjax

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import logging
 import os
 import re
@@ -32,6 +33,7 @@ PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]
 _OPTIONS += ["--no-progress-bar", "--log-output", "--autosave-cell-every", "10"]
 _OPTIONS += ["--start-timeout", "300"]  # seconds: a loaded machine is slow at first
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, nbformat.ValidationError)
 _MEMORY = "usually memory ran out: take a smaller profile, or fewer CORES"
 
 
@@ -72,7 +74,7 @@ def read_notebook(source: Path | str) -> Any:
         return nbformat.read(str(source), as_version=4)
     except FileNotFoundError as error:
         raise DataError(f"there is no notebook {source}", "check the path") from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, TypeError) as error:
+    except _BROKEN as error:
         raise DataError(f"{source} is not a readable notebook: {error}", "restore it") from error
 
 
@@ -85,6 +87,22 @@ def notebook_parameters(source: Path | str) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[name] = ...
     return found
+
+
+def refuse_overwriting(source: Path, output: Path, options: Sequence[str]) -> None:
+    """Nothing that is read, and no notebook that somebody wrote, may be what is written.
+
+    Raises:
+        ConfigError: the output is the source, a file that an option names, or a notebook that was
+            papermill has not executed; under whatever spelling, or through a link.
+    """
+    named: list[Path | str] = [source, *options, *(option.partition("=")[2] for option in options)]
+    if output.exists() and any(os.path.exists(n) and os.path.samefile(n, output) for n in named):
+        raise ConfigError(f"the output {output} is what is read", "name another output")
+    with contextlib.suppress(DataError):  # Of a run that was killed: no notebook, and no loss.
+        if output.is_file() and "papermill" not in read_notebook(output).metadata:
+            what = f"the output {output} is a notebook that no run has written"
+            raise ConfigError(what, "name another output, or move it away")
 
 
 class _Progress(logging.Handler):
@@ -115,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with writing():
             read_notebook(parsed.source)
+            refuse_overwriting(parsed.source, parsed.output, options)
             parsed.output.parent.mkdir(parents=True, exist_ok=True)
             command.main(call, standalone_mode=False)
         return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -15,7 +17,7 @@ from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
 from bookkit.report.frontpage import badge_html, short, write_front_parts
 from gegcore.errors import DataError, GegError
-from gegcore.profiles import Profile
+from gegcore.profiles import Profile, load_profile
 from gegcore.storage import write_text
 
 
@@ -114,3 +116,21 @@ def build_html(root: Path, log: Path) -> Path:
         listed = "\n".join(dict.fromkeys(lines)) or said[-2000:]
         raise GegError(f"the book does not build:\n{listed}", f"mend the pages; log: {log}")
     return pages
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m bookkit.book PROFILE LOG`: render the book of this folder."""
+    parser = argparse.ArgumentParser(prog="python -m bookkit.book", description=main.__doc__)
+    parser.add_argument("profile")
+    parser.add_argument("log", type=Path)
+    parsed = parser.parse_args(arguments)
+    try:
+        render(load_profile(parsed.profile), Path(), parsed.log)
+    except GegError as error:
+        print(f"gegcore: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,6 +26,7 @@ _ROOT = "GEGCORE_BUILD_ROOT"
 _GRACE = 10  # seconds between asking a process to end and ending it
 _LEAST = 50e6  # bytes: pages, logs and what Snakemake keeps of the smallest book
 _OPTIONS = ["--rerun-incomplete", "--show-failed-logs", "--quiet", "host", "reason"]
+_CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def build(
@@ -34,6 +35,7 @@ def build(
     """Run the whole DAG of `Snakefile` in `root`; a second call continues where one broke off.
 
     Args:
+        profile: a name in `config/`, or the path of a file.
         cores: jobs side by side; training uses one core each.
         options: passed on to Snakemake, whose exit status is returned.
         again: train anew what older code made; the old runs are kept beside the new ones.
@@ -43,7 +45,10 @@ def build(
         StorageError: next to nothing is free on the disk.
         GegError: another build of this folder is running.
     """
-    settings = load_profile(profile)
+    profile = _seen_from(root, profile)
+    settings = load_profile(profile if _is_name(profile) else str(root / profile))
+    if {"-n", "--dry-run"} & {*options}:  # A plan changes nothing, and can be made during a build.
+        return subprocess.call([*_snakemake(cores), *options], cwd=root, env=_environment(profile))
     need_room(root, _LEAST, "the files of a build")
     state = root / ".snakemake"
     state.mkdir(exist_ok=True)
@@ -79,14 +84,34 @@ def _look_for_room(profile: Profile, cores: int, root: Path) -> None:
         print(f"gegcore: by an estimate, {error.what}; going on", file=sys.stderr)
 
 
+def _is_name(profile: str) -> bool:
+    return not profile.endswith((".yaml", ".yml"))
+
+
+def _seen_from(root: Path, profile: str) -> str:
+    """A path from the working directory as one from `root`, where Snakemake and notebooks run."""
+    if _is_name(profile):
+        return profile
+    path = Path(profile).expanduser()
+    path = path.parent.resolve() / path.name  # A link to a file is a profile of its own name.
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _snakemake(cores: int) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", str(cores)]
+
+
+def _environment(profile: str, **more: str) -> dict[str, str]:
+    return {"TQDM_MININTERVAL": "15", **os.environ, "GEGCORE_PROFILE": profile, **more}
+
+
 def _build(profile: str, cores: int, root: Path, options: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "snakemake", "--config", f"profile={profile}"]
-    command += ["--cores", str(cores)]
+    command, environment = _snakemake(cores), _environment(profile, **{_ROOT: str(root)})
     locked = any((root / ".snakemake" / "locks").glob("*"))
     if end_processes(root) or locked:
         print("gegcore: an earlier build was killed; going on where it stopped", file=sys.stderr)
-        subprocess.run([*command, "--unlock", "--quiet", "all"], cwd=root, check=True)
-    environment = {"TQDM_MININTERVAL": "15", **os.environ, _ROOT: str(root)}
+        unlock = [*command, "--unlock", "--quiet", "all"]
+        subprocess.run(unlock, cwd=root, env=environment, check=True)
     try:
         return subprocess.call([*command, *_OPTIONS, *options], cwd=root, env=environment)
     finally:  # also after Ctrl-C and SIGTERM: nothing may go on behind the user's back
@@ -120,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="train anew what older code made; the old runs are kept beside the new ones",
     )
     parsed, options = parser.parse_known_args(arguments)
-    root = Path.cwd().resolve()
+    here = Path.cwd().resolve()
+    root = here if (here / "Snakefile").is_file() else _CHECKOUT
     os.environ["GEGCORE_HOME"] = str(root)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

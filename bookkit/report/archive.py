@@ -24,8 +24,10 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         The folders, one a run.
 
     Raises:
-        DataError: a run is not finished, or another is kept under its name; nothing is copied then.
+        DataError: a run is not finished, another is kept under its name, or `folder` is that of
+            the runs; nothing is copied then.
         ChecksumError: files of a run are missing or damaged.
+        StorageError: `folder` cannot be written.
     """
     copies: list[tuple[Path, Path]] = []
     for experiment in experiments(profile).values():
@@ -38,6 +40,8 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         kept = folder / profile.name / RunFolder.of(profile.name, *names, profile.variant).name
         copies += [(run.file(name), kept / name) for name in KEPT]
     for source, target in copies:
+        if target.exists() and target.samefile(source):
+            raise DataError(f"{folder} is where the runs are", "keep them elsewhere: --to FOLDER")
         if target.exists() and not filecmp.cmp(source, target, shallow=False):
             raise DataError(
                 f"{target} is of another run than {source}",

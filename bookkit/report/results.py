@@ -12,7 +12,7 @@ import pandas as pd
 
 from gegcore.errors import DataError
 from gegcore.experiment.keys import code_changes
-from gegcore.profiles import Profile, load_profile
+from gegcore.profiles import Profile, load_profile, profile_names
 from gegcore.runs import EVALUATED, RunFolder
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
@@ -48,6 +48,8 @@ class Runs:
     def of(cls, profile: Profile | str) -> Runs:
         """A profile's own finished runs, whatever part of its grid; without any, the stored ones.
 
+        What is stored of a profile in `config/` is not that of a file elsewhere with its name.
+
         Raises:
             DataError: there are neither.
         """
@@ -57,7 +59,8 @@ class Runs:
         folders = {run: profile.run(*run) for run in wanted}
         finished = {r: f for r, f in folders.items() if f.file(EVALUATED).is_file()}
         own = bool(finished)
-        if not own:
+        other = profile.name in profile_names() and profile != load_profile(profile.name)
+        if not own and not other:
             kept = {r: RunFolder.of(profile.name, *r).name for r in wanted}
             stored = {r: RunFolder(STORED / profile.name / name) for r, name in kept.items()}
             finished = {r: f for r, f in stored.items() if f.file(EVALUATED).is_file()}

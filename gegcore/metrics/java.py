@@ -70,7 +70,8 @@ def java_command(arguments: Sequence[str]) -> list[str]:
 def java_environment(folder: Path | str) -> dict[str, str]:
     """Environment of a Java process: ours, less what would overrule its options."""
     ours = {name: value for name, value in os.environ.items() if name not in _OVERRULING}
-    return ours | {"LC_ALL": "C", "TMPDIR": str(folder)}
+    # UTF-8: in the plain C locale Java finds no file whose path is not ASCII, itself included.
+    return ours | {"LC_ALL": "C.UTF-8", "TMPDIR": str(folder)}
 
 
 def run_java(name: str, arguments: Sequence[str], text: str, timeout: float = TIMEOUT) -> str:

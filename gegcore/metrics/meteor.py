@@ -66,6 +66,8 @@ class Meteor:
         """Start loading, if that is not done, and return at once; raises as `statistics` does."""
         if self._worker is None or not self._worker.alive():
             arguments = ["-Xmx2G", "-jar", str(_JAR), "-", "-", "-stdio", "-l", "en", "-norm"]
+            # Where they are by default, which METEOR cannot find below a name with a space.
+            arguments += ["-a", str(_JAR.with_name("data") / "paraphrase-en.gz")]
             self._worker = LineProcess("METEOR", java_command(arguments))
         return self._worker
 

@@ -57,3 +57,15 @@ def test_archive_never_overwrites_another_run(home: Path, tmp_path: Path) -> Non
         archive(profile, target)
     assert (kept / "metrics.json").read_text() == "older numbers"
     assert not (target / "smoke" / "transformer-mle-seed1" / "config.yaml").exists()
+
+
+def test_archive_is_not_kept_where_the_runs_are(home: Path, tmp_path: Path) -> None:
+    for objective in ("mle", "scst", "scst_geg"):
+        finish(objective)
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    for folder in (tmp_path / "runs", tmp_path / "link", tmp_path / "runs" / ".." / "runs"):
+        with pytest.raises(DataError, match="is where the runs are"):
+            archive(load_profile("smoke"), folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file"):
+        archive(load_profile("smoke"), tmp_path / "file")

@@ -6,11 +6,13 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,14 +23,14 @@ from gegcore.errors import DataError
 TINY = Path(__file__).parents[1] / "fixtures" / "notebooks" / "tiny.ipynb"
 
 
-def start(page: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bookkit.batch", str(TINY), str(page), *options]
+def start(page: Path, *options: str, source: Path = TINY) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bookkit.batch", str(source), str(page), *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def run(page: Path, *options: str) -> tuple[int, str]:
+def run(page: Path, *options: str, source: Path = TINY) -> tuple[int, str]:
     """Exit status and what was said."""
-    process = start(page, *options)
+    process = start(page, *options, source=source)
     said = process.communicate(timeout=120)[1]
     return process.returncode, said
 
@@ -151,3 +153,69 @@ def test_a_page_that_finds_no_room_is_no_traceback(
     said = capsys.readouterr().err
     assert said.startswith(f"gegcore: {tmp_path / 'page.ipynb'}: ")
     assert "No space left on device\n  -> free some room" in said
+
+
+def link(source: Path, name: str) -> Path:
+    made = source.with_name(name)
+    made.symlink_to(source)
+    return made
+
+
+def hard_link(source: Path, name: str) -> Path:
+    made = source.with_name(name)
+    os.link(source, made)
+    return made
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda source: source,
+        lambda source: source.parent / "." / ".." / source.parent.name / source.name,
+        lambda source: Path(os.path.relpath(source)),
+        lambda source: link(source, "link.ipynb"),
+        lambda source: hard_link(source, "hard.ipynb"),
+    ],
+)
+def test_the_source_is_never_the_output(tmp_path: Path, spelled: Any) -> None:
+    source = tmp_path / "mine.ipynb"
+    shutil.copy(TINY, source)
+    status, said = run(spelled(source), source=source)
+    assert status == 1 and "is what is read" in said
+    assert source.read_bytes() == TINY.read_bytes()
+
+
+def test_what_somebody_wrote_is_never_the_output(tmp_path: Path) -> None:
+    """Another notebook, and a file of parameters; what papermill made is made again."""
+    other, parameters = tmp_path / "other.ipynb", tmp_path / "parameters.yaml"
+    shutil.copy(TINY, other)
+    parameters.write_text("profile: quick\n")
+    for output, options in ((other, []), (parameters, ["-f", str(parameters)])):
+        before = output.read_bytes()
+        status, said = run(output, *options)
+        assert status == 1 and f"the output {output}" in said
+        assert output.read_bytes() == before
+    status, said = run(parameters, f"--parameters_file={parameters}")
+    assert status == 1 and parameters.read_text() == "profile: quick\n"
+    half = tmp_path / "half.ipynb"
+    half.write_text('{"cells": [')  # left by a run that was killed
+    assert run(half)[0] == 0
+    assert run(half, "-p", "profile", "again")[0] == 0
+    assert "profile again" in outputs(half)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"1"])
+def test_no_notebook_at_all_is_named(tmp_path: Path, content: bytes) -> None:
+    source = tmp_path / "broken.ipynb"
+    source.write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.ipynb"):
+        read_notebook(source)
+    with pytest.raises(DataError, match="not a readable notebook"):
+        read_notebook(tmp_path)
+
+
+def test_raw_parameters_stay_words(tmp_path: Path) -> None:
+    """A profile may be called 007, which `-p` would make a number of."""
+    page = tmp_path / "out.ipynb"
+    assert run(page, "-r", "profile", "007")[0] == 0
+    assert "profile 007" in outputs(page)

@@ -52,21 +52,26 @@ import sys
 text = open("Snakefile").read()
 # Preparing and rendering are tested elsewhere; here they only leave their outputs.
 text = re.sub(r"f.OMP_NUM_THREADS.*gegcore.cli prepare.*", '"true"', text)
-text = re.sub(r"run: book.render.*", "run: Path(output[0]).touch()", text)
+text = re.sub(r'shell: f".PYTHON. -m bookkit.book.*', 'shell: "touch {output:q}"', text)
 open("Snakefile", "w").write(text)
 """
 
 RUN = """
 from pathlib import Path
 import gegcore.gap
+from gegcore.profiles import load_profile
+from gegcore.runs import EVALUATED, STARTED, TRAINED, RunFolder
 folder = Path("runs", Path(profile).stem, f"{model}-{objective}-seed{seed}")
-folder.mkdir(parents=True, exist_ok=True)
+run, key = RunFolder(folder), {"settings": load_profile(profile).settings(model, objective)}
+run.write_record(STARTED, {"key": key}, ())
 with (folder / "starts.txt").open("a") as stream:
     stream.write("started\\n")
 if Path("pause").exists():
     import time
     time.sleep(300)
 (folder / "metrics.json").write_text("{}")
+run.write_record(TRAINED, {"key": key}, ())
+run.write_record(EVALUATED, {"key": key}, ["metrics.json"])
 """
 
 
@@ -74,7 +79,10 @@ if Path("pause").exists():
 def project(tmp_path: Path, monkeypatch: Any) -> Path:
     """A checkout with the real Snakefile, light notebooks, and stand-ins for the heavy rules."""
     shutil.copy(ROOT / "Snakefile", tmp_path)
-    for name in ("_config.yml", "_toc.yml", "book/intro.md", "results/quick/metrics.json"):
+    for name in (
+        "_config.yml", "_toc.yml", "book/intro.md", "book/claims.yml", "book/_static/logo.svg",
+        "results/quick/metrics.json", "gegcore/gap.py",
+    ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -85,6 +93,13 @@ def project(tmp_path: Path, monkeypatch: Any) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("GEGCORE_REVISION", "test")
     return tmp_path
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Another content under the old time stamp."""
+    stamp = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
 def run_build(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -138,11 +153,40 @@ def test_pages_are_stale_when_what_they_read_has_changed(project: Path) -> None:
     times = start.stat().st_atime, start.stat().st_mtime
     write_notebook(start, "import gegcore.errors")
     os.utime(start, times)
-    (project / "results/quick/metrics.json").write_text("other numbers")
-    (project / "book/intro.md").write_text("other words")
+    # Copied with their time stamps, as by `rsync -a` or `tar`.
+    rewrite(project / "results/quick/metrics.json", "other numbers")
     plan = run_build(project, "--dry-run").stdout
     assert "page 00_start" in plan and "page 04_results" in plan and "rendering" in plan
     assert "training" not in plan and "preparing" not in plan
+    rewrite(project / "results/quick/metrics.json", "")
+    write_notebook(start, "import gegcore.storage")
+    os.utime(start, times)
+    for name in ("_toc.yml", "book/intro.md", "book/_static/logo.svg", "gegcore/gap.py"):
+        rewrite(project / name, "# other words")
+        plan = run_build(project, "--dry-run").stdout
+        assert "rendering" in plan and "page " not in plan, name
+        rewrite(project / name, "")
+    assert "Nothing to be done" in run_build(project, "--dry-run").stdout
+    rewrite(project / "book/claims.yml", "# other claims")
+    plan = run_build(project, "--dry-run").stdout
+    assert "page 04_results" in plan and "page 00_start" not in plan
+
+
+@pytest.mark.slow
+def test_the_file_of_a_path_is_built_and_no_profile_of_its_name(project: Path) -> None:
+    """From a folder and under names that a shell, YAML and Snakemake would take apart."""
+    mine = project / "my {x} o'files #1: $HOME" / "quick.yaml"
+    mine.parent.mkdir()
+    mine.write_text(TINY)
+    say = "from gegcore.profiles import load_profile\nprint(load_profile(profile).data.train)"
+    for name in ("00_start", "04_results"):
+        write_notebook(project / "notebooks" / f"{name}.ipynb", say)
+    build = [*BUILD[:4], str(mine.relative_to(project)), *BUILD[5:]]
+    done = subprocess.run(build, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout.decode()
+    for name in ("00_start", "04_results"):
+        page = nbformat.read(project / f"artifacts/quick/pages/{name}.ipynb", as_version=4)
+        assert page.cells[-1].outputs[0].text == "20\n"
 
 
 def test_a_new_page_is_one_file_and_one_line(tmp_path: Path) -> None:
@@ -265,6 +309,36 @@ def test_unknown_profile_is_an_error_before_anything_runs(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x; touch ran", "../../outside", "$(touch ran)"])
+def test_a_name_that_a_shell_would_run_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"{TINY}name: '{name}'\n")
+    with pytest.raises(ConfigError, match="field 'name'"):
+        build(str(tmp_path / "mine.yaml"), 1, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_path_is_seen_from_the_users_folder(tmp_path: Path, monkeypatch: Any) -> None:
+    """The build and its notebooks run in the root, wherever the path was written down."""
+    asked = []
+    monkeypatch.setattr(subprocess, "call", lambda *_, env, **__: asked.append(env) or 0)
+    root, other = tmp_path / "root", tmp_path / "other"
+    for folder in (root / "below", other):
+        folder.mkdir(parents=True)
+        (folder / "quick.yaml").write_text(TINY)
+    (root / "linked.yaml").symlink_to(other / "quick.yaml")
+    for here, profile, seen in (
+        (root, "below/quick.yaml", "below/quick.yaml"),
+        (root / "below", "quick.yaml", "below/quick.yaml"),
+        (other, "quick.yaml", str(other / "quick.yaml")),
+        (other, "../root/linked.yaml", "linked.yaml"),
+        (other, "quick", "quick"),
+    ):
+        monkeypatch.chdir(here)
+        assert build(profile, 1, root, ["--dry-run"]) == 0
+        assert asked.pop()["GEGCORE_PROFILE"] == seen
+    assert not (root / ".snakemake").exists(), "a plan leaves nothing"
+
+
 def with_fields(profile: Profile, **fields: Any) -> Profile:
     return Profile.model_validate({**profile.model_dump(), **fields})
 
@@ -320,6 +394,32 @@ def test_keys_change_with_what_they_stand_for_and_nothing_else(tmp_path: Path) -
     assert key(notebook, profile, mle) != key(notebook, larger, mle)
 
 
+def test_files_are_known_by_their_contents(tmp_path: Path, monkeypatch: Any) -> None:
+    one, other = tmp_path / "one.md", tmp_path / "other.md"
+    one.write_text("a")
+    other.write_text("b")
+    first = dag.contents_digest(one, other)
+    assert dag.contents_digest(other, one) == first
+    one.touch()
+    assert dag.contents_digest(one, other) == first
+    rewrite(one, "c")
+    assert dag.contents_digest(one, other) != first
+    weights = tmp_path / "clip.pt"
+    weights.write_text("a")
+    profile = with_fields(load_profile("smoke"), clip_pretrained=str(weights))
+    before = dag.prepare_key(profile)
+    rewrite(weights, "b")
+    assert dag.prepare_key(profile) != before, "weights that a profile names by their path"
+    read = tmp_path / "page.css"
+    read.write_text("a")
+    monkeypatch.setattr(dag, "_READ", (str(read),))
+    notebook = tmp_path / "a.ipynb"
+    write_notebook(notebook)
+    before = dag.page_key(notebook, profile)
+    rewrite(read, "b")
+    assert dag.page_key(notebook, profile) != before, "what code reads on a page"
+
+
 def test_keys_follow_code_that_a_profile_names(tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "named_code").mkdir()
     module = tmp_path / "named_code" / "metric.py"
@@ -362,7 +462,7 @@ def test_code_is_followed_into_the_three_packages(
     first.write_text("import gegcore.last, emoji_scenes.last, bookkit.last\n")
     files[f"{package}.first"] = first
     monkeypatch.setattr(dag, "module_file", files.get)
-    monkeypatch.setattr("gegcore.provenance.module_file", files.get)
+    monkeypatch.setattr("gegcore.code_digest.module_file", files.get)
     keys = {dag.notebook_code(notebook)}
     for number, name in enumerate(("gegcore", "emoji_scenes", "bookkit"), start=2):
         files[name].write_text(f"thing = {10**number}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shlex
 import stat
 import sys
 import threading
@@ -172,7 +173,11 @@ def test_a_folder_that_cannot_be_written(folder: Path, server: Server, tmp_path:
 def _fake_maven(tmp_path: Path, program: str) -> None:
     binary = tmp_path / "bin" / "mvn"
     binary.parent.mkdir()
-    binary.write_text(f"#!{sys.executable}\nimport os, sys\n{program}\n")
+    # Not as `#!python`: its path may have a space.
+    code = binary.with_name("mvn.py")
+    code.write_text(f"import os, sys\n{program}\n")
+    call = shlex.join([sys.executable, str(code)])
+    binary.write_text(f'#!/bin/sh\nexec {call} "$@"\n')
     binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from full_disk import files_end_at
 
-from bookkit.sweep import main, sweep, sweep_file
+from bookkit.sweep import main, refuse_loss, sweep, sweep_file
 from gegcore.errors import ConfigError, DataError
 from gegcore.experiment import train
 from gegcore.materials import Materials
 from gegcore.profiles import load_profile
-from gegcore.storage import read_json
+from gegcore.storage import read_json, write_json
 
 
 def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> None:
@@ -83,3 +83,23 @@ def test_a_full_disk_is_no_traceback(
     said = capsys.readouterr().err
     assert said.startswith(f"sweep: {tmp_path}") and "File too large\n  -> free some room" in said
     assert main(asked) == 0
+
+
+def test_a_sweep_that_is_kept_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "sweeps" / "quick-scst-epochs.json"
+    refuse_loss(path, "transformer", 1, [1, 2])
+    write_json(path, {"model": "transformer", "seed": 1, "entries": [{"value": 1}]})
+    refuse_loss(path, "transformer", 1, [1, 2])
+    for model, seed, values in (("transformer", 1, [2]), ("xlan", 1, [1]), ("transformer", 2, [1])):
+        with pytest.raises(DataError, match="another model, seed or values"):
+            refuse_loss(path, model, seed, values)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file"):
+        refuse_loss(tmp_path / "file" / "x.json", "transformer", 1, [1])
+
+
+def test_a_sweeps_file_is_in_its_folder(tmp_path: Path) -> None:
+    found = sweep_file(tmp_path, "quick", "scst", "rewards.mine:Reward")
+    assert found == tmp_path / "sweeps" / "quick-scst-rewards.mine.Reward.json"
+    with pytest.raises(ConfigError, match="no field"):
+        sweep_file(tmp_path, "quick", "scst", "rewards./../../outside")

@@ -47,6 +47,106 @@ def test_bad_profiles_are_named(tmp_path: Path, text: str, named: str) -> None:
         load_profile(str(path))
 
 
+MINIMAL = "data: {train: 10, val: 10, test: 10}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: ../../outside",
+        "name: a b",
+        "name: 'x; touch ran'",
+        "name: $(touch ran)",
+        "name: \"a\\nb\"",
+        "name: ''",
+        "name: ..",
+        "name: ü",
+        "name: 7",
+        "name: {a: 1}",
+    ],
+)
+def test_a_name_that_is_no_name_of_a_folder_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{MINIMAL}{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mine\.yaml.*field 'name'") as caught:
+        load_profile(str(path))
+    assert caught.value.fix == "mend mine.yaml; without `name` it is that of the file"
+
+
+@pytest.mark.parametrize("file", ["my profile.yaml", "a;b.yml", "$(id).yaml", "..yaml", "ü.yaml"])
+def test_a_name_from_a_files_name_is_held_to_the_same(tmp_path: Path, file: str) -> None:
+    path = tmp_path / file
+    path.write_text(MINIMAL)
+    with pytest.raises(ConfigError, match=re.escape(f"({file}), field 'name'")):
+        load_profile(str(path))
+    path.write_text(f"{MINIMAL}name: my-own_2\n")
+    assert load_profile(str(path)).name == "my-own_2"
+
+
+def test_a_variant_cannot_lead_out_of_the_runs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{MINIMAL}variant: /../../outside\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml.*field 'variant'"):
+        load_profile(str(path))
+
+
+def test_a_path_is_that_file_and_a_name_is_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "smoke.yaml").write_text("extends: smoke\ndata: {train: 33}\n")
+    (tmp_path / "below").mkdir()
+    for folder, name in (
+        (tmp_path, "smoke.yaml"),
+        (tmp_path, "./smoke.yaml"),
+        (tmp_path / "below", "../smoke.yaml"),
+        (tmp_path / "below", str(tmp_path / "smoke.yaml")),
+    ):
+        monkeypatch.chdir(folder)
+        assert load_profile(name).data.size("train") == 33
+    monkeypatch.chdir(tmp_path)
+    assert load_profile("smoke").data.size("train") != 33, "a name is one of config/"
+    for name in ("./smoke", "../smoke", str(tmp_path / "smoke"), "", "smoke\n"):
+        with pytest.raises(ConfigError, match="there is no profile"):
+            load_profile(name)
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "below/smoke.yaml"))) as caught:
+        load_profile("below/smoke.yaml")  # where it was looked for
+    assert "did you mean 'smoke'" in caught.value.fix
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_profile("~/smoke.yaml").data.size("train") == 33
+
+
+@pytest.mark.parametrize("parent", ["../quick", "/etc/passwd", "quick.yaml", "[quick]", "7", "''"])
+def test_only_a_name_can_be_extended(tmp_path: Path, parent: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {parent}\n")
+    (tmp_path / "quick.yaml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match="field 'extends'.*no such profile"):
+        load_profile(str(path))
+
+
+def test_a_file_may_extend_through_a_profile_of_its_own_name(tmp_path: Path) -> None:
+    """`seven` extends `quick`; that this file is another `quick` makes no circle."""
+    path = tmp_path / "quick.yaml"
+    path.write_text("extends: seven\ngroup_size: 3\n")
+    assert load_profile(str(path)).experiments == load_profile("seven").experiments
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"name: \x1b"])
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize("model", ["../theirs:Net", "a b:Net", "a:b/../../c", "..a:B", "a;b:C"])
+def test_what_a_profile_names_is_a_python_name(tmp_path: Path, model: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{MINIMAL}experiments: {{models: ['{model}']}}\n")
+    with pytest.raises(ConfigError, match="captioner.*is no package.module:object"):
+        load_profile(str(path))
+
+
 def test_unknown_profile_suggests_a_known_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'smoke'"):
         load_profile("smokee")

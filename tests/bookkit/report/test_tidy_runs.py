@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import Project
@@ -27,6 +29,15 @@ def test_stored_runs_are_read_where_there_are_none_of_one_s_own(project: Project
         assert run.path == STORED / "quick" / f"{name[0]}-{name[1]}-seed{name[2]}"
     assert runs.scores.empty and "make book PROFILE=quick" in runs.no_scores
     assert len(runs.captions) == len(runs.folders) * runs.metrics["n"].max()
+
+
+def test_stored_runs_are_not_those_of_another_file_of_the_name(
+    project: Project, tmp_path: Path
+) -> None:
+    mine = tmp_path / "quick.yaml"
+    mine.write_text("extends: quick\ngroup_size: 4\n")
+    with pytest.raises(DataError, match="'quick' has no finished run"):
+        Runs.of(str(mine))
 
 
 def test_any_subset_of_runs_will_do(project: Project) -> None:

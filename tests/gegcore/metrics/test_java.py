@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -59,6 +60,33 @@ def test_locale_of_java_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert "German" in bare.stderr or "Deutsch" in bare.stderr  # The environment is hostile ...
     assert "English" in ours.stderr and "German" not in ours.stderr  # ... and kept out.
+
+
+def test_java_finds_what_lies_below_a_name_that_is_not_ascii(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project, and with it Java and its classes, may lie in `with space ü`."""
+    jar = tmp_path / "with space ü" / "tokenizer.jar"
+    jar.parent.mkdir()
+    jar.symlink_to(ptb._JAR)
+    monkeypatch.setattr(ptb, "_JAR", jar)
+    monkeypatch.setenv("TMPDIR", str(jar.parent))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert ptb.tokenize(["A naïve Café."]) == ["a naïve café"]
+
+
+def test_meteor_finds_its_paraphrases_below_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real copies: Java follows links."""
+    folder = shutil.copytree(meteor_module._JAR.parent, tmp_path / "with space ü" / "meteor")
+    monkeypatch.setattr(meteor_module, "_JAR", folder / meteor_module._JAR.name)
+    moved = Meteor()
+    try:
+        (statistics,) = moved.statistics(["a large dog"], [["a big hound"]])
+    finally:
+        moved.close()
+    assert statistics[12] == 2.0, "matched by paraphrases and synonyms"
 
 
 def test_no_java_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
