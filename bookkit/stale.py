@@ -29,8 +29,11 @@ def reopen(profile: Profile, again: bool = False) -> None:
         run = profile.run(experiment.model, experiment.objective, experiment.seed)
         if not run.file(FINISHED).is_file():
             continue
-        older = code_changes(run, profile, experiment.model, experiment.objective)
-        if again and (older or run.damaged(TRAINED) or experiment.start in aside):
+        if again and (
+            experiment.start in aside
+            or run.damaged(TRAINED)
+            or code_changes(run, profile, experiment.model, experiment.objective)
+        ):
             aside.add(run.name)
             print(f"{run.name}: kept in {set_aside(run)}, trained anew", file=sys.stderr)
         elif damaged := {*run.damaged(TRAINED), *run.damaged(EVALUATED)}:

@@ -9,7 +9,7 @@ from finished_runs import write_records
 
 from bookkit.report.archive import KEPT, archive
 from gegcore.cli import main
-from gegcore.errors import DataError
+from gegcore.errors import DataError, StorageError
 from gegcore.profiles import load_profile
 from gegcore.runs import EVALUATED, TRAINED, RunFolder
 from gegcore.storage import write_json
@@ -67,5 +67,5 @@ def test_archive_is_not_kept_where_the_runs_are(home: Path, tmp_path: Path) -> N
         with pytest.raises(DataError, match="is where the runs are"):
             archive(load_profile("smoke"), folder)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file"):
+    with pytest.raises(StorageError, match="file"):
         archive(load_profile("smoke"), tmp_path / "file")
