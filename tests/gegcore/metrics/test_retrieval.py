@@ -55,6 +55,38 @@ def test_ties_count_against_the_caption() -> None:
     assert retrieval_ranks(text[:1], image, torch.tensor([1])).tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    ("difference", "rank"),
+    [
+        (-1e-8, 0),  # the other image is farther
+        (-1.5e-9, 0),
+        (-0.5e-9, 1),  # as far, but for rounding: before the own image
+        (-1e-12, 1),
+        (0.0, 1),
+        (1e-12, 1),
+        (1.5e-9, 1),  # nearer
+    ],
+)
+def test_scores_closer_than_rounding_are_equal(difference: float, rank: int) -> None:
+    """Whichever of the two images is the caption's own, and with others far away."""
+    text = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    near, other = [0.5, 0.0], [0.5 + difference, 0.0]
+    far = [[-0.5, 0.0], [0.25, 0.0]]
+    image = torch.tensor([near, other, *far], dtype=torch.float64)
+    assert retrieval_ranks(text, image, torch.tensor([0])).tolist() == [rank]
+    swapped = torch.tensor([*far, other, near], dtype=torch.float64)
+    assert retrieval_ranks(text, swapped, torch.tensor([3])).tolist() == [rank]
+
+
+def test_the_same_picture_twice_ties_whatever_the_rounding() -> None:
+    """Copies of a picture, a hair apart as a product in another order leaves them."""
+    generator = torch.Generator().manual_seed(5)
+    text, image = _unit(generator, 40, 512).double(), _unit(generator, 40, 512).double()
+    copies = image * (1 - 4e-16)
+    ranks = retrieval_ranks(text, torch.cat([image, copies]), torch.arange(40))
+    assert ranks.tolist() == (2 * retrieval_ranks(text, image, torch.arange(40)) + 1).tolist()
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_embeddings_that_say_nothing_come_last(value: float) -> None:
     image = _unit(torch.Generator().manual_seed(0), 5, 4)

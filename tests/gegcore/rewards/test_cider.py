@@ -20,7 +20,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gegcore.errors import ConfigError, DataError
 from gegcore.rewards import cider
-from gegcore.rewards.cider import CiderD, cider_d, count_references, document_frequency
+from gegcore.rewards.cider import (
+    CiderD,
+    ReferenceNgrams,
+    cider_d,
+    count_references,
+    document_frequency,
+    reference_scale,
+)
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "parity" / "ciderd_fixture.json"
 VOCAB, WIDTH = 7, 9
@@ -166,12 +173,28 @@ def test_large_vocabulary_scores_alike() -> None:
     torch.testing.assert_close(exact, hashed)
 
 
-def test_one_call_scores_as_the_module() -> None:
-    frequency = document_frequency(DOCUMENTS, VOCAB)
+@pytest.mark.parametrize("count_end", [False, True])
+def test_one_call_scores_as_the_module(count_end: bool) -> None:
+    frequency = document_frequency(DOCUMENTS, VOCAB, count_end)
     tokens = pad([[1, 2, 3, 4], [2, 3], [4, 4, 4, 4], [1, 2]], WIDTH).view(2, 2, WIDTH)
     index = torch.tensor([2, 0])
-    expected = CiderD(DOCUMENTS, VOCAB, frequency)(tokens, index)
+    expected = CiderD(DOCUMENTS, VOCAB, count_end=count_end)(tokens, index)
     torch.testing.assert_close(cider_d(tokens, [DOCUMENTS[i] for i in index], frequency), expected)
+
+
+def test_a_million_ngrams_are_weighed_piece_by_piece() -> None:
+    """One more than fits in a piece, all of one image and one order: each counts once."""
+    entries = (1 << 20) + 1
+    counted = ReferenceNgrams(
+        torch.tensor([0, entries]),
+        torch.arange(entries),
+        torch.zeros(entries, dtype=torch.uint8),
+        torch.ones(entries, 1, dtype=torch.uint8),
+        torch.tensor([[entries]]),
+    )
+    scale = reference_scale(counted, torch.full((entries,), 2.0))
+    expected = [1 / (4 * 2 * math.sqrt(entries)), 0.0, 0.0, 0.0]
+    np.testing.assert_allclose(scale[0, 0], expected, rtol=1e-4)
 
 
 def test_longer_rows_of_padding_change_nothing() -> None:

@@ -45,7 +45,7 @@ def test_it_is_called_as_trl_calls_a_reward_function() -> None:
     reward = TextReward(GAP, name="geg_avg")
     columns = {"prompts": ["Describe it."] * 2, "completion_ids": [[1], [2]], "trainer_state": None}
     found = reward(completions=STRINGS[:2], image_index=[0, 0], **columns)
-    assert reward.__name__ == "geg_avg"
+    assert (reward.__name__, TextReward(GAP).__name__) == ("geg_avg", "text_reward")
     assert list(found) == list(reward(STRINGS[:2], OWNERS[:2]))
 
 
