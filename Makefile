@@ -41,7 +41,11 @@ lint: $(INSTALLED)  ## style, types and the direction of imports
 	$(PY) -m mypy
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) artifacts runs _build .snakemake book/generated book/_static/mathjax
+	rm -rf $(VENV) artifacts runs _build .snakemake mutants book/generated book/_static/mathjax
+
+.PHONY: mutants
+mutants: $(INSTALLED)  ## change the core line by line: does a test notice? (see CONTRIBUTING.md)
+	CI=1 OMP_NUM_THREADS=1 nice $(PY) tests/mutants.py
 
 # The stamp is newer than what it depends on only if the whole installation went well.
 $(INSTALLED): pyproject.toml constraints.txt

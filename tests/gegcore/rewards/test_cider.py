@@ -243,6 +243,13 @@ class OnlyOnDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def test_one_call_scores_where_the_captions_are() -> None:
+    frequency = document_frequency(DOCUMENTS, VOCAB)
+    tokens = pad([[1, 2, 3], [4, 4], [2]], WIDTH)[:, None].to("meta")
+    found = cider_d(tokens, DOCUMENTS, frequency)
+    assert found.device.type == "meta" and found.shape == (3, 1)
+
+
 def test_full_width_without_looking_at_values_scores_alike() -> None:
     """The way of a GPU, neither captions nor references cropped, on the CPU."""
     scorer = CiderD(DOCUMENTS, VOCAB)

@@ -49,6 +49,16 @@ def test_it_is_called_as_trl_calls_a_reward_function() -> None:
     assert list(found) == list(reward(STRINGS[:2], OWNERS[:2]))
 
 
+def test_word_ids_are_put_where_the_reward_is() -> None:
+    def shapes(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        assert tokens.device.type == image_index.device.type == "meta"
+        assert tokens.dtype == torch.int64
+        return tokens.sum(-1).float()
+
+    found = TextReward(shapes, WORDS, device="meta")(STRINGS[:3], [0, 0, 1])
+    assert found.shape == (3,) and found.device.type == "meta"
+
+
 def test_clip_reads_words_that_the_vocabulary_lacks() -> None:
     record = WORLD.records[0]
     few = Vocabulary([word for word in WORDS.words[:3] if word != "UNK"])
