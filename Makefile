@@ -45,7 +45,7 @@ clean:  ## remove everything that make made
 
 .PHONY: mutants
 mutants: $(INSTALLED)  ## change the core line by line: does a test notice? (see CONTRIBUTING.md)
-	CI=1 OMP_NUM_THREADS=1 nice $(PY) tests/mutants.py
+	CI=1 OMP_NUM_THREADS=1 nice $(PY) tests/surviving_mutants.py
 
 # The stamp is newer than what it depends on only if the whole installation went well.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -9,8 +9,8 @@ import sys
 from functools import reduce
 from pathlib import Path
 
-import mutants
 import pytest
+import surviving_mutants as mutants
 
 if sys.version_info >= (3, 11):
     import tomllib

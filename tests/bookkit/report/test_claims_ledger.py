@@ -187,7 +187,7 @@ def test_the_interval_decides_not_the_mean() -> None:
 
 
 def test_numbers_of_a_claim_by_hand() -> None:
-    """Both means, their difference or ratio, and of how many images; resampled as often as asked."""
+    """Both means, their difference or ratio, and of how many images; as many resamples as asked."""
     scores = frame(a=[[30.0, 50.0], [40.0, 80.0]], b=[[20.0, 20.0], [30.0, 30.0]])
     for expect, share, value in (("higher", None, 25.0), ("at_least", 1.5, 2.0)):
         test = dict(metric="CIDEr", of="a", over="b", expect=expect, share=share)
@@ -248,7 +248,10 @@ def test_no_difference_is_not_decided(project: Project) -> None:
     [
         ("claims: [", "not valid YAML"),
         ("claims: [{id: a, claim: c, where: w}]", "needs either 'test' or 'untested'"),
-        ("claims: [{id: a, claim: c, where: w, untested: u, colour: red}]", r"claims\.yml, claims\.0\.colour: "),
+        (
+            "claims: [{id: a, claim: c, where: w, untested: u, colour: red}]",
+            r"claims\.yml, claims\.0\.colour: ",
+        ),
         (
             "claims: [{id: a, claim: c, where: w, "
             "test: {metric: SPICE, of: scst, over: mle, expect: higher}}]",

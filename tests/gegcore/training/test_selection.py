@@ -22,7 +22,8 @@ class Scripted:
     """A validation that says what it is told, call by call, and remembers the weights it saw."""
 
     def __init__(self, **columns: list[float]) -> None:
-        self.rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]
+        rows = zip(*columns.values(), strict=True)
+        self.rows = [dict(zip(columns, row, strict=True)) for row in rows]
         self.weights: list[dict[str, Tensor]] = []
 
     def __call__(self, model: Captioner) -> dict[str, float]:
