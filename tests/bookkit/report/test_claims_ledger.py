@@ -229,12 +229,13 @@ def test_what_cannot_be_judged_says_why() -> None:
         ({"metric": "R@1"}, "the runs have no R@1"),
     ):
         found = judge(claim(**test | changed), scores)
-        assert (found.verdict, found.reason, found.ours) == ("not decided", reason, None)
-        assert found.values is None and found.measured == found.printed == ""
-    nothing = judge(claim(**test), scores.assign(CIDEr=math.nan))
-    assert nothing.reason == "the runs have no CIDEr"
+        assert found == Judged(claim(**test | changed), None, None, "not decided", reason)
+        assert found.measured == found.printed == ""
+    found = judge(claim(**test), scores.assign(CIDEr=math.nan))
+    assert found == Judged(claim(**test), None, None, "not decided", "the runs have no CIDEr")
     scores.loc[scores["objective"] == "b", "seed"] = 7
-    assert judge(claim(**test), scores).reason == "no seed in common"
+    found = judge(claim(**test), scores)
+    assert found == Judged(claim(**test), None, None, "not decided", "no seed in common")
 
 
 def test_no_difference_is_not_decided(project: Project) -> None:

@@ -158,6 +158,22 @@ def test_cross_entropy_gets_the_captions_of_the_training_split() -> None:
             assert objective.captions[image, number].tolist() == row
 
 
+@pytest.mark.parametrize("loss", ["self_critical", "cross_entropy"])
+def test_everything_a_step_reads_is_put_on_the_device(loss: Any) -> None:
+    prepared = materials()
+    prepared.device = torch.device("meta")
+    config = ObjectiveConfig(loss=loss, rewards={"cider": 1.0, f"{__name__}:ones": 1.0})
+    objective = build_objective(prepared, config)
+    if isinstance(objective, CrossEntropyObjective):
+        assert objective.captions.device.type == "meta"
+    else:
+        assert isinstance(objective, SelfCriticalObjective)
+        (_, cider), (weight, own) = objective.reward.weighted.values()
+        assert {buffer.device.type for buffer in cider.buffers()} == {"meta"}
+        assert (weight, own) == (1.0, ones)
+        assert objective.bad_endings.device.type == objective.device.type == "meta"
+
+
 def ones(tokens: Tensor, image_index: Tensor) -> Tensor:
     return torch.ones(tokens.shape[:2])
 
