@@ -182,6 +182,24 @@ def test_one_call_scores_as_the_module(count_end: bool) -> None:
     torch.testing.assert_close(cider_d(tokens, [DOCUMENTS[i] for i in index], frequency), expected)
 
 
+def test_what_is_counted_by_hand() -> None:
+    """Two images of one n-gram each; and lengths, the end token counting by default."""
+    counted = count_references([[[1], [1]], [[1]]], VOCAB, count_end=False)
+    assert counted.start.tolist() == [0, 1, 2] and counted.orders.tolist() == [0, 0]
+    assert counted.keys[0] == counted.keys[1]
+    assert counted.counts.tolist() == [[1, 1], [1, 0]]
+    assert counted.lengths.tolist() == [[1, 1], [1, -1]]
+    lengths = count_references(DOCUMENTS, VOCAB).lengths.tolist()
+    assert lengths == [[5, 3, -1], [3, 4, 2], [4, -1, -1]]
+    frequency = document_frequency([[[1], [1]], [[1]], [[2]]], VOCAB, count_end=False)
+    assert sorted(frequency.idf[:2].tolist()) == pytest.approx([math.log(3 / 2), math.log(3)])
+    assert len(frequency.idf) == len(frequency.table.keys) and not frequency.idf[2:].any()
+
+
+def test_a_checkpoint_holds_no_references() -> None:
+    assert not CiderD(DOCUMENTS, VOCAB).state_dict()
+
+
 def test_a_million_ngrams_are_weighed_piece_by_piece() -> None:
     """One more than fits in a piece, all of one image and one order: each counts once."""
     entries = (1 << 20) + 1
