@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,10 +68,20 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     caption = torch.randint(-9, 9, (200, 6), generator=generator).float()
     owner = torch.arange(200) % 40
     whole = similar_groups(image, caption, owner, 5)
-    monkeypatch.setattr(groups, "_BLOCK_ELEMENTS", 7 * 200)
-    blocked = similar_groups(image, caption, owner, 5)
-    assert torch.equal(whole.index, blocked.index)
-    assert torch.equal(whole.score, blocked.score)
+    block, rows = groups._group_block, []
+
+    def watched(similarity: torch.Tensor, *rest: Any) -> Any:
+        rows.append(len(similarity))
+        return block(similarity, *rest)
+
+    monkeypatch.setattr(groups, "_group_block", watched)
+    for elements, expected in ((7 * 200 + 199, [7, 7, 7, 7, 7, 5]), (199, [1] * 40)):
+        monkeypatch.setattr(groups, "_BLOCK_ELEMENTS", elements)
+        rows.clear()
+        blocked = similar_groups(image, caption, owner, 5)
+        assert torch.equal(whole.index, blocked.index)
+        assert torch.equal(whole.score, blocked.score)
+        assert rows == expected  # as many as fit, which bounds the memory
 
 
 @pytest.mark.parametrize("count", [7, 60, 1500])
