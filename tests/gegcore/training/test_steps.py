@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +14,8 @@ import torch
 from sittings import config, trainer
 from tiny_training import IMAGES
 
-from gegcore.errors import TrainingError
+from gegcore.errors import TrainingError, TrainingInterrupted
+from gegcore.training import loop
 from gegcore.training.loop import DROPOUT, ORDER, SAMPLING, Trainer, stream_seed
 
 STEPS_PER_EPOCH = 3  # of 3, 3 and 2 of eight images
@@ -92,3 +97,71 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path, other: str) -> None:
         resumed.parts.run["model"] = "Another"  # type: ignore[index]
     with pytest.raises(TrainingError, match=f"another run: {other} "):
         resumed.fit()
+
+
+class Called:
+    """A step of a run, replaced."""
+
+    def __init__(self, step: Callable[..., Any], parameters: Any) -> None:
+        self.step, self.parameters = step, parameters
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.step(*arguments)
+
+
+class Clock:
+    """Ten seconds a step, and a night between two sittings."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def runs_during(self, run: Trainer, stop_before: int | None = None) -> None:
+        step = run.optimiser_step.__call__
+
+        def slow(*arguments: Any) -> Any:
+            self.now += 10
+            if run.progress.step == stop_before:
+                signal.raise_signal(signal.SIGTERM)
+            return step(*arguments)
+
+        parameters = run.optimiser_step.parameters
+        run.optimiser_step = Called(slow, parameters)  # type: ignore[assignment]
+
+
+def test_what_is_recorded_of_a_run_in_two_sittings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, clock = config("cross_entropy", epochs=2), Clock(monkeypatch)
+    first = trainer(tmp_path, settings)
+    parameters, checked = first.optimiser_step.parameters, list[Any]()
+    monkeypatch.setattr(loop, "check_same_weights", lambda _, found: checked.append(found))
+    clock.runs_during(first, stop_before=3)
+    with pytest.raises(TrainingInterrupted, match="stopped by SIGTERM after step 4 of 6"):
+        first.fit()
+    assert first.progress.seconds == 40
+    assert len(checked) == 2 and all(found is parameters for found in checked)
+    clock.now = 30_000.0
+    second = trainer(tmp_path, settings)
+    clock.runs_during(second)
+    progress = second.fit()
+    assert progress.seconds == 60
+    rows = [(row["epoch"], row["step"]) for row in progress.history]
+    assert rows == [(0, 0), (1, 3), (2, 6)] and all(type(epoch) is int for epoch, _ in rows)
+    sitting = {"device": "cpu", "precision": "no", "processes": 1, "accumulate": 1}
+    assert progress.sittings == [{"step": 0, **sitting}, {"step": 4, **sitting}]
+
+
+def test_a_finished_run_validates_nothing_again(tmp_path: Path) -> None:
+    settings = config("cross_entropy", epochs=1)
+    assert len(trainer(tmp_path, settings).fit().history) == 2
+    again = trainer(tmp_path, settings, validate=lambda model: pytest.fail("validated"))
+    assert len(again.fit().history) == 2
+
+
+def test_captions_of_the_validation_reach_the_monitor(tmp_path: Path) -> None:
+    said = {"7": "a cat"}
+    run = trainer(tmp_path, config("cross_entropy", epochs=1), captions=lambda: said)
+    run.fit()
+    rows = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 and all("a cat" in json.dumps(row) for row in rows)
