@@ -188,7 +188,10 @@ def test_what_is_counted_by_hand() -> None:
     assert counted.start.tolist() == [0, 1, 2] and counted.orders.tolist() == [0, 0]
     assert counted.keys[0] == counted.keys[1]
     assert counted.counts.tolist() == [[1, 1], [1, 0]]
-    assert counted.lengths.tolist() == [[1, 1], [1, -1]]
+    assert counted.lengths.tolist() == [[1, 1], [1, -1]] and counted.counts.dtype == torch.uint8
+    for length, dtype in ((255, torch.uint8), (256, torch.int32)):
+        counts = count_references([[[3] * length]], VOCAB, count_end=False).counts
+        assert counts[:, 0].max() == length and counts.dtype == dtype
     lengths = count_references(DOCUMENTS, VOCAB).lengths.tolist()
     assert lengths == [[5, 3, -1], [3, 4, 2], [4, -1, -1]]
     frequency = document_frequency([[[1], [1]], [[1]], [[2]]], VOCAB, count_end=False)
@@ -201,8 +204,8 @@ def test_a_checkpoint_holds_no_references() -> None:
 
 
 def test_a_million_ngrams_are_weighed_piece_by_piece() -> None:
-    """One more than fits in a piece, all of one image and one order: each counts once."""
-    entries = (1 << 20) + 1
+    """Half as many again as fit in a piece, of one image and one order: each counts once."""
+    entries = 3 << 19
     counted = ReferenceNgrams(
         torch.tensor([0, entries]),
         torch.arange(entries),
