@@ -70,3 +70,7 @@ def test_survivors_are_read_from_what_mutmut_prints() -> None:
     assert found == ["gegcore.groups._all_images", "gegcore.rewards.text.TextReward.__init__"]
     row = "| `gegcore.groups._all_images` | 4 | as stable on a CPU |\n"
     assert mutants.listed(row) == {"gegcore.groups._all_images": (4, "as stable on a CPU")}
+    alive = [f"gegcore.groups.x__all_images__mutmut_{n}" for n in range(5)]
+    assert mutants.unlisted(alive[1:], mutants.listed(row)) == []
+    assert mutants.unlisted(alive, mutants.listed(row)) == alive
+    assert mutants.unlisted(alive[:1], {}) == alive[:1]
