@@ -20,7 +20,7 @@ INSTALL := "$$SETUP_PYTHON" -I bookkit/install.py --venv "$$VENV" --uv "$$UV" \
 	$(if $(filter file,$(origin PYTHON)),,--chosen)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup installed python book smoke plan lab test lint clean
+.PHONY: help setup installed python book smoke plan lab test lint clean mutants
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -58,4 +58,7 @@ lint: installed  ## style, types and the direction of imports
 
 clean:  ## remove everything that make made
 	@! grep -qs '"made_by": "make"' "$$VENV/installed.txt" || rm -rf "$$VENV"
-	rm -rf .venv artifacts runs _build .snakemake book/generated book/_static/mathjax
+	rm -rf .venv artifacts runs _build .snakemake mutants book/generated book/_static/mathjax
+
+mutants: installed  ## change the core line by line: does a test notice? (see CONTRIBUTING.md)
+	CI=1 OMP_NUM_THREADS=1 nice $(PY) tests/surviving_mutants.py

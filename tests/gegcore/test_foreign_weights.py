@@ -124,7 +124,9 @@ class Configuration:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("value", [Configuration(), nn.Linear(1, 1), print], ids=["object", "module", "function"])
+@pytest.mark.parametrize(
+    "value", [Configuration(), nn.Linear(1, 1), print], ids=["object", "module", "function"]
+)
 def test_what_may_run_code_is_named(value: Any, legacy: bool, tmp_path: Path) -> None:
     culprit = value if value is print else type(value)
     path = tmp_path / "a.pt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,10 +68,54 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     caption = torch.randint(-9, 9, (200, 6), generator=generator).float()
     owner = torch.arange(200) % 40
     whole = similar_groups(image, caption, owner, 5)
-    monkeypatch.setattr(groups, "_BLOCK_ELEMENTS", 7 * 200)
-    blocked = similar_groups(image, caption, owner, 5)
-    assert torch.equal(whole.index, blocked.index)
-    assert torch.equal(whole.score, blocked.score)
+    block, rows = groups._group_block, []
+
+    def watched(similarity: torch.Tensor, *rest: Any) -> Any:
+        rows.append(len(similarity))
+        return block(similarity, *rest)
+
+    monkeypatch.setattr(groups, "_group_block", watched)
+    for elements, expected in ((7 * 200 + 199, [7, 7, 7, 7, 7, 5]), (199, [1] * 40)):
+        monkeypatch.setattr(groups, "_BLOCK_ELEMENTS", elements)
+        rows.clear()
+        blocked = similar_groups(image, caption, owner, 5)
+        assert torch.equal(whole.index, blocked.index)
+        assert torch.equal(whole.score, blocked.score)
+        assert rows == expected  # as many as fit, which bounds the memory
+
+
+@pytest.mark.parametrize("count", [7, 60, 1500])
+def test_of_equal_scores_the_lower_image_comes_first(count: int) -> None:
+    """Many more captions tie than N' are looked at.
+
+    The tensors differ in whose caption is whose only. Whichever N' captions are looked at first,
+    the lowest images are not among them both where captions are in order and where they are
+    reversed: so this passes by no luck.
+    """
+    image, caption = torch.ones(count, 1), torch.ones(count, 1)
+    wanted = [[other for other in range(3) if other != target][:2] for target in range(count)]
+    for owner in (torch.arange(count), torch.arange(count).flip(0)):
+        found = similar_groups(image, caption, owner, 2)
+        assert found.index.tolist() == wanted
+        assert found.score.tolist() == [[1.0, 1.0]] * count
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_ties_at_the_edge_only(backwards: bool) -> None:
+    """The last place is tied in the first image's row, the first two are not; in others none is."""
+    count, k = 40, 3
+    similarity = 2.0 ** -torch.arange(count, dtype=torch.float32).expand(count, -1).clone()
+    similarity[0] = 0.25
+    similarity[0, [0, 30, 20]] = torch.tensor([1.0, 0.75, 0.5])
+    owner = torch.arange(count)
+    if backwards:
+        owner, similarity = owner.flip(0), similarity.flip(1)
+    found = similar_groups(similarity, torch.eye(count), owner, k)
+    assert found.index[0].tolist() == [30, 20, 1]
+    assert found.score[0].tolist() == [0.75, 0.5, 0.25]
+    assert found.index[1].tolist() == [0, 2, 3]
+    assert found.index[2].tolist() == [0, 1, 3]
+    assert found.score[2].tolist() == [1.0, 0.5, 0.125]
 
 
 def test_an_image_with_a_thousand_captions_does_not_crowd_out_the_others() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,19 @@ def _log(objective: str, seed: int) -> pd.DataFrame:
             "entropy": 1.5 - rise,
         }
     )
+
+
+@dataclass(frozen=True)
+class Project:
+    home: Path
+    profile: Profile
+    dataset: ScenesDataset
+    groups: SimilarGroups
+
+    def run(self, objective: str, seed: int = 1, shift: float = 0.0) -> None:
+        make_run(self.profile, self.dataset, objective, seed, shift)
+
+    def all_runs(self) -> None:
+        for objective in self.profile.experiments.objectives:
+            for seed in self.profile.experiments.seeds:
+                self.run(objective, seed)

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
-from conftest import Project
+from synthetic_runs import Project
 
 from bookkit.report import captions
 from bookkit.report.style import COLOURS, MARKERS, Panel, panel, panels, use_style

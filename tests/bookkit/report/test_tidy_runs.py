@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Project
+from synthetic_runs import Project
 
 from bookkit.report.badge import runs_badge
 from bookkit.report.claims import by_image

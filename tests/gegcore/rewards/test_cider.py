@@ -20,7 +20,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gegcore.errors import ConfigError, DataError
 from gegcore.rewards import cider
-from gegcore.rewards.cider import CiderD, cider_d, count_references, document_frequency
+from gegcore.rewards.cider import (
+    CiderD,
+    ReferenceNgrams,
+    cider_d,
+    count_references,
+    document_frequency,
+    reference_scale,
+)
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "parity" / "ciderd_fixture.json"
 VOCAB, WIDTH = 7, 9
@@ -166,12 +173,49 @@ def test_large_vocabulary_scores_alike() -> None:
     torch.testing.assert_close(exact, hashed)
 
 
-def test_one_call_scores_as_the_module() -> None:
-    frequency = document_frequency(DOCUMENTS, VOCAB)
+@pytest.mark.parametrize("count_end", [False, True])
+def test_one_call_scores_as_the_module(count_end: bool) -> None:
+    frequency = document_frequency(DOCUMENTS, VOCAB, count_end)
     tokens = pad([[1, 2, 3, 4], [2, 3], [4, 4, 4, 4], [1, 2]], WIDTH).view(2, 2, WIDTH)
     index = torch.tensor([2, 0])
-    expected = CiderD(DOCUMENTS, VOCAB, frequency)(tokens, index)
+    expected = CiderD(DOCUMENTS, VOCAB, count_end=count_end)(tokens, index)
     torch.testing.assert_close(cider_d(tokens, [DOCUMENTS[i] for i in index], frequency), expected)
+
+
+def test_what_is_counted_by_hand() -> None:
+    """Two images of one n-gram each; and lengths, the end token counting by default."""
+    counted = count_references([[[1], [1]], [[1]]], VOCAB, count_end=False)
+    assert counted.start.tolist() == [0, 1, 2] and counted.orders.tolist() == [0, 0]
+    assert counted.keys[0] == counted.keys[1]
+    assert counted.counts.tolist() == [[1, 1], [1, 0]]
+    assert counted.lengths.tolist() == [[1, 1], [1, -1]] and counted.counts.dtype == torch.uint8
+    for length, dtype in ((255, torch.uint8), (256, torch.int32)):
+        counts = count_references([[[3] * length]], VOCAB, count_end=False).counts
+        assert counts[:, 0].max() == length and counts.dtype == dtype
+    lengths = count_references(DOCUMENTS, VOCAB).lengths.tolist()
+    assert lengths == [[5, 3, -1], [3, 4, 2], [4, -1, -1]]
+    frequency = document_frequency([[[1], [1]], [[1]], [[2]]], VOCAB, count_end=False)
+    assert sorted(frequency.idf[:2].tolist()) == pytest.approx([math.log(3 / 2), math.log(3)])
+    assert len(frequency.idf) == len(frequency.table.keys) and not frequency.idf[2:].any()
+
+
+def test_a_checkpoint_holds_no_references() -> None:
+    assert not CiderD(DOCUMENTS, VOCAB).state_dict()
+
+
+def test_a_million_ngrams_are_weighed_piece_by_piece() -> None:
+    """Half as many again as fit in a piece, of one image and one order: each counts once."""
+    entries = 3 << 19
+    counted = ReferenceNgrams(
+        torch.tensor([0, entries]),
+        torch.arange(entries),
+        torch.zeros(entries, dtype=torch.uint8),
+        torch.ones(entries, 1, dtype=torch.uint8),
+        torch.tensor([[entries]]),
+    )
+    scale = reference_scale(counted, torch.full((entries,), 2.0))
+    expected = [1 / (4 * 2 * math.sqrt(entries)), 0.0, 0.0, 0.0]
+    np.testing.assert_allclose(scale[0, 0], expected, rtol=1e-4)
 
 
 def test_longer_rows_of_padding_change_nothing() -> None:
@@ -218,6 +262,13 @@ class OnlyOnDevice(TorchDispatchMode):
         if name == "index":
             assert all(i is None or i.dtype != torch.bool for i in args[1]), "boolean index"
         return func(*args, **(kwargs or {}))
+
+
+def test_one_call_scores_where_the_captions_are() -> None:
+    frequency = document_frequency(DOCUMENTS, VOCAB)
+    tokens = pad([[1, 2, 3], [4, 4], [2]], WIDTH)[:, None].to("meta")
+    found = cider_d(tokens, DOCUMENTS, frequency)
+    assert found.device.type == "meta" and found.shape == (3, 1)
 
 
 def test_full_width_without_looking_at_values_scores_alike() -> None:

@@ -186,6 +186,18 @@ def test_everything_from_a_data_set_in_one_call() -> None:
     torch.testing.assert_close(reward(tokens, index), gap_reward("min")(tokens, index))
 
 
+def test_five_images_and_the_mean_gap_where_nothing_else_is_said() -> None:
+    """Sec. 3.2 and Eq. 3."""
+    tokens, index = captions(), torch.arange(IMAGES)
+    groups = similar_groups(TABLE.images, TABLE.captions, TABLE.caption_image, 5)
+    embedded = CLIP.encode_texts(texts(tokens))
+    expected = caption_gaps(embedded, TABLE.images, index.repeat_interleave(5), groups).average
+    found = GroupEmbeddingGapReward.of_dataset(CLIP, WORLD, WORDS.words)(tokens, index)
+    torch.testing.assert_close(found.flatten(), expected, atol=1e-5, rtol=0)
+    found = GroupEmbeddingGapReward(encoder(), TABLE.images, groups.index)(tokens, index)
+    torch.testing.assert_close(found.flatten(), expected, atol=1e-5, rtol=0)
+
+
 def test_settings_that_cannot_be_are_named() -> None:
     with pytest.raises(ConfigError, match="unknown gap 'max'"):
         gap_reward("max")

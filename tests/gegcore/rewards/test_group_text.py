@@ -46,7 +46,7 @@ def test_it_is_called_as_trl_calls_a_reward_function() -> None:
     reward = TextReward(GAP, name="geg_avg")
     columns = {"prompts": ["Describe it."] * 2, "completion_ids": [[1], [2]], "trainer_state": None}
     found = reward(completions=STRINGS[:2], image_index=[0, 0], **columns)
-    assert reward.__name__ == "geg_avg"
+    assert (reward.__name__, TextReward(GAP).__name__) == ("geg_avg", "text_reward")
     assert list(found) == list(reward(STRINGS[:2], OWNERS[:2]))
 
 
@@ -99,6 +99,16 @@ def test_rewards_are_what_trl_makes_a_tensor_of() -> None:
     output = TextReward(GAP)(completions=STRINGS[:3], image_index=[0, 0, 0])
     made = [math.nan if value is None else value for value in output]
     assert torch.equal(torch.tensor(made, dtype=torch.float32), output)
+
+
+def test_word_ids_are_put_where_the_reward_is() -> None:
+    def shapes(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        assert tokens.device.type == image_index.device.type == "meta"
+        assert tokens.dtype == torch.int64
+        return tokens.sum(-1).float()
+
+    found = TextReward(shapes, WORDS, device="meta")(STRINGS[:3], [0, 0, 1])
+    assert found.shape == (3,) and found.device.type == "meta"
 
 
 def test_clip_reads_words_that_the_vocabulary_lacks() -> None:

@@ -81,6 +81,17 @@ def test_baselines() -> None:
     assert self_critical_advantage(samples, greedy, "mean_of_others").tolist() == [[-3, -1.5, 4.5]]
 
 
+@pytest.mark.parametrize("baseline", ["greedy", "mean_of_others"])
+def test_baselines_of_few_samples(baseline: Literal["greedy", "mean_of_others"]) -> None:
+    """A single sample has no others: its baseline is the greedy caption. Two have each other."""
+    greedy = torch.tensor([4.0, 1.0])
+    one = self_critical_advantage(torch.tensor([[1.0], [3.0]]), greedy, baseline)
+    assert one.tolist() == [[-3.0], [2.0]]
+    two = self_critical_advantage(torch.tensor([[1.0, 6.0], [3.0, 3.0]]), greedy, baseline)
+    expected = {"greedy": [[-3.0, 2.0], [2.0, 2.0]], "mean_of_others": [[-5.0, 5.0], [0.0, 0.0]]}
+    assert two.tolist() == expected[baseline]
+
+
 def test_teacher_forcing_follows_xmodaler() -> None:
     inputs, targets = teacher_forcing(torch.tensor([[5, 6, 0, 0], [1, 2, 3, 4]]))
     assert inputs.tolist() == [[0, 5, 6, 0], [0, 1, 2, 3]]

@@ -64,6 +64,32 @@ def test_health_by_hand() -> None:
     }
 
 
+def test_health_of_as_many_images_as_samples_and_words_differ() -> None:
+    """One image, two samples of four words at most: no axis can stand for another."""
+    samples = torch.tensor([[[5, 2, 3, 1], [7, 0, 0, 0]]])
+    reward = torch.tensor([[0.5, 1.0, 4.0]])
+    log_probs = torch.tensor([[[-1.0, -2.0, -3.0, -4.0], [-1.0, -2.0, 9.0, 9.0]]])
+    advantage = torch.tensor([[0.0, 3.5]])
+    health = policy_health(
+        {"x": 2 * reward}, reward, advantage, log_probs, samples, torch.tensor([7])
+    )
+    found = {name: round(value.item(), 4) for name, value in health.items()}
+    assert found == {
+        "reward/x": 5.0,
+        "reward_std/x": 3.0,
+        "reward": 2.5,
+        "reward_std": 1.5,
+        "reward_greedy": 0.5,
+        "positive_advantage": 0.5,  # none is not positive
+        "length": 2.5,
+        "entropy": 2.0,  # 2.5 and, the end token counting, 1.5
+        "distinct": 1.0,
+        "bad_endings": 0.5,
+        "empty": 0.0,
+        "unfinished": 0.5,
+    }
+
+
 def test_the_same_noise_gives_the_same_step() -> None:
     objective = self_critical(ObjectiveConfig(loss="self_critical"), w=(1.0, wants(3)))
     model = small_model()
