@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from safetensors.torch import load_file
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS
-from gegcore.experiment.keys import evaluation_key
+from gegcore.experiment.keys import changes, evaluation_key
 from gegcore.experiment.train import new_captioner
 from gegcore.experiment.validation import greedy_captions
 from gegcore.materials import Materials
@@ -15,6 +17,7 @@ from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.provenance import environment
 from gegcore.runs import EVALUATED, TRAINED, RunFolder
 from gegcore.storage import atomic_write, digest, write_json
+from gegcore.weights import some
 
 _SCORES = ("captions.json", "metrics.json", "per_caption.parquet", "provenance.json")
 
@@ -30,9 +33,13 @@ def evaluate(materials: Materials, run: RunFolder, model_name: str) -> RunFolder
     """
     judges = materials.judges("test")
     key = evaluation_key(materials, run, model_name, judges)
-    if run.made_from(EVALUATED) == key and not run.damaged(EVALUATED):
+    before = run.made_from(EVALUATED)
+    if before == key and not run.damaged(EVALUATED):
         return run
     run.check(TRAINED)
+    if before:
+        other = some(changes(before, key) or run.damaged(EVALUATED))
+        print(f"{run.name}: scored anew; not as before: {other}", file=sys.stderr)
     run.file(EVALUATED).unlink(missing_ok=True)
     model = new_captioner(materials, model_name, seed=0)
     model.load_state_dict(load_file(run.checkpoint))

@@ -30,14 +30,13 @@ from gegcore.storage import save_safetensors, write_text
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
+from gegcore.weights import some
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 FILES = ("checkpoint.safetensors", "config.yaml", "log.csv", "samples.jsonl")
 """What training leaves in a run folder, beside its record."""
-
-_SHOWN = 6  # changed parts of a key in a message
 
 
 def train(
@@ -175,7 +174,7 @@ def _is_done(
     if changed != of_code or (changed and again):
         return False
     if changed:
-        kept = f"{run.name}: kept as older code made it; changed since: {_listed(changed)}"
+        kept = f"{run.name}: kept as older code made it; changed since: {some(changed)}"
         _say(f"{kept}; `gegcore run ... --again` trains it anew and keeps this one beside it")
     return True
 
@@ -186,7 +185,7 @@ def _make_way(run: RunFolder, key: dict[str, Any]) -> None:
         return
     if run.path.exists() and any(run.path.iterdir()):
         before = run.made_from(STARTED) or run.made_from(TRAINED)
-        changed = _listed(changes(before, key)) if before else "its record is damaged"
+        changed = some(changes(before, key)) if before else "its record is damaged"
         _say(f"{run.name}: not as now ({changed}); kept in {set_aside(run)}, trained anew")
     run.write_record(STARTED, {"key": key}, ())
 
@@ -197,11 +196,6 @@ def set_aside(run: RunFolder) -> Path:
     aside = next(place for place in places if not place.exists())
     with writing(run.path):
         return run.path.rename(aside)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _say(text: str) -> None:

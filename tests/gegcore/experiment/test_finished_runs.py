@@ -179,7 +179,7 @@ def test_a_damaged_checkpoint_is_named_and_its_scores_stay(
     ],
 )
 def test_scores_that_are_damaged_are_not_read_and_made_again(
-    profile: Profile, run: RunFolder, name: str, damage: str
+    profile: Profile, run: RunFolder, name: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = contents(run.path)
     if damage == "deleted":
@@ -191,6 +191,8 @@ def test_scores_that_are_damaged_are_not_read_and_made_again(
         with pytest.raises(ChecksumError, match=name.replace(".", r"\.")):
             readers.get(name, run.metrics)()
     assert run_experiment(profile, MODEL, "mle", 1) == run
+    if name != "evaluation.json":
+        assert f"{run.name}: scored anew; not as before: {name}" in capsys.readouterr().err
     assert contents(run.path).keys() == whole.keys()
     for same in ("metrics.json", "captions.json", "per_caption.parquet", "checkpoint.safetensors"):
         assert run.file(same).read_bytes() == whole[same], same
