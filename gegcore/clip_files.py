@@ -14,8 +14,8 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
-from gegcore.errors import ConfigError, DataError, GegError, MissingDependencyError
-from gegcore.weights import SHOWN, as_float32, misfit, read_tensors, unwrap
+from gegcore.errors import SHOWN, ConfigError, DataError, GegError, MissingDependencyError
+from gegcore.weights import as_float32, misfit, read_tensors, unwrap
 
 _NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "position_ids", "attn_mask")
 """What OpenAI's archives and older libraries store beside weights; the first are OpenAI's alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,16 @@ FREE_ROOM = "free some room, then run it again: what is finished stays"
 def printable(text: str) -> str:
     """In one line, with what could steer a terminal, or is no character, as Python escapes it."""
     return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in text)
+
+
+SHOWN = 8
+
+
+def some(items: Iterable[str], shown: int | None = SHOWN) -> str:
+    """The first of many items, as a list in a sentence; the rest is counted."""
+    every = list(items)
+    more = len(every) - len(every[:shown])
+    return ", ".join(every[:shown]) + (f" and {more:,} more" if more else "")
 
 
 class GegError(Exception):

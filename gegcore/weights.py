@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, some
 
 _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 _HARMLESS: list[Any] = [
@@ -41,8 +41,6 @@ _HARMLESS: list[Any] = [
 
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What wrappers around a module, or a part of it, put into its tensors' names."""
-
-SHOWN = 8  # names of a kind in an error; the rest is counted
 
 
 class _Module:
@@ -223,10 +221,3 @@ def misfit(
 
 def _size(shape: torch.Size) -> str:
     return " x ".join(map(str, shape)) or "a single number"
-
-
-def some(names: Iterable[str], shown: int | None = SHOWN) -> str:
-    """The first of many names, for an error."""
-    every = list(names)
-    more = len(every) - len(every[:shown])
-    return ", ".join(every[:shown]) + (f" and {more} more" if more else "")

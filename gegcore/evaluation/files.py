@@ -14,7 +14,7 @@ import torch
 
 from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import ConfigError, DataError, some
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
 from gegcore.evaluation.images import ImageId, find_pictures, matches
@@ -26,7 +26,6 @@ from gegcore.metrics import significance
 from gegcore.metrics.evaluate import evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.metrics.meteor import start_meteor
-from gegcore.metrics.tokenized import some
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 from gegcore.storage import digest
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gegcore.errors import DataError, printable
-from gegcore.metrics.tokenized import some
+from gegcore.errors import DataError, printable, some
 
 
 class Skips:

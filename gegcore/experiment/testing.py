@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS
+from gegcore.errors import some
 from gegcore.experiment.keys import changes, evaluation_key
 from gegcore.experiment.train import new_captioner
 from gegcore.experiment.validation import greedy_captions
@@ -17,7 +18,6 @@ from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.provenance import environment
 from gegcore.runs import EVALUATED, TRAINED, RunFolder
 from gegcore.storage import atomic_write, digest, write_json
-from gegcore.weights import some
 
 _SCORES = ("captions.json", "metrics.json", "per_caption.parquet", "provenance.json")
 

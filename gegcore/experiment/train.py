@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from gegcore.errors import DataError, writing
+from gegcore.errors import DataError, some, writing
 from gegcore.experiment.keys import changes, import_key, training_key
 from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
@@ -30,7 +30,6 @@ from gegcore.storage import save_safetensors, write_text
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 from gegcore.training.loop import Trainer
-from gegcore.weights import some
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import DataError
+from gegcore.errors import DataError, some
 from gegcore.experiment.keys import import_key, training_key
 from gegcore.experiment.train import FILES
 from gegcore.experiment.validation import Validator
@@ -23,7 +23,6 @@ from gegcore.profiles import Profile
 from gegcore.provenance import environment
 from gegcore.runs import TRAINED, RunFolder
 from gegcore.storage import save_safetensors, sha256_file, write_text
-from gegcore.weights import some
 
 OBJECTIVE = "mle"
 

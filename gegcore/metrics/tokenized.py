@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from pycocoevalcap.cider.cider_scorer import precook
 
-from gegcore.errors import DataError
+from gegcore.errors import DataError, some
 from gegcore.metrics import ptb
 
 
@@ -57,7 +57,7 @@ def tokenize_captions(
         [caption for caption in islice(tokens, len(group)) if caption.strip()] for group in written
     ]
     if empty := [image for image, captions in zip(hypotheses, said, strict=True) if not captions]:
-        what = f"the references of {len(empty)} images hold no word: {some(empty, repr)}"
+        what = f"the references of {len(empty)} images hold no word: {some(map(repr, empty))}"
         raise DataError(what, "give each image a reference with at least one word")
     return Tokenized(candidates, said)
 
@@ -72,10 +72,10 @@ def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Seque
     if not hypotheses:
         raise DataError("there are no captions to score", "pass at least one caption")
     if missing := [image for image in hypotheses if image not in references]:
-        what = f"{len(missing)} captioned images have no references: {some(missing, repr)}"
+        what = f"{len(missing)} captioned images have no references: {some(map(repr, missing))}"
         raise DataError(what, "caption the images of this split only, with ids of the same type")
     if extra := [image for image in references if image not in hypotheses]:
-        what = f"{len(extra)} images with references have no caption: {some(extra, repr)}"
+        what = f"{len(extra)} images with references have no caption: {some(map(repr, extra))}"
         raise DataError(what, "caption every image, or drop these references")
     for image, caption in hypotheses.items():
         captions = references[image]
@@ -86,8 +86,3 @@ def check_captions(hypotheses: Mapping[Any, str], references: Mapping[Any, Seque
             if not isinstance(text, str):
                 wrong = f"is not a string but {type(text).__name__}: {text!r:.60}"
                 raise DataError(f"the {kind} of image {image} {wrong}", "write captions as text")
-
-
-def some(items: Sequence[object], written: Callable[[object], str] = str) -> str:
-    """The first five, as a list in a sentence."""
-    return ", ".join(map(written, items[:5])) + (", ..." if len(items) > 5 else "")
