@@ -1,7 +1,7 @@
 # make book    set up, run the reproduction, render the book (PROFILE=smoke|quick|seven|objectives|standard)
 # make test    set up, run all tests
 # AGAIN=1 trains anew what older code made, and keeps the old runs beside the new.
-# Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes it again.
+# Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes all but the runs.
 
 # What can be set: make book PROFILE=mine.yaml CORES=4 PYTHON=python3.12
 PROFILE ?= quick
@@ -56,9 +56,10 @@ lint: installed  ## style, types and the direction of imports
 	"$$VENV/bin/lint-imports"
 	$(PY) -m mypy
 
-clean:  ## remove everything that make made
+clean:  ## remove what make made and can make again: all but the runs
 	@! grep -qs '"made_by": "make"' "$$VENV/installed.txt" || rm -rf "$$VENV"
-	rm -rf .venv artifacts runs _build .snakemake mutants book/generated book/_static/mathjax
+	rm -rf .venv artifacts _build .snakemake mutants book/generated book/_static/mathjax
+	@test ! -d runs || echo "runs/ stays, with what was trained"
 
 mutants: installed  ## change the core line by line: does a test notice? (see CONTRIBUTING.md)
 	CI=1 OMP_NUM_THREADS=1 nice $(PY) tests/surviving_mutants.py

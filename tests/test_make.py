@@ -141,7 +141,9 @@ def test_an_environment_of_somebody_else_is_never_removed(checkout: Path) -> Non
     done = make(checkout, "setup", "VENV=mine")
     assert done.returncode != 0 and "mine is no environment that works" in done.stderr
     assert (checkout / "mine" / "precious").exists() and called(checkout) == []
+    (checkout / "runs" / "quick").mkdir(parents=True)
     assert make(checkout, "clean", "VENV=mine").returncode == 0
+    assert (checkout / "runs" / "quick").is_dir(), "what was trained is not made again in a moment"
     assert (checkout / "mine" / "precious").exists()
     assert not (checkout / ".venv").exists()
 
