@@ -198,4 +198,8 @@ def set_aside(run: RunFolder) -> Path:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    """On stderr, once for all processes of a launch."""
+    from accelerate import PartialState
+
+    if PartialState().is_main_process:
+        print(text, file=sys.stderr)
