@@ -175,7 +175,7 @@ def _texts(path: Path, where: str, item: Any, skips: Skips) -> Iterator[_Text]:
                 else:
                     most = f"{MOST_WORDS:,} words or {MOST_CHARACTERS:,} characters"
                     long = f"{where} (image {image!r}: {size:,} words, {len(text):,} characters)"
-                    skips.add(f"{path}: captions of more than {most}", long)
+                    skips.add(f"{path}: captions of more than {most}", long, "cut or remove them")
             else:
                 wrong = f"{where} (image {image!r}: {_named(text)})"
                 skips.add(f"{path}: captions that are not text", wrong)

@@ -15,10 +15,12 @@ class Skips:
     def __init__(self, allowed: bool = False) -> None:
         self.allowed = allowed
         self.found: dict[str, list[str]] = {}
+        self._fixes: dict[str, str] = {}
 
-    def add(self, reason: str, item: str) -> None:
+    def add(self, reason: str, item: str, fix: str = "") -> None:
         """Note bad input: in which file what is wrong ("captions.json: images ..."), and where."""
         self.found.setdefault(printable(reason), []).append(printable(item))
+        self._fixes[printable(reason)] = fix
 
     def check(self, fix: str) -> None:
         """Go on only if there is no bad input, or if it may be left out.
@@ -28,5 +30,5 @@ class Skips:
         """
         if self.found and not self.allowed:
             reason, items = next(iter(self.found.items()))
-            fix = f"{fix}; --skip-bad leaves them out"
+            fix = f"{self._fixes[reason] or fix}; --skip-bad leaves them out"
             raise DataError(f"{reason} ({len(items):,}): {some(items)}", fix)

@@ -272,3 +272,11 @@ def test_damaged_captions_files_are_read_or_refused(tmp_path: Path, data: st.Dat
     path = tmp_path / "damaged.json"
     path.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
     _read_all(path)
+
+
+def test_a_runaway_caption_is_to_be_cut(tmp_path: Path) -> None:
+    path = tmp_path / "captions.json"
+    path.write_text(json.dumps({"1": "a " * 501}))
+    with pytest.raises(DataError) as caught:
+        read_captions(path)
+    assert caught.value.fix == "cut or remove them; --skip-bad leaves them out"
