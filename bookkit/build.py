@@ -15,7 +15,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from bookkit import dag
-from bookkit.stale import reopen
+from bookkit.stale import FINISHED, reopen
 from gegcore.data.dataset import SPLITS
 from gegcore.errors import GegError, StorageError, writing
 from gegcore.profiles import Profile, load_profile
@@ -57,8 +57,10 @@ def build(
         with FileLock(state / "build.lock", timeout=0):  # ends with this process, however it ends
             owner.write_text(str(os.getpid()))
             _look_for_room(settings, cores, root)
-            reopen(settings, again)
-            return _build(profile, cores, root, options)
+            runs = f"runs/{settings.name}"
+            forced = [f"{runs}/{name}/{FINISHED}" for name in reopen(settings, again)]
+            more = ["--forcerun", *forced] if forced else []
+            return _build(profile, cores, root, [*options, *more])
     except Timeout as error:
         number = owner.read_text()
         what = f"another build of this folder is running (process {number})"

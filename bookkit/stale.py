@@ -1,6 +1,6 @@
 """Finished runs that a build must look at again: damaged ones, and on request those of older code.
 
-Snakemake takes a run for done while its `finished.txt` is there.
+Snakemake looks at time stamps and keys, not at what is in a run's files.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from gegcore.runs import EVALUATED, TRAINED
 FINISHED = "finished.txt"
 
 
-def reopen(profile: Profile, again: bool = False) -> None:
-    """Let the next build repair what is damaged, or say that it cannot.
+def reopen(profile: Profile, again: bool = False) -> list[str]:
+    """Names of runs to go through once more: to repair what is damaged, or say that it cannot be.
 
     Args:
         again: set runs aside that older code made or whose training is damaged, and what started
             from them: they are trained anew.
     """
-    aside: set[str] = set()
+    found, aside = list[str](), set[str]()
     for experiment in track(experiments(profile).values(), "finished runs", delay=2):
         run = profile.run(experiment.model, experiment.objective, experiment.seed)
         if not run.file(FINISHED).is_file():
@@ -35,7 +35,9 @@ def reopen(profile: Profile, again: bool = False) -> None:
             or code_changes(run, profile, experiment.model, experiment.objective)
         ):
             aside.add(run.name)
+            found.append(run.name)
             print(f"{run.name}: kept in {set_aside(run)}, trained anew", file=sys.stderr)
         elif damaged := {*run.damaged(TRAINED), *run.damaged(EVALUATED)}:
             print(f"{run.name}: damaged: {', '.join(sorted(damaged))}", file=sys.stderr)
-            run.file(FINISHED).unlink()
+            found.append(run.name)
+    return found

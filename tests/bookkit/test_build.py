@@ -146,6 +146,18 @@ def test_build_is_complete_ordered_and_idle_when_up_to_date(project: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_damaged_run_is_gone_through_again(project: Path) -> None:
+    """Also where all that was made from it is there."""
+    assert run_build(project).returncode == 0
+    folder = project / "runs" / "tiny" / "transformer-mle-seed1"
+    (folder / "metrics.json").unlink()
+    again = run_build(project)
+    assert again.returncode == 0 and "transformer-mle-seed1: damaged: metrics.json" in again.stdout
+    assert (folder / "metrics.json").is_file() and set(starts(project).values()) == {2}
+    assert "Nothing to be done" in run_build(project).stdout
+
+
+@pytest.mark.slow
 def test_pages_are_stale_when_what_they_read_has_changed(project: Path) -> None:
     assert run_build(project).returncode == 0
     # The text of a notebook counts, not only when it was written.

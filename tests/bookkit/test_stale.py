@@ -41,9 +41,7 @@ def profile() -> Profile:
 
 
 def test_whole_runs_are_left_alone(runs: dict[str, RunFolder], profile: Profile) -> None:
-    reopen(profile)
-    reopen(profile, again=True)
-    assert all(run.file(FINISHED).is_file() for run in runs.values())
+    assert reopen(profile) == reopen(profile, again=True) == []
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "captions.json", "log.csv", TRAINED])
@@ -51,8 +49,7 @@ def test_a_damaged_run_is_looked_at_again(
     runs: dict[str, RunFolder], profile: Profile, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs["scst"].file(name).write_text("{}")
-    reopen(profile)
-    assert [run.file(FINISHED).is_file() for run in runs.values()] == [True, False, True]
+    assert reopen(profile) == ["transformer-scst-seed1"]
     assert f"transformer-scst-seed1: damaged: {name}" in capsys.readouterr().err
 
 
@@ -60,9 +57,8 @@ def test_on_request_older_runs_and_what_started_from_them_are_set_aside(
     runs: dict[str, RunFolder], profile: Profile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _retrained(runs["scst"], {"gegcore.gap": "older"})
-    reopen(profile)
-    assert all(run.file(FINISHED).is_file() for run in runs.values())
-    reopen(profile, again=True)
+    assert reopen(profile) == []
+    assert reopen(profile, again=True) == ["transformer-scst-seed1", "transformer-scst_geg-seed1"]
     assert [run.path.exists() for run in runs.values()] == [True, False, False]
     aside = [run.path.with_name(f"{run.name}.old1") for run in runs.values()]
     assert [folder.exists() for folder in aside] == [False, True, True]
