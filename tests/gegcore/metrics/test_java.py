@@ -49,7 +49,11 @@ def test_locale_of_java_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     question = ["-XshowSettings:locale", "-version"]
     bare = subprocess.run(
-        [str(java_executable()), *question], capture_output=True, text=True, check=True
+        [str(java_executable()), *question],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},  # de_DE is not everywhere; the options do
+        capture_output=True,
+        text=True,
+        check=True,
     )
     ours = subprocess.run(
         java_command(question),
