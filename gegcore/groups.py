@@ -92,7 +92,7 @@ def similar_groups(
     images = image_emb.shape[0]
     captions_per_image = _check(images, caption_emb, caption_image, k)
     for what, emb in (("image", image_emb), ("caption", caption_emb)):
-        broken = ~emb.sum(dim=1, dtype=torch.float64).isfinite()  # no copy of all rows
+        broken = ~emb.sum(dim=1).isfinite()  # no copy of all rows
         if broken.any():
             raise DataError(
                 f"the embedding of the {what} at position {int(broken.int().argmax())} holds NaN "

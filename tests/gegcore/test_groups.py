@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from gegcore import groups
+from gegcore.array_folder import ArrayFolder
+from gegcore.code_digest import code_digest
+from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ChecksumError, ConfigError, DataError
-from gegcore.groups import SimilarGroups, similar_groups
+from gegcore.groups import SimilarGroups, groups_of, similar_groups
 
 
 def brute_force(
@@ -179,3 +184,26 @@ def test_embeddings_that_are_not_finite_are_named(value: float, dtype: torch.dty
             similar_groups(image, caption, owner, 2)
         rows[position, 1] = 0
     assert similar_groups(image, caption, owner, 2).k == 2
+
+
+def test_groups_of_a_table_are_stored_and_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made once; again where the embeddings, the code or the files are others."""
+    emb = normalize(torch.randn(6, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
+    table = EmbeddingTable(emb, emb.flip(0), torch.arange(6), {"clip": "x", "code": "1"})
+    found = groups_of(table, 2, tmp_path / "a")
+    expected = similar_groups(emb, emb.flip(0), torch.arange(6), 2)
+    assert torch.equal(found.index, expected.index) and torch.equal(found.score, expected.score)
+    assert found.key == {**table.key, "groups_code": code_digest("gegcore.groups")}
+    assert found.digest == ArrayFolder.open(tmp_path / "a", (), "groups").digest != ""
+    stamp = (tmp_path / "a" / "index.npy").stat().st_mtime_ns
+    again = groups_of(table, 2, tmp_path / "a")
+    assert (tmp_path / "a" / "index.npy").stat().st_mtime_ns == stamp
+    assert again.digest == found.digest and again.key == found.key
+    assert SimilarGroups.load(tmp_path / "a").digest == found.digest
+    other = groups_of(replace(table, key={"clip": "y"}), 2, tmp_path / "a")
+    assert other.key["clip"] == "y" and (tmp_path / "a" / "index.npy").stat().st_mtime_ns > stamp
+    monkeypatch.setattr("gegcore.groups.code_digest", lambda *_: "other")
+    other = groups_of(replace(table, key={"clip": "y"}), 2, tmp_path / "a")
+    assert other.key == {"clip": "y", "groups_code": "other"}
