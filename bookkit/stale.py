@@ -18,7 +18,7 @@ FINISHED = "finished.txt"
 
 
 def reopen(profile: Profile, again: bool = False) -> list[str]:
-    """Names of runs to go through once more: to repair what is damaged, or say that it cannot be.
+    """Names of runs to go through: missing ones, and damaged ones, to repair them or say why not.
 
     Args:
         again: set runs aside that older code made or whose training is damaged, and what started
@@ -28,8 +28,8 @@ def reopen(profile: Profile, again: bool = False) -> list[str]:
     for experiment in track(experiments(profile).values(), "finished runs", delay=2):
         run = profile.run(experiment.model, experiment.objective, experiment.seed)
         if not run.file(FINISHED).is_file():
-            continue
-        if again and (
+            found.append(run.name)  # also where pages that were made from it are there
+        elif again and (
             experiment.start in aside
             or run.damaged(TRAINED)
             or code_changes(run, profile, experiment.model, experiment.objective)

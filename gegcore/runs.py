@@ -141,8 +141,7 @@ class RunFolder:
 
     def training(self) -> dict[str, Any]:
         """What `training.json` says; errors as those of `whole`."""
-        self._finished(TRAINED)
-        return self.record(TRAINED) or {}
+        return self._finished(TRAINED)
 
     def whole(self, name: str, stage: str = EVALUATED) -> Path:
         """A file of a finished stage, as it was written.

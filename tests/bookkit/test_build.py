@@ -154,6 +154,8 @@ def test_a_damaged_run_is_gone_through_again(project: Path) -> None:
     again = run_build(project)
     assert again.returncode == 0 and "transformer-mle-seed1: damaged: metrics.json" in again.stdout
     assert (folder / "metrics.json").is_file() and set(starts(project).values()) == {2}
+    shutil.rmtree(folder)
+    assert run_build(project).returncode == 0 and (folder / "finished.txt").is_file()
     assert "Nothing to be done" in run_build(project).stdout
 
 

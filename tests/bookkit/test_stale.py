@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,10 @@ def test_on_request_older_runs_and_what_started_from_them_are_set_aside(
     aside = [run.path.with_name(f"{run.name}.old1") for run in runs.values()]
     assert [folder.exists() for folder in aside] == [False, True, True]
     assert "transformer-scst_geg-seed1: kept in" in capsys.readouterr().err
+
+
+def test_a_run_that_was_deleted_is_missed(runs: dict[str, RunFolder], profile: Profile) -> None:
+    """Snakemake asks for nothing that lies between pages which are there and their sources."""
+    shutil.rmtree(runs["mle"].path)
+    runs["scst"].file(FINISHED).unlink()
+    assert reopen(profile) == ["transformer-mle-seed1", "transformer-scst-seed1"]
