@@ -12,6 +12,9 @@ from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.graph import Relation, SceneGraph
 
+HABIT = 0.4
+"""Of names: the web calls things by more names than annotators do (theirs is in `AnnotatorModel`)."""
+
 _OPPOSITE = {
     "left of": "right of",
     "right of": "left of",
@@ -38,7 +41,7 @@ def _alt_text(rng: np.random.Generator, scene: SceneGraph, kept: float = 1.0) ->
     subject = p.noun_phrase(
         rng,
         main,
-        p.name_of(rng, ENTITIES[main.entity], 0.35, 0.0),
+        p.name_of(rng, ENTITIES[main.entity], HABIT),
         scene.count,
         colour=keep(),
         size=keep(),
@@ -64,7 +67,7 @@ def _alt_text(rng: np.random.Generator, scene: SceneGraph, kept: float = 1.0) ->
 def _described(rng: np.random.Generator, scene: SceneGraph, index: int, colour: bool) -> str:
     thing = scene.things[index]
     words = p.noun_phrase(
-        rng, thing, p.name_of(rng, ENTITIES[thing.entity], 0.35, 0.0), colour=colour
+        rng, thing, p.name_of(rng, ENTITIES[thing.entity], HABIT), colour=colour
     )
     where = p.choose(rng, p.WITH[p.relation_of(scene, index).predicate])
     return f"{words} {where}"

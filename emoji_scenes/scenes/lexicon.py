@@ -10,6 +10,7 @@ from emoji_scenes.scenes import phrases as p
 from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.facts import Atom
+from emoji_scenes.scenes.words import EPITHETS
 from gegcore.data.vocabulary import tokenize
 
 Words = tuple[str, ...]
@@ -19,6 +20,7 @@ BACK: dict[str, tuple[str, ...]] = {
     "right of": ("left of", "right of"),
     "in front of": ("behind",),
     "behind": ("in front of",),
+    "below": ("above",),
 }
 """Predicate of (second noun, first noun) -> those that say the same of (first noun, second noun).
 
@@ -32,8 +34,8 @@ class Meaning:
     """What a phrase means.
 
     Attributes:
-        kind: "thing", "number", "colour", "size", "activity", "setting", "mood", "relation" (a
-            noun follows) or "position" (a noun came before).
+        kind: "thing", "number", "colour", "size", "epithet", "activity", "setting", "mood",
+            "relation" (a noun follows) or "position" (a noun came before).
         values: entities, predicates, a colour, a number...
         atoms: of a "setting", "mood" or "activity": what it states, a set of alternatives each.
     """
@@ -76,20 +78,25 @@ def _adjectives() -> Iterable[tuple[str, Meaning]]:
     for size, texts in (("large", p.LARGE), ("small", p.SMALL)):
         for text in texts:
             yield text, Meaning("size", frozenset([size]))
+    for words in EPITHETS.values():
+        for text in words.split("|"):
+            yield text, Meaning("epithet", frozenset())
 
 
 def _doings() -> Iterable[tuple[str, Meaning]]:
     for entity in ENTITIES.values():
         for words in entity.activities:
-            for text in {words, words.replace(" its ", " their ")}:
-                atom: Atom = ("activity", words)
+            atom: Atom = ("activity", words)
+            forms = {words, words.replace(" its ", " their ")}
+            forms |= {p.in_present(form, plural) for form in forms for plural in (False, True)}
+            for text in forms - {""}:
                 yield text, Meaning("activity", frozenset([words]), (frozenset([atom]),))
 
 
 def _places() -> Iterable[tuple[str, Meaning]]:
     for setting in SETTINGS.values():
         place: Atom = ("setting", setting.key)
-        for text in setting.phrases:
+        for text in (*setting.phrases, *(view.removeprefix("a ") for view in setting.views)):
             yield text, Meaning("setting", frozenset([setting.key]), (frozenset([place]),))
 
 
@@ -116,6 +123,8 @@ def _where() -> Iterable[tuple[str, Meaning]]:
     for predicate, texts in p.RELATIONS.items():
         for text in texts:
             yield text, Meaning("relation", frozenset([predicate]))
+    for text in p.INVERSE["above"]:
+        yield text, Meaning("relation", frozenset(["below"]))
     for predicate, texts in p.WITH.items():
         for text in texts:
             yield text, Meaning("position", frozenset([predicate]))

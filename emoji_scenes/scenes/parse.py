@@ -69,8 +69,9 @@ class _Reader:
         return self.facts
 
     def _take(self, text: str, meaning: Meaning) -> None:
-        if meaning.kind in ("number", "colour", "size"):
-            self.adjectives.append((text, meaning))
+        if meaning.kind in ("number", "colour", "size", "epithet"):
+            if meaning.values:
+                self.adjectives.append((text, meaning))
             return
         if meaning.kind == "thing":
             self._noun(text, meaning.values)

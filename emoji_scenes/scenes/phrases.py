@@ -10,53 +10,71 @@ import numpy as np
 from emoji_scenes.scenes.catalogue import SETTINGS, Entity
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.graph import Relation, SceneGraph, Thing
+from emoji_scenes.scenes.words import BASES, EPITHETS
 
 T = TypeVar("T")
 
-_SOME = frozenset(
-    ["scissors", "glasses", "eyeglasses", "flowers", "silverware", "food", "furniture", "wood"]
+_PLURAL_WORDS = frozenset(
+    ["scissors", "shears", "glasses", "eyeglasses", "spectacles", "flowers", "utensils"]
 )
+_SOME = _PLURAL_WORDS | {"silverware", "cutlery", "food", "furniture", "wood"}
 """Words that take "some" instead of "a"."""
-_PLURAL_WORDS = frozenset(["scissors", "glasses", "eyeglasses", "flowers"])
 
-NUMBERS = {2: ("two", "a pair of", "a couple of"), 3: ("three", "a group of", "three")}
-LARGE = ("large", "big", "huge")
+NUMBERS = {
+    2: ("two", "a pair of", "a couple of", "two"),
+    3: ("three", "a group of", "several", "three", "a trio of"),
+}
+LARGE = ("large", "big", "huge", "giant")
 SMALL = ("small", "little", "tiny")
 TIMES = {
-    "day": ("during the day", "in daylight", "in the daytime"),
-    "sunset": ("at sunset", "in the evening", "at dusk"),
-    "night": ("at night", "in the dark", "under a night sky"),
+    "day": ("during the day", "in daylight", "in the daytime", "in bright light", "at midday"),
+    "sunset": ("at sunset", "in the evening", "at dusk", "at sundown", "as the sun sets"),
+    "night": ("at night", "in the dark", "under a night sky", "after dark", "in the moonlight"),
 }
 WEATHERS = {
-    "clear": ("on a clear day", "in clear weather", "under a clear sky"),
-    "cloudy": ("on a cloudy day", "under a cloudy sky", "on a gray day"),
-    "rainy": ("in the rain", "on a rainy day", "while it is raining"),
-    "snowy": ("while it is snowing", "in falling snow", "on a snowy day"),
+    "clear": ("on a clear day", "in clear weather", "under a clear sky", "on a nice day"),
+    "cloudy": ("on a cloudy day", "under a cloudy sky", "on a gray day", "on an overcast day"),
+    "rainy": ("in the rain", "on a rainy day", "while it is raining", "in rainy weather"),
+    "snowy": ("while it is snowing", "in falling snow", "on a snowy day", "in a snow storm"),
 }
 SUNNY = "on a sunny day"
 CLEAR_AT = {
     "sunset": ("with a setting sun", "under an orange sky"),
     "night": ("under the moon", "under a starry sky"),
 }
+_BESIDE = (
+    *("next to", "beside", "near", "by", "close to", "alongside", "right next to", "not far from"),
+    *("off to the side of", "right beside", "along with"),
+)
 RELATIONS = {
-    "left of": ("next to", "beside", "near", "close to", "by"),
-    "right of": ("next to", "beside", "near", "close to", "by"),
-    "above": ("below", "under", "beneath"),
-    "in front of": ("behind", "in back of"),
-    "behind": ("in front of",),
+    "left of": _BESIDE,
+    "right of": _BESIDE,
+    "above": ("below", "under", "beneath", "underneath"),
+    "in front of": ("behind", "in back of", "right behind"),
+    "behind": ("in front of", "right in front of", "ahead of"),
 }
 """Predicate of (secondary, main) -> how the main thing stands to the secondary one."""
+INVERSE = {
+    "left of": _BESIDE[:6],
+    "right of": _BESIDE[:6],
+    "above": ("above", "over", "high above"),
+    "in front of": ("in front of",),
+    "behind": ("behind",),
+}
+"""The same -> how the secondary thing stands to the main one, where it is named first."""
 WITH = {
-    "left of": ("to the left", "on the left", "on the left side"),
-    "right of": ("to the right", "on the right", "on the right side"),
-    "above": ("above it", "overhead", "in the air above"),
-    "in front of": ("in front of it", "in the foreground"),
-    "behind": ("behind it", "in the background"),
+    "left of": ("to the left", "on the left", "on the left side", "to the side", "nearby"),
+    "right of": ("to the right", "on the right", "on the right side", "to the side", "nearby"),
+    "above": ("above it", "overhead", "in the air above", "up above"),
+    "in front of": ("in front of it", "in the foreground", "in front"),
+    "behind": ("behind it", "in the background", "in the distance"),
 }
 
 
-def choose(rng: np.random.Generator, options: Sequence[T]) -> T:
-    return options[int(rng.integers(len(options)))]
+def choose(rng: np.random.Generator, options: Sequence[T], habit: float = 0.0) -> T:
+    """One of the options; with a habit, the earlier ones more often (Zipf's law)."""
+    weights = np.arange(1.0, len(options) + 1) ** -habit
+    return options[int(rng.choice(len(options), p=weights / weights.sum()))]
 
 
 def article(words: str) -> str:
@@ -67,14 +85,13 @@ def article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def name_of(rng: np.random.Generator, entity: Entity, synonym: float, hypernym: float) -> int | str:
-    """Index of a name, or a hypernym, with the given chances of straying from the first name."""
-    draw = rng.random()
-    if entity.generic and draw < hypernym:
+def name_of(
+    rng: np.random.Generator, entity: Entity, habit: float, hypernym: float = 0.0
+) -> int | str:
+    """Index of a name, or with the given chance a hypernym."""
+    if entity.generic and rng.random() < hypernym:
         return choose(rng, entity.generic)
-    if len(entity.names) > 1 and draw < hypernym + synonym:
-        return 1 + int(rng.integers(len(entity.names) - 1))
-    return 0
+    return choose(rng, range(len(entity.names)), habit)
 
 
 def noun_phrase(
@@ -84,14 +101,17 @@ def noun_phrase(
     count: int = 1,
     colour: bool = False,
     size: bool = False,
+    epithet: bool = False,
 ) -> str:
-    """For example "a large red car", "two dogs", "some scissors"."""
+    """For example "a large red car", "two cute dogs", "some scissors"."""
     entity = ENTITIES[thing.entity]
     if isinstance(name, str):
         singular, plural = name, plural_of(name)
     else:
         singular, plural = entity.names[name], entity.plurals[name]
     adjectives = []
+    if epithet and entity.category in EPITHETS:
+        adjectives.append(choose(rng, EPITHETS[entity.category].split("|")))
     if size and thing.size != "medium":
         adjectives.append(choose(rng, LARGE if thing.size == "large" else SMALL))
     if colour and thing.colour is not None:
@@ -110,17 +130,27 @@ def is_plural(thing: Thing, count: int, phrase: str) -> bool:
     return count > 1 or phrase.split()[-1] in _PLURAL_WORDS
 
 
-def activity(rng: np.random.Generator, thing: Thing, count: int) -> str:
+def activity(rng: np.random.Generator, thing: Thing, count: int, habit: float = 0.0) -> str:
     """Something that the main thing may be said to do, or ""."""
     options = ENTITIES[thing.entity].activities
     if not options:
         return ""
-    words = choose(rng, options)
+    words = choose(rng, options, habit)
     return words.replace(" its ", " their ") if count > 1 else words
 
 
-def setting_phrase(rng: np.random.Generator, scene: SceneGraph) -> str:
-    return choose(rng, SETTINGS[scene.setting].phrases)
+def in_present(doing: str, plural: bool) -> str:
+    """"standing" -> "stands", or "stand" of several; "" where that cannot be said."""
+    verb, _, rest = doing.partition(" ")
+    if verb not in BASES:
+        return ""
+    base = BASES[verb]
+    third = "flies" if base == "fly" else base + ("es" if base.endswith("ch") else "s")
+    return f"{base if plural else third} {rest}".strip()
+
+
+def setting_phrase(rng: np.random.Generator, scene: SceneGraph, habit: float = 0.0) -> str:
+    return choose(rng, SETTINGS[scene.setting].phrases, habit)
 
 
 def relation_of(scene: SceneGraph, thing_index: int) -> Relation:
