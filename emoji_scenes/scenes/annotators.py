@@ -134,7 +134,9 @@ class _Annotator:
             elif form < 0.1:
                 said.append(f"with {words}")
             elif form < 0.24:
-                said.append(f"with {words} {p.choose(self.rng, p.WITH[predicate])}")
+                loosely = p.NEARBY if predicate in ("left of", "right of") else ()
+                where = p.choose(self.rng, (*p.WITH[predicate], *loosely))
+                said.append(f"with {words} {where}")
             else:
                 relation = p.choose(self.rng, p.RELATIONS[predicate], self.model.habit)
                 said.append(f"{relation} {words}")

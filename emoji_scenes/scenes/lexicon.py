@@ -128,3 +128,5 @@ def _where() -> Iterable[tuple[str, Meaning]]:
     for predicate, texts in p.WITH.items():
         for text in texts:
             yield text, Meaning("position", frozenset([predicate]))
+    for text in p.NEARBY:
+        yield text, Meaning("position", frozenset(["left of", "right of"]))

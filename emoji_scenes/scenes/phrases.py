@@ -63,12 +63,14 @@ INVERSE = {
 }
 """The same -> how the secondary thing stands to the main one, where it is named first."""
 WITH = {
-    "left of": ("to the left", "on the left", "on the left side", "to the side", "nearby"),
-    "right of": ("to the right", "on the right", "on the right side", "to the side", "nearby"),
+    "left of": ("to the left", "on the left", "on the left side"),
+    "right of": ("to the right", "on the right", "on the right side"),
     "above": ("above it", "overhead", "in the air above", "up above"),
     "in front of": ("in front of it", "in the foreground", "in front"),
     "behind": ("behind it", "in the background", "in the distance"),
 }
+NEARBY = ("nearby", "to the side")
+"""On either side of the main thing, as annotators say who don't look closely."""
 
 
 def choose(rng: np.random.Generator, options: Sequence[T], habit: float = 0.0) -> T:

@@ -18,6 +18,7 @@ from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.graph import SceneGraph, Thing
 from emoji_scenes.scenes.sampler import sample_scene
+from emoji_scenes.scenes.words import EPITHETS
 
 scenes = st.builds(sample_scene, st.integers(0, 3), st.just("web"), st.integers(0, 50_000))
 SIZE_WORDS = {"large": p.LARGE, "small": p.SMALL, "medium": ("",)}
@@ -76,10 +77,14 @@ def true_words(scene: SceneGraph) -> set[str]:
     phrases += [phrase for column in moods(scene) for phrase in column]
     phrases += [word for key in relations for word in (*p.RELATIONS[key], *p.WITH[key])]
     phrases += [scene.time, "there is are that with and of a an some its their"]
-    phrases += ["picture photo image view"]
+    phrases += ["picture photo image shot close up", *SETTINGS[scene.setting].views, *p.NEARBY]
+    phrases += [word for key in relations for word in p.INVERSE[key]]
+    phrases += [word for words in EPITHETS.values() for word in words.split("|")]
     for thing in scene.things:
         entity = ENTITIES[thing.entity]
         phrases += [*entity.names, *entity.plurals, *entity.generic, *entity.activities]
+        said = [a.replace(" its ", " their ") for a in entity.activities]
+        phrases += [p.in_present(a, several) for a in said for several in (False, True)]
         phrases += [form for g in entity.generic for form in (f"{g}s", f"{g}es")]
         phrases += [thing.colour] if thing.colour else []
     return {word for phrase in phrases for word in phrase.split()}
