@@ -66,7 +66,8 @@ def test_it_knows_the_words_of_another_split(store: FeatureStore, pictures: Scen
     assert scores["precision"] > stated["precision"] - 0.06
     assert scores["recall"] > stated["recall"] - 0.06
     # No mAP: of so few pictures it says more about rare words than about the classifier.
-    assert 0.6 < stated["mAP"] < stated["mAP_annotators"], "nobody predicts better than the truth"
+    ceiling = stated["mAP_annotators"]  # other annotators of the same scenes
+    assert 0.8 * ceiling < stated["mAP"] < ceiling, "nobody predicts better than the truth"
 
 
 def test_probabilities_mean_what_they_say(store: FeatureStore, pictures: ScenesDataset) -> None:
@@ -74,7 +75,7 @@ def test_probabilities_mean_what_they_say(store: FeatureStore, pictures: ScenesD
     seen = store.batch(np.arange(COUNT)).attributes
     assert seen is not None
     labels = label_matrix([words_of(r.captions) for r in pictures.records], load_classifier().words)
-    assert float(seen.sum() / labels.sum()) == pytest.approx(1, abs=0.1)
+    assert float(seen.sum() / labels.sum()) == pytest.approx(1, abs=0.15)
     certain = seen > 0.8
     assert float(labels[certain].mean()) > 0.8
 
