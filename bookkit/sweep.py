@@ -1,9 +1,9 @@
 """One setting of an objective tried at several values, judged on the validation split only.
 
-    python -m bookkit.sweep --field rewards.geg_avg --values 0.4 0.6 1 2
+    python -m bookkit.sweep --field rewards.geg_avg --values 0.5 1 2 --models transformer updown
     python -m bookkit.sweep --objective scst --field baseline --values greedy mean_of_others
 
-trains each value from the same start run and writes what validation said to
+trains each value from the start run of each captioner and seed, and writes what validation said to
 `results/sweeps/<profile>-<objective>-<field>.json`, beside what training itself reported. No test
 picture is read. An interrupted sweep resumes; a value that is done is not trained again.
 """
@@ -11,6 +11,7 @@ picture is read. An interrupted sweep resumes; a value that is done is not train
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Hashable, Sequence
@@ -43,18 +44,20 @@ def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
     return folder / "sweeps" / f"{profile}-{objective}-{file_name(field)}.json"
 
 
-def refuse_loss(path: Path, model: str, seed: int, values: Sequence[Any]) -> None:
+def refuse_loss(
+    path: Path, models: Sequence[str], seeds: Sequence[int], values: Sequence[Any]
+) -> None:
     """Before the work: what is kept there must be part of what will be.
 
     Raises:
-        DataError: it is of another model or seed, or has other values; or it cannot be written.
+        DataError: it has another model, seed or value; or it cannot be written.
     """
     if path.exists():
-        old = read_json(path)
-        same = (old["model"], old["seed"]) == (model, seed)
-        if not same or any(entry["value"] not in values for entry in old["entries"]):
-            what = f"{path} keeps a sweep of another model, seed or values"
-            raise DataError(what, "add its values, or keep this one elsewhere: --to FOLDER")
+        wanted = {"model": models, "seed": seeds, "value": values}
+        entries = read_json(path)["entries"]
+        if any(entry.get(name) not in few for entry in entries for name, few in wanted.items()):
+            what = f"{path} keeps a sweep of another model, seed or value"
+            raise DataError(what, "add what it has, or keep this one elsewhere: --to FOLDER")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,54 +67,60 @@ def refuse_loss(path: Path, model: str, seed: int, values: Sequence[Any]) -> Non
 
 def sweep(
     profile: Profile,
-    model: str,
+    models: Sequence[str],
     objective: str,
     field: str,
     values: Sequence[Any],
-    seed: int,
+    seeds: Sequence[int],
     materials: Materials | None = None,
 ) -> dict[str, Any]:
-    """Train an objective once per value of one of its fields, from the profile's own start run.
+    """Train an objective once per value of one of its fields, from the profile's own start runs.
 
     Args:
         field: of `ObjectiveConfig`, or `rewards.NAME` for the weight of one reward.
 
-    Returns: field, the settings that were the same in all runs, and per value the validation
-    history (epoch 0 is the start run), the epoch that was kept, and means of the training log.
+    Returns: field, the settings that were the same in all runs of a captioner, and per captioner,
+    seed and value the validation history (epoch 0 is the start run), the epoch that was kept, and
+    means of the training log.
 
     Raises:
         ConfigError: no such field, or a value out of range.
-        DataError: the objective starts from nothing, or its start run is not finished.
+        DataError: the objective starts from nothing, or a start run is not finished.
     """
     materials = materials or Materials.of(profile, start_accelerator().device)
-    base = profile.objective(objective, model)
-    if base.start_from is None:
+    if profile.objective(objective).start_from is None:
         raise DataError(
             f"objective '{objective}' starts from no other run: nothing to compare with",
             "sweep an objective that continues from another, such as scst_geg",
         )
-    changed = [
-        profile.changed(model, objective, **_setting(base, field, value)) for value in values
-    ]
+    bases = {model: profile.objective(objective, model) for model in models}
+    changed = {
+        (model, value): profile.changed(model, objective, **_setting(base, field, value))
+        for model, base in bases.items()
+        for value in values
+    }
     entries = []
-    for value, other in zip(values, changed, strict=True):
-        run = train(materials.under(other), model, objective, seed)
+    for (model, value), seed in itertools.product(changed, seeds):
+        run = train(materials.under(changed[model, value]), model, objective, seed)
         record = run.training()
         kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
-        entries.append({"value": value, **kept, "training": _by_epoch(run)})
-    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field.split(".")[0]}
-    if "." in field:
-        shared["rewards"] = {k: v for k, v in base.rewards.items() if f"rewards.{k}" != field}
+        about = {"model": model, "seed": seed, "value": value}
+        entries.append({**about, **kept, "training": _by_epoch(run)})
     return {
         "profile": profile.name,
-        "model": model,
         "objective": objective,
-        "seed": seed,
         "field": field,
-        "shared": shared,
+        "shared": {model: _shared(base, field) for model, base in bases.items()},
         "entries": entries,
         "environment": environment(),
     }
+
+
+def _shared(base: ObjectiveConfig, field: str) -> dict[str, Any]:
+    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field.split(".")[0]}
+    if "." in field:
+        shared["rewards"] = {k: v for k, v in base.rewards.items() if f"rewards.{k}" != field}
+    return shared
 
 
 def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
@@ -136,28 +145,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--profile", default="quick")
-    parser.add_argument("--model", default="transformer")
+    parser.add_argument("--models", default=["transformer"], nargs="+")
     parser.add_argument("--objective", default="scst_geg")
     parser.add_argument("--field", required=True, help="of the objective: rewards.geg_avg, epochs")
     parser.add_argument("--values", required=True, nargs="+", help="YAML scalars")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=[1], nargs="+")
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
     parsed = parser.parse_args(arguments)
-    asked = parsed.model, parsed.objective, parsed.field
     try:
         with writing():
-            check_numbers({"seed": parsed.seed}, "--")
+            for seed in parsed.seeds:
+                check_numbers({"seed": seed}, "--")
             values = [yaml.safe_load(value) for value in parsed.values]
             profile = load_profile(parsed.profile)
-            profile.objective(parsed.objective, parsed.model)  # The path is made of its name.
+            profile.objective(parsed.objective)  # The path is made of its name.
             path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
-            refuse_loss(path, parsed.model, parsed.seed, values)
-            found = sweep(profile, *asked, values, parsed.seed)
+            refuse_loss(path, parsed.models, parsed.seeds, values)
+            asked = parsed.models, parsed.objective, parsed.field, values, parsed.seeds
+            found = sweep(profile, *asked)
             write_json(path, found)
     except GegError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 1
-    print(f"{len(found['entries'])} values kept in {path}")
+    print(f"{len(found['entries'])} runs kept in {path}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,10 +19,10 @@ class Sweep:
     """A sweep of one field of an objective, see `bookkit.sweep`.
 
     Attributes:
-        validation: a row a value and epoch: value, epoch, CIDEr-D, R@1, ...; epoch 0 is the run
-            that all start from.
+        validation: a row a captioner, seed, value and epoch: model, seed, value, epoch, CIDEr-D,
+            R@1, ...; epoch 0 is the run that all start from.
         training: the same of the training log, epochs from 1.
-        about: model, seed, environment, and the settings that were shared.
+        about: environment, and the settings that were shared.
     """
 
     validation: pd.DataFrame
@@ -30,17 +31,18 @@ class Sweep:
 
     @property
     def last(self) -> pd.DataFrame:
-        """Validation after the last epoch, a row a value, in ascending order."""
-        return self.validation.groupby("value").tail(1).set_index("value").sort_index()
+        """Validation after the last epoch: model and value -> means over seeds."""
+        last = self.validation.groupby(["model", "seed", "value"]).tail(1)
+        return last.groupby(["model", "value"], sort=False).mean(numeric_only=True)
 
 
-def read_sweep(profile: Profile, objective: str, field: str) -> Sweep:
+def read_sweep(profile: Profile, objective: str, field: str, folder: Path = STORED) -> Sweep:
     """The stored sweep of a profile.
 
     Raises:
         DataError: there is none.
     """
-    path = STORED / "sweeps" / f"{profile.name}-{objective}-{field}.json"
+    path = folder / "sweeps" / f"{profile.name}-{objective}-{field}.json"
     if not path.is_file():
         raise DataError(
             f"no sweep of {field} is stored for profile {profile.name}",
@@ -50,7 +52,10 @@ def read_sweep(profile: Profile, objective: str, field: str) -> Sweep:
     found = read_json(path)
     frames = {
         part: pd.concat(
-            [pd.DataFrame(e.get(part, [])).assign(value=e["value"]) for e in found["entries"]],
+            [
+                pd.DataFrame(e.get(part, [])).assign(**{k: e[k] for k in ("model", "seed", "value")})
+                for e in found["entries"]
+            ],
             ignore_index=True,
         )
         for part in ("history", "training")

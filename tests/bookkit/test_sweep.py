@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 from full_disk import files_end_at
 
+from bookkit.report.sweeps import read_sweep
 from bookkit.sweep import main, refuse_loss, sweep, sweep_file
 from gegcore.errors import ConfigError, DataError
 from gegcore.experiment import train
@@ -19,7 +21,7 @@ def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> Non
     profile = load_profile("smoke")
     materials = Materials.of(profile)
     with pytest.raises(DataError, match="scst"):
-        sweep(profile, "transformer", "scst_geg", "rewards.geg_avg", [1], 1, materials)
+        sweep(profile, ["transformer"], "scst_geg", "rewards.geg_avg", [1], [1], materials)
     train(materials, "transformer", "mle", 1)
     train(materials, "transformer", "scst", 1)
     field = "rewards.geg_avg"
@@ -30,7 +32,7 @@ def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> Non
     assert [entry["value"] for entry in found["entries"]] == [0, 5]
     low, high = (entry["history"] for entry in found["entries"])
     assert low[0] == high[0] and low[-1] != high[-1]
-    assert found["shared"]["rewards"] == {"cider": 0.1} and "beta" not in found["shared"]
+    assert found["shared"]["transformer"]["rewards"] == {"cider": 0.1}
 
     # A second sweep with one more value trains only that one; the profile's own is its own run.
     runs = smoke_home / "runs" / "smoke"
@@ -40,6 +42,22 @@ def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> Non
     after = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.iterdir()}
     assert before.items() < after.items()
     assert after.keys() - before.keys() == {"transformer-scst_geg-seed1"}
+
+
+def test_captioners_and_seeds_are_swept_alike(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    for model in ("transformer", "updown"):
+        for seed in (3, 4):
+            train(materials, model, "mle", seed)
+    found = sweep(profile, ["transformer", "updown"], "scst", "samples", [2, 3], [3, 4], materials)
+    tried = [(e["model"], e["value"], e["seed"]) for e in found["entries"]]
+    assert tried == list(itertools.product(("transformer", "updown"), (2, 3), (3, 4)))
+    write_json(smoke_home / "sweeps" / "smoke-scst-samples.json", found)
+    stored = read_sweep(profile, "scst", "samples", smoke_home)
+    assert list(stored.last.index) == list(itertools.product(("transformer", "updown"), (2, 3)))
+    ends = [e["history"][-1]["CIDEr-D"] for e in found["entries"] if e["model"] == "updown"]
+    assert stored.last.loc[("updown", 3), "CIDEr-D"] == pytest.approx(sum(ends[2:]) / 2)
 
 
 def test_a_sweep_over_names_keeps_what_training_said(smoke_home: Path) -> None:
@@ -62,7 +80,7 @@ def test_wrong_fields_and_objectives_are_refused(smoke_home: Path) -> None:
     profile = load_profile("smoke")
     materials = Materials.of(profile)
     with pytest.raises(DataError, match="mle"):
-        sweep(profile, "transformer", "mle", "epochs", [1], 1, materials)
+        sweep(profile, ["transformer"], "mle", "epochs", [1], [1], materials)
     for field, value, named in (
         ("gamma", 1, "field 'gamma'"),
         ("samples", 0, "field 'samples'"),
@@ -70,7 +88,7 @@ def test_wrong_fields_and_objectives_are_refused(smoke_home: Path) -> None:
         ("rewards.geg_avg", "much", r"field 'rewards\.geg_avg'"),
     ):
         with pytest.raises(ConfigError, match=named):
-            sweep(profile, "transformer", "scst", field, [value], 1, materials)
+            sweep(profile, ["transformer"], "scst", field, [value], [1], materials)
 
 
 def test_a_full_disk_is_no_traceback(
@@ -87,15 +105,16 @@ def test_a_full_disk_is_no_traceback(
 
 def test_a_sweep_that_is_kept_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "sweeps" / "quick-scst-epochs.json"
-    refuse_loss(path, "transformer", 1, [1, 2])
-    write_json(path, {"model": "transformer", "seed": 1, "entries": [{"value": 1}]})
-    refuse_loss(path, "transformer", 1, [1, 2])
-    for model, seed, values in (("transformer", 1, [2]), ("xlan", 1, [1]), ("transformer", 2, [1])):
-        with pytest.raises(DataError, match="another model, seed or values"):
-            refuse_loss(path, model, seed, values)
+    both = ["transformer", "xlan"]
+    refuse_loss(path, both, [1], [1, 2])
+    write_json(path, {"entries": [{"model": "xlan", "seed": 1, "value": 1}]})
+    refuse_loss(path, both, [1, 2], [1, 2])
+    for models, seeds, values in ((both, [1], [2]), (["updown"], [1], [1]), (both, [2], [1])):
+        with pytest.raises(DataError, match="another model, seed or value"):
+            refuse_loss(path, models, seeds, values)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):
-        refuse_loss(tmp_path / "file" / "x.json", "transformer", 1, [1])
+        refuse_loss(tmp_path / "file" / "x.json", ["transformer"], [1], [1])
 
 
 def test_a_sweeps_file_is_in_its_folder(tmp_path: Path) -> None:
