@@ -100,6 +100,7 @@ def train(
     if accelerator.is_main_process:
         save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
         record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
+        record |= {"ended": trainer.ended}
         record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
         record |= {"history": progress.history, "environment": environment()}
         run.write_record(TRAINED, record, FILES)

@@ -26,6 +26,7 @@ from gegcore.storage import write_text
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.guards import findings, not_finite, rules
+from gegcore.training.schedule import learning_rate
 
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
@@ -37,7 +38,8 @@ class Monitor:
     """Watches one run.
 
     Call `open` once, `step` after every optimiser step, `validated` after every validation, `fetch`
-    before and `write` after every checkpoint, `close` at the end, whatever happened.
+    before and `write` after every checkpoint, `end_window` after the last step, `close` at the end,
+    whatever happened.
 
     Args:
         config: whose guards apply.
@@ -84,11 +86,11 @@ class Monitor:
             bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows, unit="",
         )  # fmt: skip
 
-    def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
+    def step(self, progress: Progress, metrics: Mapping[str, Tensor]) -> None:
         """Take the metrics of the step that `progress.step` now counts.
 
         Args:
-            progress: gets a row of its log where a window is full, and after the last step.
+            progress: gets a row of its log where a window is full.
             metrics: 0-d tensors, means over the images of the step; `loss` is one of them, and
                 `grad_norm` should be, before clipping. The same names in every step.
 
@@ -97,9 +99,8 @@ class Monitor:
         """
         self._names = tuple(metrics)
         self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
-        if progress.step % self.every == 0 or progress.step == self._total:
-            self.fetch(progress)
-            self._end_window(progress, learning_rate)
+        if progress.step % self.every == 0:
+            self.end_window(progress)
         self._bar.set_description_str(self._epoch(progress), refresh=False)
         self._bar.update()
 
@@ -121,6 +122,13 @@ class Monitor:
         self.fetch(progress)
         self.saved = progress.step
         self._write_files(progress)
+
+    def ended(self, progress: Progress, why: str) -> None:
+        """Say why training ended, and which epoch's weights are kept."""
+        best = progress.best_epoch
+        kept = "the last, as none is within the rule" if best is None else f"epoch {best}"
+        kept += ", the model before training" if best == 0 else ""
+        self._say(f"ended after epoch {progress.epoch} ({why}); kept {kept}")
 
     def close(self) -> None:
         """Close the bar; may be called twice."""
@@ -144,10 +152,19 @@ class Monitor:
             what = f"{name.replace('grad_', 'gradient ')} is {progress.window[position][name]}"
             self._stop(progress, f"the {what} at step {step}", fix)
 
-    def _end_window(self, progress: Progress, learning_rate: float) -> None:
+    def end_window(self, progress: Progress) -> None:
+        """Make a row of the log of the steps since the last one, if any, and show it to the guards.
+
+        Raises:
+            TrainingError: the window shows a run that cannot recover.
+        """
+        self.fetch(progress)
         window, progress.window = progress.window, []
+        if not window:
+            return
+        rate = learning_rate(self.config, progress.step - 1, self._total)
         means = {name: _mean([row[name] for row in window]) for name in window[0]}
-        row = {"learning_rate": learning_rate, **means}
+        row = {"learning_rate": rate, **means}
         progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
         self._bar.set_postfix_str(_bar_text(row), refresh=False)
         self._draw("training", row, progress.step)
