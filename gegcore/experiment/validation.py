@@ -53,8 +53,6 @@ class Validator:
         size = len(materials.vocabulary)
         frequency = document_frequency(materials.references("train"), size)
         self.cider = CiderD(materials.references("val"), size, frequency)
-        self.images = materials.tables["val"].images
-        self.groups = materials.groups["val"].index
         lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)
         # As the metrics have it: nothing is gained here by half precision or by not waiting.
         self.encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
@@ -69,8 +67,9 @@ class Validator:
         }
         index = torch.arange(len(tokens))
         text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
-        ranks = retrieval_ranks(text, self.images, index)
-        gap = group_embedding_gap(text, self.images, self.images[self.groups])
+        images, groups = self.materials.tables["val"].images, self.materials.groups["val"].index
+        ranks = retrieval_ranks(text, images, index)
+        gap = group_embedding_gap(text, images, images[groups])
         begun = tokens[:, :2].unique(dim=0, return_counts=True)[1]
         return {
             "CIDEr-D": 100 * self.cider(tokens[:, None], index).mean().item(),

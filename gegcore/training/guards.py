@@ -124,7 +124,9 @@ def _lost(share: float) -> Bound:
     every share is small.
     """
     keeps = _times("reward", 1 - share)
-    return lambda start: keeps(start) - max(0.0, _spread(start) / 2 - share * start["reward"])
+    return lambda start: (  # logs of older runs do not say the spread
+        keeps(start) - max(0.0, start.get("reward_std", 0.0) / 2 - share * start["reward"])
+    )
 
 
 def _above(metric: str, distance: float) -> Bound:
@@ -135,14 +137,9 @@ def _at(value: float) -> Bound:
     return lambda start: value
 
 
-def _spread(start: Row) -> float:
-    """Of the rewards of an image's samples; logs of older runs do not say it."""
-    return start.get("reward_std", 0.0)
-
-
 def _exploded(start: Row) -> float:
     """CIDEr-D ends at 10 and cosines at 1: no reward with a bound comes so far."""
-    return start["reward"] + 20 * max(abs(start["reward"]), _spread(start))
+    return start["reward"] + 20 * max(abs(start["reward"]), start.get("reward_std", 0.0))
 
 
 _CALM = "lower the learning rate, or clip the gradient more"

@@ -70,13 +70,13 @@ class Trainer:
         self.accelerator = accelerator or start_accelerator(self.device)
         self.main = self.accelerator.is_main_process
         self.optimiser_step = OptimiserStep(model, objective, config, self.accelerator)
-        optimiser, scaler = self.optimiser_step.optimiser, self.accelerator.scaler
+        optimiser, scaler = self.optimiser_step.optimiser, self.optimiser_step.scaler
         run = {"model": type(model).__name__, "images": num_images, "seed": seed}
         self.parts = Resumable(model, optimiser, scaler, {**run, **config.decisive()})
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
-        scaled = scaler is not None
+        scaled = scaler.is_enabled()
         self.monitor = Monitor(folder, config, captions, shows=self.main, loss_scaling=scaled)
         self.best: dict[str, Tensor] | None = None
         self.started = 0.0
@@ -167,8 +167,7 @@ class Trainer:
         epoch, position = divmod(step, self.steps_per_epoch)
         generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, ORDER))
         order = torch.randperm(self.num_images, generator=generator)
-        start = position * self.config.images_per_step
-        return order[start : start + self.config.images_per_step]
+        return order.split(self.config.images_per_step)[position]
 
     def _validate_epoch(self, stop: StopRequest) -> bool:
         """Validate, and keep the weights if the written rule prefers them; False: interrupted."""

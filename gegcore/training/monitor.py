@@ -125,9 +125,11 @@ class Monitor:
 
     def ended(self, progress: Progress, why: str) -> None:
         """Say why training ended, and which epoch's weights are kept."""
-        best = progress.best_epoch
-        kept = "the last, as none is within the rule" if best is None else f"epoch {best}"
-        kept += ", the model before training" if best == 0 else ""
+        kept = f"epoch {progress.best_epoch}"
+        if progress.best_epoch is None:
+            kept = "the last, as none is within the rule"
+        elif progress.best_epoch == 0:
+            kept += ", the model before training"
         self._say(f"ended after epoch {progress.epoch} ({why}); kept {kept}")
 
     def close(self) -> None:
@@ -163,8 +165,9 @@ class Monitor:
         if not window:
             return
         rate = learning_rate(self.config, progress.step - 1, self._total)
-        means = {name: _mean([row[name] for row in window]) for name in window[0]}
-        row = {"learning_rate": rate, **means}
+        # Over finite values: steps that a loss scaler skipped have no gradient norm.
+        means = pd.DataFrame(window).replace([math.inf, -math.inf], math.nan).mean()
+        row = {"learning_rate": rate, **{str(name): value for name, value in means.items()}}
         progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
         self._bar.set_postfix_str(_bar_text(row), refresh=False)
         self._draw("training", row, progress.step)
@@ -230,20 +233,9 @@ class Monitor:
 
 
 def _bar_text(row: Mapping[str, float]) -> str:
-    """The numbers of a window in as few letters as possible, the most telling first."""
-    parts = [f"loss {_short(row['loss'])}"]
-    parts += [f"{n.split('/')[1]} {_short(v)}" for n, v in row.items() if n.startswith("reward/")]
+    """The numbers of a window in few letters, as many each time, the most telling first."""
+    parts = [f"loss {row['loss']:.3f}"]
+    parts += [f"{n.split('/')[1]} {v:.3f}" for n, v in row.items() if n.startswith("reward/")]
     if "positive_advantage" in row:
         parts.append(f"adv+ {100 * row['positive_advantage']:.0f}%")
     return " ".join(parts)
-
-
-def _short(value: float) -> str:
-    """Three decimals, so that the bar does not jump, or three digits."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"
-
-
-def _mean(values: list[float]) -> float:
-    """Over the finite values: steps that a loss scaler skipped have no gradient norm."""
-    finite = [value for value in values if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else math.nan

@@ -45,6 +45,7 @@ class OptimiserStep:
 
         self.model, self.objective, self.config = model, objective, config
         self.accelerator = accelerator
+        self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)  # does nothing
         # Weights cast while sampling, without gradient, must not be met again while scoring, as
         # they are in torch 2.10 (pytorch/pytorch#112583).
         self.autocast = AutocastKwargs(cache_enabled=False)
@@ -107,9 +108,7 @@ class OptimiserStep:
 
     def _update(self, rate: float, per_token: Tensor) -> Tensor:
         """Scale, measure and clip the summed gradients, then Adam; returns their norm."""
-        scaler = self.accelerator.scaler
-        if scaler is not None:
-            scaler.unscale_(self.optimiser)
+        self.scaler.unscale_(self.optimiser)
         self.gradients.mul_(per_token)
         norm = self.gradients.norm()
         if self.config.clip_norm is not None:
@@ -118,11 +117,8 @@ class OptimiserStep:
             torch.nn.utils.clip_grad_value_(self.parameters, self.config.clip_value)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        if scaler is None:
-            self.optimiser.step()
-        else:
-            scaler.step(self.optimiser)
-            scaler.update()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         return norm
 
 

@@ -64,4 +64,4 @@ def cross_entropy(
     )
     shares = {1 - label_smoothing: 1, label_smoothing / (vocab - 1): vocab - 1}
     entropy = -sum(words * p * math.log(p) for p, words in shares.items() if p > 0)
-    return loss - entropy * (1 if reduction == "mean" else real.sum())
+    return loss - entropy * (1 if reduction == "mean" else real.sum(dtype=loss.dtype))
