@@ -167,7 +167,7 @@ class Trainer:
         epoch, position = divmod(step, self.steps_per_epoch)
         generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, ORDER))
         order = torch.randperm(self.num_images, generator=generator)
-        return order.split(self.config.images_per_step)[position]
+        return order[position * self.config.images_per_step :][: self.config.images_per_step]
 
     def _validate_epoch(self, stop: StopRequest) -> bool:
         """Validate, and keep the weights if the written rule prefers them; False: interrupted."""
