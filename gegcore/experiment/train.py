@@ -100,9 +100,9 @@ def train(
     if accelerator.is_main_process:
         save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
         record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
+        record |= {"ended": trainer.ended, "environment": environment()}
         record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
-        record |= {"history": progress.history, "environment": environment()}
-        run.write_record(TRAINED, record, FILES)
+        run.write_record(TRAINED, {**record, "history": progress.history}, FILES)
         shutil.rmtree(run.file("state"), ignore_errors=True)
     accelerator.wait_for_everyone()
     return run

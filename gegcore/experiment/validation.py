@@ -37,7 +37,9 @@ class Validator:
     """Scores a model on the validation split: CIDEr-D, R@1, R@5, GEG-Avg, GEG-Min, length.
 
     CIDEr-D is that of the reward (document frequencies of the training split, the end token
-    counts) times 100. No test image is ever read here.
+    counts) times 100. Signs of collapse are `opening`, the share of captions that begin with their
+    commonest first two words, and `different`, the number of different captions over that of all.
+    No test image is ever read here.
 
     Attributes:
         captions: image id -> caption of the last call, for a few images, always the same.
@@ -51,8 +53,6 @@ class Validator:
         size = len(materials.vocabulary)
         frequency = document_frequency(materials.references("train"), size)
         self.cider = CiderD(materials.references("val"), size, frequency)
-        self.images = materials.tables["val"].images
-        self.groups = materials.groups["val"].index
         lookup = WordToBpe(materials.vocabulary.words, materials.clip.tokenizer)
         # As the metrics have it: nothing is gained here by half precision or by not waiting.
         self.encoder = CaptionEncoder(materials.clip, lookup, True, torch.float32)
@@ -67,8 +67,10 @@ class Validator:
         }
         index = torch.arange(len(tokens))
         text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
-        ranks = retrieval_ranks(text, self.images, index)
-        gap = group_embedding_gap(text, self.images, self.images[self.groups])
+        images, groups = self.materials.tables["val"].images, self.materials.groups["val"].index
+        ranks = retrieval_ranks(text, images, index)
+        gap = group_embedding_gap(text, images, images[groups])
+        begun = tokens[:, :2].unique(dim=0, return_counts=True)[1]
         return {
             "CIDEr-D": 100 * self.cider(tokens[:, None], index).mean().item(),
             "R@1": 100 * (ranks < 1).float().mean().item(),
@@ -76,4 +78,6 @@ class Validator:
             "GEG-Avg": gap.average.mean().item(),
             "GEG-Min": gap.minimum.mean().item(),
             "length": (tokens > 0).sum(-1).float().mean().item(),
+            "opening": int(begun.max()) / len(tokens),
+            "different": len(tokens.unique(dim=0)) / len(tokens),
         }

@@ -56,13 +56,13 @@ class Resumable:
     There is no random-number and no scheduler state: both are functions of the seed and the step.
 
     Attributes:
-        scaler: of float16 gradients, None without.
+        scaler: of float16 gradients; disabled without.
         run: what decides the run, as JSON: a state of another one is refused.
     """
 
     model: nn.Module
     optimiser: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler | None
+    scaler: torch.amp.GradScaler
     run: Mapping[str, Any]
 
 
@@ -79,8 +79,7 @@ def save_state(
     for index, moments in parts.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in moments.items()}
     metadata = {"format": FORMAT, "run": parts.run, "progress": asdict(progress)}
-    if parts.scaler is not None:
-        metadata["scaler"] = parts.scaler.state_dict()
+    metadata["scaler"] = parts.scaler.state_dict()
     cloned = {name: tensor.clone() for name, tensor in tensors.items()}
     save_safetensors(path, cloned, {name: json.dumps(v) for name, v in metadata.items()})
 
@@ -110,7 +109,7 @@ def load_state(path: Path, parts: Resumable) -> tuple[Progress, dict[str, Tensor
         parts.optimiser.load_state_dict(optimiser)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path} cannot be resumed from: {error}", _AFRESH) from error
-    if parts.scaler is not None and "scaler" in metadata:
+    if metadata.get("scaler"):
         parts.scaler.load_state_dict(metadata["scaler"])
     return progress, best or None
 

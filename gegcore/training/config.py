@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -15,13 +16,32 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Metric = Literal["CIDEr-D", "R@1", "GEG-Avg"]  # of the validation split
+
+
 class SelectionRule(Section):
     """The written rule by which the checkpoint of a run is chosen on the validation split."""
 
-    metric: Literal["CIDEr-D", "R@1", "GEG-Avg"] = Field("CIDEr-D", description="to maximise")
+    metric: Metric = Field("CIDEr-D", description="to maximise")
     least_cider_share: float = Field(
         0.0, ge=0, description="epochs count that keep this share of the CIDEr-D before training"
     )
+
+
+class StoppingRule(Section):
+    """The written rule by which training has converged; which epoch is kept, `select` says."""
+
+    metric: Metric = "CIDEr-D"
+    gain: float = Field(0.01, ge=0, description="of an epoch that is not the last, relative")
+    least: int = Field(4, ge=1, description="epochs before training may end")
+
+    def converged(self, values: Sequence[float]) -> bool:
+        """Whether the last of the values after epochs 0, 1, ... adds too little to the best."""
+        if len(values) <= self.least:
+            return False
+        best = max(values[:-1])
+        gain = values[-1] - best
+        return gain <= 0 or gain < self.gain * abs(best)
 
 
 class ScheduledSampling(Section):
@@ -78,6 +98,7 @@ class ObjectiveConfig(Section):
     count_end: bool = Field(True, description="whether the end token counts in the CIDEr-D reward")
 
     select: SelectionRule = SelectionRule()
+    until: StoppingRule | None = Field(None, description="when to end before `epochs` have passed")
     checkpoint_every: int = Field(100, ge=1, description="steps between resume points")
     guards: Literal["stop", "warn"] = Field(
         "stop", description="what a collapsed policy does to the run (NaN always stops it)"
@@ -92,7 +113,8 @@ class ObjectiveConfig(Section):
     @property
     def sees_pictures(self) -> bool:
         """Whether CLIP or the groups have a part in what is learnt or chosen."""
-        return self.select.metric != "CIDEr-D" or bool(self.rewards.keys() - {"cider"})
+        metrics = {self.select.metric, self.until.metric if self.until else "CIDEr-D"}
+        return metrics != {"CIDEr-D"} or bool(self.rewards.keys() - {"cider"})
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what is learnt, as JSON: a run cannot go on with others."""
@@ -100,6 +122,7 @@ class ObjectiveConfig(Section):
         return self.model_dump(mode="json", exclude=others)
 
 
+_OF_RECALL = SelectionRule(metric="R@1")
 _SELECTED = SelectionRule(metric="R@1", least_cider_share=0.9)
 
 
@@ -127,10 +150,7 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects. It collapses in the
     # paper too (Table 6), and that is what it is to show.
     "scst_geg_sole": _self_critical(
-        "+SCST+GEG-sole",
-        rewards={"geg_avg": 10.0},
-        select=SelectionRule(metric="R@1"),
-        guards="warn",
+        "+SCST+GEG-sole", rewards={"geg_avg": 10.0}, select=_OF_RECALL, guards="warn"
     ),
 }
 """The paper's settings (Sec. 4.1; X-modaler for what it leaves open; by model: `recipes.py`)."""
@@ -147,11 +167,15 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     """The paper's settings of an objective with some fields overridden.
 
     Raises:
-        ConfigError: unknown objective or field, or a value out of range.
+        ConfigError: unknown objective or field, a value out of range, or `until` with a cosine.
     """
     if name not in OBJECTIVES:
         raise ConfigError(f"unknown objective '{name}'", f"use one of: {', '.join(OBJECTIVES)}")
     try:
-        return ObjectiveConfig.model_validate(OBJECTIVES[name].model_dump() | (overrides or {}))
+        found = ObjectiveConfig.model_validate(OBJECTIVES[name].model_dump() | (overrides or {}))
     except ValidationError as error:
         raise wrong_field(error, f"objective '{name}'", "mend the profile") from error
+    if found.until and found.schedule == "cosine":
+        what = f"objective '{name}', field 'until': schedule 'cosine' is made for all its epochs"
+        raise ConfigError(what, "choose schedule constant, step or noam, or leave until out")
+    return found

@@ -74,13 +74,8 @@ def sum_over_processes(accelerator: Accelerator, tensor: Tensor) -> Tensor:
 
 def check_same_weights(accelerator: Accelerator, parameters: Sequence[Tensor]) -> None:
     """TrainingError where processes do not have the same weights, by sums of their tensors."""
-    if accelerator.num_processes == 1:
-        return
     sums = torch.stack([p.detach().double().sum() for p in parameters]).nan_to_num()
-    low, high = sums.clone(), sums.clone()
-    distributed.all_reduce(low, distributed.ReduceOp.MIN)
-    distributed.all_reduce(high, distributed.ReduceOp.MAX)
-    if not torch.equal(low, high):
+    if not (accelerator.gather(sums[None]) == sums).all():
         raise TrainingError(
             "the processes of this run no longer have the same weights",
             "use equal GPUs and equal software for all processes, and resume",

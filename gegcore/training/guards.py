@@ -124,7 +124,9 @@ def _lost(share: float) -> Bound:
     every share is small.
     """
     keeps = _times("reward", 1 - share)
-    return lambda start: keeps(start) - max(0.0, _spread(start) / 2 - share * start["reward"])
+    return lambda start: (  # logs of older runs do not say the spread
+        keeps(start) - max(0.0, start.get("reward_std", 0.0) / 2 - share * start["reward"])
+    )
 
 
 def _above(metric: str, distance: float) -> Bound:
@@ -135,25 +137,21 @@ def _at(value: float) -> Bound:
     return lambda start: value
 
 
-def _spread(start: Row) -> float:
-    """Of the rewards of an image's samples; logs of older runs do not say it."""
-    return start.get("reward_std", 0.0)
-
-
 def _exploded(start: Row) -> float:
     """CIDEr-D ends at 10 and cosines at 1: no reward with a bound comes so far."""
-    return start["reward"] + 20 * max(abs(start["reward"]), _spread(start))
+    return start["reward"] + 20 * max(abs(start["reward"]), start.get("reward_std", 0.0))
 
 
 _CALM = "lower the learning rate, or clip the gradient more"
 _REWARD = (
-    "lower the learning rate, set `baseline: mean_of_others` and `count_end: true`, or train the "
-    "model that this one starts from for longer"
+    "lower the learning rate, set `count_end: true`, try the other `baseline`, or train the model "
+    "that this one starts from for longer"
 )
 _LANGUAGE = "raise the weight of cider: only CIDEr-D rewards short and fluent captions"
 _EXPLORE = "lower the learning rate, or train for fewer steps: equal samples teach nothing"
 _UNBOUNDED = "check the reward and its weights: a reward without a bound is always gamed"
-_PUNISHED = "set `baseline: mean_of_others`: against greedy captions samples are mostly punished"
+_PUNISHED = "lower the learning rate, or try the other `baseline`: samples are mostly punished"
+_ALIKE = "lower the learning rate, try the other `baseline`, or end earlier: one phrase fits all"
 
 _LIKELIHOOD = (
     # Cross-entropy falls from the logarithm of the vocabulary's size; a mean over batches that
@@ -181,6 +179,11 @@ _POLICY = (
     Rule("reward", "the reward falls", _REWARD, _lost(0.35), below=True),
     Rule("reward", "the reward exploded", _UNBOUNDED, _exploded, stop=True),
     Rule("positive_advantage", "hardly any sample beats the baseline", _PUNISHED, _at(0.1), True),
+    # Of greedy captions, a batch at a time. In this project's first runs SCST came to begin all of
+    # them with "there is": nothing was left to explore for the rewards after it.
+    Rule("opening", "most captions begin alike", _ALIKE, _at(0.5)),
+    Rule("opening", "more and more captions begin alike", _ALIKE, _above("opening", 0.25)),
+    Rule("different", "captions repeat each other", _ALIKE, _times("different", 0.5), below=True),
     # Samples of a healthy policy become more certain. Two nats are a policy that spreads over
     # seven times as many words.
     Rule("entropy", "the policy forgets its words", _CALM, _above("entropy", 2.0), stop=True),

@@ -70,16 +70,24 @@ class Trainer:
         self.accelerator = accelerator or start_accelerator(self.device)
         self.main = self.accelerator.is_main_process
         self.optimiser_step = OptimiserStep(model, objective, config, self.accelerator)
-        optimiser, scaler = self.optimiser_step.optimiser, self.accelerator.scaler
+        optimiser, scaler = self.optimiser_step.optimiser, self.optimiser_step.scaler
         run = {"model": type(model).__name__, "images": num_images, "seed": seed}
         self.parts = Resumable(model, optimiser, scaler, {**run, **config.decisive()})
         self.steps_per_epoch = math.ceil(num_images / config.images_per_step)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.progress = Progress()
-        scaled = scaler is not None
+        scaled = scaler.is_enabled()
         self.monitor = Monitor(folder, config, captions, shows=self.main, loss_scaling=scaled)
         self.best: dict[str, Tensor] | None = None
         self.started = 0.0
+
+    @property
+    def ended(self) -> str | None:
+        """Why training is over: "converged" or "all epochs"; None before. The state decides it."""
+        history, until = self.progress.history, self.config.until
+        if until is not None and until.converged([row[until.metric] for row in history]):
+            return "converged"
+        return "all epochs" if len(history) > self.config.epochs else None
 
     def fit(self) -> Progress:
         """Train to the end, from the last resume point if there is one; load the best weights.
@@ -112,14 +120,15 @@ class Trainer:
                 "run it again with the same settings: it goes on from there",
                 number=stop.signal or signal.SIGTERM,
             )
+        self.monitor.ended(self.progress, done)
         if self.best is not None:
             self.model.load_state_dict(self.best)
         self.model.zero_grad()  # frees the gradients
         self.model.eval()
         return self.progress
 
-    def _train(self, stop: StopRequest) -> bool:
-        """Whether it came to the end; if not, it was asked to stop, and has saved."""
+    def _train(self, stop: StopRequest) -> str | None:
+        """Why it came to the end; None where it was asked to stop, and has saved."""
         while True:
             epoch, position = divmod(self.progress.step, self.steps_per_epoch)
             # Before the first epoch and after each: a function of what is saved.
@@ -127,14 +136,14 @@ class Trainer:
                 validated = self._validate_epoch(stop)
                 self._save()
                 if not validated:
-                    return False
-            if self.progress.step == self.total_steps:
-                return True
+                    return None
+            if ended := self.ended:
+                return ended
             stopping = self._step(stop)
             if stopping or self.progress.step % self.config.checkpoint_every == 0:
                 self._save()
             if stopping:
-                return False
+                return None
 
     def _step(self, stop: StopRequest) -> bool:
         """Train on one global batch; whether any process was asked to stop."""
@@ -150,7 +159,7 @@ class Trainer:
         rate = learning_rate(self.config, step, self.total_steps)
         metrics, stopping = self.optimiser_step(batch, noise, rate, lambda: stop.signal is not None)
         self.progress.step += 1
-        self.monitor.step(self.progress, metrics, rate)
+        self.monitor.step(self.progress, metrics)
         return stopping
 
     def _batch(self, step: int) -> Tensor:
@@ -158,8 +167,7 @@ class Trainer:
         epoch, position = divmod(step, self.steps_per_epoch)
         generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, ORDER))
         order = torch.randperm(self.num_images, generator=generator)
-        start = position * self.config.images_per_step
-        return order[start : start + self.config.images_per_step]
+        return order[position * self.config.images_per_step :][: self.config.images_per_step]
 
     def _validate_epoch(self, stop: StopRequest) -> bool:
         """Validate, and keep the weights if the written rule prefers them; False: interrupted."""
@@ -174,8 +182,11 @@ class Trainer:
         if metrics is None:
             return False
         progress, rule = self.progress, self.config.select
-        progress.epoch = progress.step // self.steps_per_epoch
-        progress.history.append({"epoch": progress.epoch, "step": progress.step, **metrics})
+        epoch = progress.step // self.steps_per_epoch
+        progress.history.append({"epoch": epoch, "step": progress.step, **metrics})
+        if self.ended:
+            self.monitor.end_window(progress)
+        progress.epoch = epoch
         floor = rule.least_cider_share * progress.history[0]["CIDEr-D"]
         value = metrics[rule.metric]
         if metrics["CIDEr-D"] >= floor and (progress.best is None or value > progress.best):
@@ -202,12 +213,11 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.state_file.exists():
             self.progress, self.best = load_state(self.state_file, self.parts)
-        if self.main and self.progress.step < self.total_steps:
+        if self.main and not self.ended:
             # Weights now and best, two moments of each; and an old state stays beside a new one.
             size = 4 * sum(tensor.nbytes for tensor in self.model.state_dict().values())
             old = self.state_file.stat().st_size if self.state_file.exists() else 0
             need_room(self.folder, 2 * size - old, f"states of {self.folder.name}")
-        sitting = {"step": self.progress.step, "device": self.device.type}
-        sitting |= {"precision": self.accelerator.mixed_precision}
-        sitting |= {"processes": self.accelerator.num_processes}
-        self.progress.sittings.append({**sitting, "accumulate": self.config.accumulate})
+        how = {"step": self.progress.step, "device": self.device.type}
+        how |= {"precision": self.accelerator.mixed_precision, "accumulate": self.config.accumulate}
+        self.progress.sittings.append({**how, "processes": self.accelerator.num_processes})

@@ -26,6 +26,7 @@ from gegcore.storage import write_text
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.guards import findings, not_finite, rules
+from gegcore.training.schedule import learning_rate
 
 EVERY = 20
 """Steps of a window: a row of the log, a new line of the bar."""
@@ -37,7 +38,8 @@ class Monitor:
     """Watches one run.
 
     Call `open` once, `step` after every optimiser step, `validated` after every validation, `fetch`
-    before and `write` after every checkpoint, `close` at the end, whatever happened.
+    before and `write` after every checkpoint, `end_window` after the last step, `close` at the end,
+    whatever happened.
 
     Args:
         config: whose guards apply.
@@ -84,11 +86,11 @@ class Monitor:
             bar_format=_BAR, desc=self._epoch(progress), disable=not self.shows, unit="",
         )  # fmt: skip
 
-    def step(self, progress: Progress, metrics: Mapping[str, Tensor], learning_rate: float) -> None:
+    def step(self, progress: Progress, metrics: Mapping[str, Tensor]) -> None:
         """Take the metrics of the step that `progress.step` now counts.
 
         Args:
-            progress: gets a row of its log where a window is full, and after the last step.
+            progress: gets a row of its log where a window is full.
             metrics: 0-d tensors, means over the images of the step; `loss` is one of them, and
                 `grad_norm` should be, before clipping. The same names in every step.
 
@@ -97,9 +99,8 @@ class Monitor:
         """
         self._names = tuple(metrics)
         self._waiting.append(torch.stack([value.detach().float() for value in metrics.values()]))
-        if progress.step % self.every == 0 or progress.step == self._total:
-            self.fetch(progress)
-            self._end_window(progress, learning_rate)
+        if progress.step % self.every == 0:
+            self.end_window(progress)
         self._bar.set_description_str(self._epoch(progress), refresh=False)
         self._bar.update()
 
@@ -121,6 +122,15 @@ class Monitor:
         self.fetch(progress)
         self.saved = progress.step
         self._write_files(progress)
+
+    def ended(self, progress: Progress, why: str) -> None:
+        """Say why training ended, and which epoch's weights are kept."""
+        kept = f"epoch {progress.best_epoch}"
+        if progress.best_epoch is None:
+            kept = "the last, as none is within the rule"
+        elif progress.best_epoch == 0:
+            kept += ", the model before training"
+        self._say(f"ended after epoch {progress.epoch} ({why}); kept {kept}")
 
     def close(self) -> None:
         """Close the bar; may be called twice."""
@@ -144,10 +154,20 @@ class Monitor:
             what = f"{name.replace('grad_', 'gradient ')} is {progress.window[position][name]}"
             self._stop(progress, f"the {what} at step {step}", fix)
 
-    def _end_window(self, progress: Progress, learning_rate: float) -> None:
+    def end_window(self, progress: Progress) -> None:
+        """Make a row of the log of the steps since the last one, if any, and show it to the guards.
+
+        Raises:
+            TrainingError: the window shows a run that cannot recover.
+        """
+        self.fetch(progress)
         window, progress.window = progress.window, []
-        means = {name: _mean([row[name] for row in window]) for name in window[0]}
-        row = {"learning_rate": learning_rate, **means}
+        if not window:
+            return
+        rate = learning_rate(self.config, progress.step - 1, self._total)
+        # Over finite values: steps that a loss scaler skipped have no gradient norm.
+        means = pd.DataFrame(window).replace([math.inf, -math.inf], math.nan).mean()
+        row = {"learning_rate": rate, **{str(name): value for name, value in means.items()}}
         progress.log.append({"step": progress.step, "epoch": progress.epoch, **row})
         self._bar.set_postfix_str(_bar_text(row), refresh=False)
         self._draw("training", row, progress.step)
@@ -213,20 +233,9 @@ class Monitor:
 
 
 def _bar_text(row: Mapping[str, float]) -> str:
-    """The numbers of a window in as few letters as possible, the most telling first."""
-    parts = [f"loss {_short(row['loss'])}"]
-    parts += [f"{n.split('/')[1]} {_short(v)}" for n, v in row.items() if n.startswith("reward/")]
+    """The numbers of a window in few letters, as many each time, the most telling first."""
+    parts = [f"loss {row['loss']:.3f}"]
+    parts += [f"{n.split('/')[1]} {v:.3f}" for n, v in row.items() if n.startswith("reward/")]
     if "positive_advantage" in row:
         parts.append(f"adv+ {100 * row['positive_advantage']:.0f}%")
     return " ".join(parts)
-
-
-def _short(value: float) -> str:
-    """Three decimals, so that the bar does not jump, or three digits."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"
-
-
-def _mean(values: list[float]) -> float:
-    """Over the finite values: steps that a loss scaler skipped have no gradient norm."""
-    finite = [value for value in values if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else math.nan

@@ -32,11 +32,13 @@ class StepLoss:
         total: scalar with gradient, the sum of the loss over real tokens.
         tokens: 0-d, how many these are: `total / tokens` is the mean loss.
         metrics: 0-d tensors on the device, means over these images.
+        greedy: their greedy captions `(B, T)`, T always the same; None where none were decoded.
     """
 
     total: Tensor
     tokens: Tensor
     metrics: dict[str, Tensor]
+    greedy: Tensor | None = None
 
 
 class Objective(Protocol):
@@ -157,7 +159,8 @@ class SelfCriticalObjective:
         health = policy_health(
             parts, total, advantage, log_probs.detach(), samples, self.bad_endings
         )
-        return StepLoss(loss, mask.sum(), health)
+        greedy = pad(tokens[:, 0], (0, self.max_len - tokens.shape[-1]))
+        return StepLoss(loss, mask.sum(), health, greedy)
 
     def _captions(self, model: Captioner, memory: Memory, noise: Tensor) -> Tensor:
         """The greedy caption, then the samples: `(B, 1 + S, T)`."""

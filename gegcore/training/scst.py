@@ -20,7 +20,7 @@ def self_critical_advantage(samples: Tensor, greedy: Tensor, baseline: Baseline)
         samples: `(B, S)` rewards of sampled captions.
         greedy: `(B,)` rewards of the greedy captions, the paper's baseline.
         baseline: "greedy" (Eq. 5) or "mean_of_others": the mean reward of the image's other S - 1
-            samples, which is unbiased too and centred where greedy captions are hard to beat.
+            samples, which is unbiased too.
     """
     if baseline == "greedy" or samples.shape[1] == 1:
         return samples - greedy[:, None]
@@ -86,4 +86,18 @@ def policy_health(
         "empty": (length == 0).float().mean(),
         # Decoding stops once every caption has ended: without end token none is shorter than T.
         "unfinished": (length == samples.shape[-1]).float().mean(),
+    }
+
+
+def caption_variety(captions: Tensor) -> dict[str, Tensor]:
+    """Whether the captions `(B, T)` of different images are alike: 0-d tensors on the device.
+
+    Returns: `opening`, the share that begins with the commonest first two words, and `different`,
+    the share that repeats none before it. A collapsed policy says one phrase of everything. Both
+    depend on B: compare batches of one size.
+    """
+    alike = captions[:, None] == captions
+    return {
+        "opening": alike[..., :2].all(-1).float().mean(-1).max(),
+        "different": (~alike.all(-1).tril(-1).any(-1)).float().mean(),
     }

@@ -12,6 +12,7 @@ from gegcore.models.captioner import Captioner
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import sum_over_processes
 from gegcore.training.objectives import Objective, StepLoss
+from gegcore.training.scst import caption_variety
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -44,6 +45,7 @@ class OptimiserStep:
 
         self.model, self.objective, self.config = model, objective, config
         self.accelerator = accelerator
+        self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)  # does nothing
         # Weights cast while sampling, without gradient, must not be met again while scoring, as
         # they are in torch 2.10 (pytorch/pytorch#112583).
         self.autocast = AutocastKwargs(cache_enabled=False)
@@ -67,43 +69,46 @@ class OptimiserStep:
         """
         self.gradients.zero_()
         names: list[str] = []
-        sums = torch.zeros((), device=self.gradients.device)
-        for images, numbers, weight in self._pieces(batch, noise):
+        sums = said = torch.zeros((), device=self.gradients.device)
+        for piece, weight in self._pieces(len(batch)):
+            rows = piece.to(noise.device)
             with self.accelerator.autocast(self.autocast):
-                part = self.objective.step(self.model, images, numbers)
+                part = self.objective.step(self.model, batch[piece], noise[rows])
             # The number of tokens is known last; a sum over all would leave float16's range.
             self.accelerator.backward(part.total * (min(weight, 1) / len(batch)))
             names = list(part.metrics)
             sums = sums + _sums(part, weight)
+            said = said + _captions(part, rows, len(batch), weight)
         wishes = torch.tensor([float(stop())], dtype=sums.dtype, device=sums.device)
-        sums = sum_over_processes(self.accelerator, torch.cat([sums, wishes]))
+        every = sum_over_processes(self.accelerator, torch.cat([sums, wishes, said.flatten()]))
+        sums, wishes, captions = every.split([len(sums), 1, said.numel()])
         sum_over_processes(self.accelerator, self.gradients)
         norm = self._update(rate, len(batch) / sums[1])
         means = {"loss": sums[0] / sums[1], "grad_norm": norm}
-        means |= dict(zip(names, sums[2:-1] / len(batch), strict=True))
+        means |= dict(zip(names, sums[2:] / len(batch), strict=True))
+        if said.dim():
+            means |= caption_variety(captions.view_as(said))
         # One process knows its own wish; several wait for the sum.
         several = self.accelerator.num_processes > 1
-        return means, bool(sums[-1] > 0) if several else stop()
+        return means, bool(wishes > 0) if several else stop()
 
-    def _pieces(self, batch: Tensor, noise: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """Micro-batches of this process, each with its random numbers and its number of images.
+    def _pieces(self, images: int) -> Iterator[tuple[Tensor, int]]:
+        """Micro-batches of this process, as rows of the batch, each with its number of images.
 
         A process without images computes one of the batch with weight 0, so that it takes part in
         every sum with tensors of the same shape.
         """
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
-        mine = torch.arange(len(batch))[rank::world]
+        mine = torch.arange(images)[rank::world]
         for piece in mine.tensor_split(self.config.accumulate):
             if len(piece):
-                yield batch[piece], noise[piece.to(noise.device)], len(piece)
+                yield piece, len(piece)
         if not len(mine):
-            yield batch[:1], noise[:1], 0
+            yield torch.zeros(1, dtype=torch.long), 0
 
     def _update(self, rate: float, per_token: Tensor) -> Tensor:
         """Scale, measure and clip the summed gradients, then Adam; returns their norm."""
-        scaler = self.accelerator.scaler
-        if scaler is not None:
-            scaler.unscale_(self.optimiser)
+        self.scaler.unscale_(self.optimiser)
         self.gradients.mul_(per_token)
         norm = self.gradients.norm()
         if self.config.clip_norm is not None:
@@ -112,11 +117,8 @@ class OptimiserStep:
             torch.nn.utils.clip_grad_value_(self.parameters, self.config.clip_value)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        if scaler is None:
-            self.optimiser.step()
-        else:
-            scaler.step(self.optimiser)
-            scaler.update()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         return norm
 
 
@@ -134,3 +136,11 @@ def _sums(part: StepLoss, weight: int) -> Tensor:
     sums = [part.total.detach() * min(weight, 1), part.tokens * min(weight, 1)]
     sums += [value.detach() * weight for value in part.metrics.values()]
     return torch.stack([value.double() for value in sums])
+
+
+def _captions(part: StepLoss, rows: Tensor, images: int, weight: int) -> Tensor:
+    """Greedy captions `(images, T)` in their rows of the batch, 0 elsewhere; 0-d without any."""
+    if part.greedy is None:
+        return part.total.new_zeros(())
+    spoken = part.greedy.double() * min(weight, 1)
+    return spoken.new_zeros(images, spoken.shape[1]).index_copy(0, rows, spoken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -20,13 +21,9 @@ def caption_tensor(captions: Sequence[Sequence[Sequence[int]]], max_len: int) ->
     Captions of more than `max_len` words are cut (they then have no end token); images with fewer
     than C captions repeat theirs, so that every image has C.
     """
-    most = max(len(group) for group in captions)
-    stacked = torch.zeros(len(captions), most, max_len, dtype=torch.long)
-    for i, group in enumerate(captions):
-        for j in range(most):
-            words = group[j % len(group)][:max_len]
-            stacked[i, j, : len(words)] = torch.tensor(words, dtype=torch.long)
-    return stacked
+    most, padding = max(map(len, captions)), [0] * max_len
+    groups = [[group[j % len(group)] for j in range(most)] for group in captions]
+    return torch.tensor([[[*words, *padding][:max_len] for words in group] for group in groups])
 
 
 def teacher_forcing(captions: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,16 +54,14 @@ def cross_entropy(
         targets: `(...)` int64, -1 where there is no target.
         reduction: over real targets; X-modaler takes the mean.
     """
-    vocab = logits.shape[-1]
-    flat, wanted = logits.reshape(-1, vocab), targets.reshape(-1)
-    if label_smoothing == 0:
-        return nn.functional.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction=reduction)
-    log_probs = flat.log_softmax(-1)
-    real = wanted != IGNORED
-    other = label_smoothing / (vocab - 1)
-    at_target = log_probs.gather(-1, wanted.clamp(min=0)[:, None])[:, 0]
-    expected = other * (log_probs.sum(-1) - at_target) + (1 - label_smoothing) * at_target
-    smoothed = torch.tensor([1 - label_smoothing, *[other] * (vocab - 1)], dtype=torch.float64)
-    entropy = -(smoothed * smoothed.log()).sum().item()
-    total = ((-expected - entropy) * real).sum()
-    return total / real.sum() if reduction == "mean" else total
+    vocab, real = logits.shape[-1], targets != IGNORED
+    loss = nn.functional.cross_entropy(
+        logits.reshape(-1, vocab),
+        targets.reshape(-1),
+        ignore_index=IGNORED,
+        reduction=reduction,
+        label_smoothing=label_smoothing * vocab / (vocab - 1),  # torch's is of all V words
+    )
+    shares = {1 - label_smoothing: 1, label_smoothing / (vocab - 1): vocab - 1}
+    entropy = -sum(words * p * math.log(p) for p, words in shares.items() if p > 0)
+    return loss - entropy * (1 if reduction == "mean" else real.sum(dtype=loss.dtype))

@@ -76,6 +76,7 @@ def test_interrupted_run_ends_like_an_uninterrupted_one(smoke_home: Path, other_
     records = [json.loads((folder / "training.json").read_text()) for folder in (killed, whole)]
     assert records[0]["history"] == records[1]["history"]
     assert len(records[0]["history"]) == EPOCHS + 1
+    assert [record["ended"] for record in records] == ["all epochs"] * 2
     assert [len(record["sittings"]) for record in records] == [4, 1]
 
 

@@ -64,7 +64,7 @@ def train(folder: Path, settings: ObjectiveConfig, **changed: Any) -> Progress:
         progress = run.fit()
     if run.main:
         save_safetensors(folder / "checkpoint.safetensors", run.model.state_dict())
-        record = {"history": progress.history, "log": progress.log}
+        record = {"history": progress.history, "log": progress.log, "ended": run.ended}
         write_json(folder / "history.json", record)
     return progress
 

@@ -25,6 +25,7 @@ START = {
     **{"step": 20.0, "loss": -0.1, "reward": 1.9, "reward_greedy": 2.4, "reward/cider": 1.9},
     **{"reward_std/cider": 0.6, "positive_advantage": 0.4, "length": 9.5, "entropy": 1.2},
     **{"distinct": 0.95, "bad_endings": 0.01, "empty": 0.0, "unfinished": 0.0},
+    **{"opening": 0.2, "different": 0.9},
 }
 
 
@@ -93,6 +94,25 @@ def test_each_collapse_is_named(row: dict[str, float], what: str) -> None:
     assert stops(log_of(row, row, {}, row, row)) == []  # never three in a row
 
 
+@pytest.mark.parametrize(
+    ("start", "row", "what"),
+    [
+        ({"opening": 0.3}, {"opening": 0.52}, "most captions begin alike"),
+        ({"opening": 0.1}, {"opening": 0.37}, "more and more captions begin alike"),
+        ({"different": 0.9}, {"different": 0.44}, "captions repeat each other"),
+        ({"opening": 0.3}, {"opening": 0.49}, None),
+        ({"different": 0.9}, {"different": 0.46}, None),
+    ],
+)
+def test_greedy_captions_that_grow_alike_are_a_warning(
+    start: dict[str, float], row: dict[str, float], what: str | None
+) -> None:
+    first, *later = log_of(row, row, row)
+    found = first_findings([{**first, **start}, *later], rules(SCST))
+    assert [f.rule.what for f in found] == [what] * (what is not None)
+    assert not any(f.rule.stop for f in found)
+
+
 def test_text_says_value_step_bound_and_start() -> None:
     cut = {"length": 4.0}
     (finding, *_) = findings(log_of(cut, cut, cut), rules(SCST))
@@ -154,6 +174,8 @@ def test_logs_of_older_runs_lack_columns() -> None:
                 "distinct": st.floats(0.4, 1.0),
                 "bad_endings": st.floats(0.0, 0.1),
                 "positive_advantage": st.floats(0.12, 0.8),
+                "opening": st.floats(0.0, 0.44),
+                "different": st.floats(0.46, 1.0),
             }
         ),
         max_size=8,

@@ -24,8 +24,9 @@ from gegcore.errors import TrainingError
 from gegcore.training.checkpoint import Progress
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.monitor import Monitor
+from gegcore.training.schedule import learning_rate
 
-CONFIG = ObjectiveConfig(loss="self_critical", samples=4, epochs=2)
+CONFIG = ObjectiveConfig(loss="self_critical", samples=4, epochs=2, schedule="cosine")
 STEPS, PER_EPOCH = 23, 11
 
 
@@ -51,10 +52,12 @@ def train(
             _validate(monitor, progress)
         while progress.step < until:
             progress.step += 1
-            monitor.step(progress, measure(progress.step), learning_rate=0.1)
+            monitor.step(progress, measure(progress.step))
             if progress.step % PER_EPOCH == 0:
                 progress.epoch += 1
                 _validate(monitor, progress)
+        if progress.step == STEPS:
+            monitor.end_window(progress)
         monitor.write(progress)
     finally:
         monitor.close()
@@ -86,7 +89,9 @@ def test_rows_are_means_over_windows(tmp_path: Path) -> None:
         assert value == pytest.approx(
             sum(metrics(i)["reward"].item() for i in steps) / size, rel=1e-5
         )
-    assert (log["learning_rate"] == 0.1).all() and log["grad_norm"].between(0.9, 1.1).all()
+    rates = [learning_rate(CONFIG, step - 1, STEPS) for step in log["step"]]  # of its last step
+    assert log["learning_rate"].tolist() == pytest.approx(rates, rel=1e-5)
+    assert log["grad_norm"].between(0.9, 1.1).all()
 
 
 @settings(deadline=None, max_examples=15)
@@ -153,7 +158,7 @@ def test_curves_are_there_while_a_run_trains(tmp_path: Path) -> None:
     monitor, progress = new(tmp_path, every=2), Progress()
     monitor.open(progress, STEPS)
     for progress.step in (1, 2):
-        monitor.step(progress, metrics(progress.step), learning_rate=0.1)
+        monitor.step(progress, metrics(progress.step))
     assert [step for step, _ in scalars(tmp_path)["training/loss"]] == [2]
     monitor.close()
 
@@ -212,7 +217,7 @@ def test_the_host_waits_for_the_device_once_a_window(tmp_path: Path) -> None:
 def test_metrics_do_not_keep_the_graph_of_a_step(tmp_path: Path) -> None:
     monitor, progress = new(tmp_path, shows=False), Progress(step=1)
     monitor.open(progress, STEPS)
-    monitor.step(progress, {"loss": torch.ones(3, requires_grad=True).sum()}, 0.1)
+    monitor.step(progress, {"loss": torch.ones(3, requires_grad=True).sum()})
     assert not any(waiting.requires_grad for waiting in monitor._waiting)
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_training import IMAGES, MAX_LEN, Features, noise, self_critical, small_model, wants
+from tiny_training import (
+    IMAGES,
+    MAX_LEN,
+    VOCAB,
+    Features,
+    noise,
+    self_critical,
+    small_model,
+    wants,
+)
 
+from gegcore.decoding import decode
 from gegcore.models import ARCHITECTURES
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
 from gegcore.training.objectives import CrossEntropyObjective
 from gegcore.training.recipes import RECIPES, recipe
 from gegcore.training.schedule import learning_rate
-from gegcore.training.scst import policy_health
+from gegcore.training.scst import caption_variety, policy_health
 from gegcore.training.xe import caption_tensor
 
 
@@ -88,6 +98,36 @@ def test_health_of_as_many_images_as_samples_and_words_differ() -> None:
         "empty": 0.0,
         "unfinished": 0.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("captions", "opening", "different"),
+    [
+        ([[1, 2, 3], [1, 2, 4], [1, 3, 3], [1, 2, 3]], 3 / 4, 3 / 4),
+        ([[1, 0, 0], [1, 0, 0], [1, 0, 0], [2, 1, 0]], 3 / 4, 2 / 4),  # of one word
+        ([[1, 2, 3], [2, 1, 3], [3, 1, 2], [4, 1, 2]], 1 / 4, 1.0),
+        ([[5], [5]], 1.0, 1 / 2),
+        ([[5, 6, 7, 8, 9]], 1.0, 1.0),
+    ],
+)
+def test_variety_by_hand(captions: list[list[int]], opening: float, different: float) -> None:
+    found = caption_variety(torch.tensor(captions))
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        {"opening": opening, "different": different}
+    )
+
+
+@pytest.mark.parametrize("sampling", ["multinomial", "beam"])
+def test_a_step_gives_its_greedy_captions_in_full_width(sampling: str) -> None:
+    config = ObjectiveConfig(loss="self_critical", sampling=sampling)
+    objective, model = self_critical(config, w=(1.0, wants(3))), small_model()
+    greedy = objective.step(model, torch.arange(IMAGES), noise(objective, 0)).greedy
+    assert greedy is not None and greedy.shape == (IMAGES, MAX_LEN)
+    model.eval()
+    memory = model.encode(Features().batch(range(IMAGES)))
+    said = decode(model, memory, max_len=MAX_LEN, forbid=(VOCAB - 1,)).tokens[:, 0]
+    assert greedy[:, : said.shape[1]].tolist() == said.tolist()
+    assert not greedy[:, said.shape[1] :].any()
 
 
 def test_the_same_noise_gives_the_same_step() -> None:
