@@ -33,7 +33,10 @@ from gegcore.storage import read_json, write_json
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.distributed import start_accelerator
 
-TRAINING = ("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings")
+TRAINING = (
+    *("reward", "reward_greedy", "positive_advantage", "length", "entropy", "bad_endings"),
+    *("opening", "different"),
+)
 """Columns of a run's log that a sweep keeps."""
 
 
@@ -103,7 +106,7 @@ def sweep(
     for (model, value), seed in itertools.product(changed, seeds):
         run = train(materials.under(changed[model, value]), model, objective, seed)
         record = run.training()
-        kept = {name: record[name] for name in ("best_epoch", "history", "seconds", "environment")}
+        kept = {name: record[name] for name in ("best_epoch", "ended", "history", "seconds", "environment")}
         about = {"model": model, "seed": seed, "value": value}
         entries.append({**about, **kept, "training": _by_epoch(run)})
     return {
