@@ -39,6 +39,8 @@ TRAINING = (
 )
 """Columns of a run's log that a sweep keeps."""
 
+_KEPT = ("best_epoch", "ended", "history", "seconds", "environment")  # of a run's record
+
 
 def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
     """Where a sweep is kept."""
@@ -106,7 +108,7 @@ def sweep(
     for (model, value), seed in itertools.product(changed, seeds):
         run = train(materials.under(changed[model, value]), model, objective, seed)
         record = run.training()
-        kept = {name: record[name] for name in ("best_epoch", "ended", "history", "seconds", "environment")}
+        kept = {name: record[name] for name in _KEPT}
         about = {"model": model, "seed": seed, "value": value}
         entries.append({**about, **kept, "training": _by_epoch(run)})
     return {

@@ -15,10 +15,13 @@ from gegcore.data.vocabulary import Vocabulary, tokenize
 from gegcore.rewards.cider import CiderD, document_frequency
 from gegcore.rewards.ngrams import TokenLists
 
-FUNCTION_WORDS = frozenset(
-    "a an the of in on at with and is are to by that there it its for from while near next beside "
-    "this his her their up down out over under an into as two some very".split()
-)
+# fmt: off
+FUNCTION_WORDS = frozenset((
+    "a", "an", "the", "of", "in", "on", "at", "with", "and", "is", "are", "to", "by", "that",
+    "there", "it", "its", "for", "from", "while", "near", "next", "beside", "this", "his", "her",
+    "their", "up", "down", "out", "over", "under", "into", "as", "two", "some", "very",
+))
+# fmt: on
 _COLOURS = frozenset((*COLOURS, "brown", "gray", "grey", "golden", "silver", "tan", "beige"))
 
 WORDS = "words a caption"

@@ -14,6 +14,9 @@ from gegcore.profiles import Profile
 from gegcore.storage import read_json
 
 
+_RUN = ("model", "seed", "value")
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A sweep of one field of an objective, see `bookkit.sweep`.
@@ -53,7 +56,7 @@ def read_sweep(profile: Profile, objective: str, field: str, folder: Path = STOR
     frames = {
         part: pd.concat(
             [
-                pd.DataFrame(e.get(part, [])).assign(**{k: e[k] for k in ("model", "seed", "value")})
+                pd.DataFrame(e.get(part, [])).assign(**{name: e[name] for name in _RUN})
                 for e in found["entries"]
             ],
             ignore_index=True,

@@ -13,7 +13,7 @@ from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.graph import Relation, SceneGraph
 
 HABIT = 0.4
-"""Of names: the web calls things by more names than annotators do (theirs is in `AnnotatorModel`)."""
+"""Of names: the web uses rare ones more often than annotators do (`AnnotatorModel.habit`)."""
 
 _OPPOSITE = {
     "left of": "right of",

@@ -124,7 +124,7 @@ class _Annotator:
         return self.noun(self.scene.things[index], 1, self.model.secondary_colour)
 
     def beside(self, seconds: list[int]) -> str:
-        """ "next to a tree", "with a ball nearby", "near a tree and a ball" """
+        """For example "next to a tree", "with a ball nearby", "near a tree and a ball"."""
         said: list[str] = []
         for index in seconds:
             predicate, words = p.relation_of(self.scene, index).predicate, self.second(index)
@@ -142,10 +142,8 @@ class _Annotator:
                 said.append(f"{relation} {words}")
         return " ".join(said)
 
-    def second_first(
-        self, style: str, subject: str, index: int, *more: int
-    ) -> tuple[str, str]:
-        """ "a tree behind a dog", or "a dog and a tree": what the sentence is about, and the rest"""
+    def second_first(self, style: str, subject: str, index: int, *more: int) -> tuple[str, str]:
+        """What the sentence is about, and the rest: "a tree" "behind a dog", "a dog and a tree"."""
         words = self.second(index)
         if style == "both":
             return f"{subject} and {words}", ""

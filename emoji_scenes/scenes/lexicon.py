@@ -78,8 +78,8 @@ def _adjectives() -> Iterable[tuple[str, Meaning]]:
     for size, texts in (("large", p.LARGE), ("small", p.SMALL)):
         for text in texts:
             yield text, Meaning("size", frozenset([size]))
-    for words in EPITHETS.values():
-        for text in words.split("|"):
+    for epithets in EPITHETS.values():
+        for text in epithets.split("|"):
             yield text, Meaning("epithet", frozenset())
 
 

@@ -12,7 +12,7 @@ def _gerund(base: str) -> str:
     """"sit" -> "sitting", "ride" -> "riding"."""
     if base == "lie":
         return "lying"
-    if base in ("hop", "hit", "jog", "run", "sit", "strut", "swim", "trot"):
+    if base in ("hop", "jog", "run", "sit", "strut", "swim", "trot"):
         return base + base[-1] + "ing"
     return base.removesuffix("e") + "ing"
 
@@ -191,15 +191,13 @@ EPITHETS = {
 }
 """Adjectives of taste, by category: they state nothing that is true or false of a scene."""
 
-BASES = {
-    word: base
-    for base in (
-        "bask bounce chew climb crawl cruise cycle dance dive drift drive exercise explore feed "
-        "float fly forage gallop glide graze grin hop hover hunt jog juggle jump lean leap lie "
-        "meditate paddle perch pose prowl race relax rest ride roam roll row run sail sit ski "
-        "smile snowboard soar speed stalk stand stroll strut surf swim trot waddle wade wait walk "
-        "wander"
-    ).split()
-    for word in [_gerund(base)]
-}
+_BASES = (
+    *("bask", "bounce", "chew", "climb", "crawl", "cruise", "cycle", "dance", "dive", "drift"),
+    *("drive", "exercise", "explore", "feed", "float", "fly", "forage", "gallop", "glide", "graze"),
+    *("hop", "hover", "hunt", "jog", "juggle", "jump", "lean", "leap", "lie", "meditate"),
+    *("paddle", "perch", "pose", "prowl", "race", "relax", "rest", "ride", "roam", "roll", "row"),
+    *("run", "sail", "sit", "ski", "smile", "snowboard", "soar", "speed", "stalk", "stand"),
+    *("stroll", "strut", "surf", "swim", "trot", "waddle", "wade", "wait", "walk", "wander"),
+)
+BASES = {_gerund(base): base for base in _BASES}
 """Gerund -> verb, of activities that may be said in the present tense: "a dog stands"."""

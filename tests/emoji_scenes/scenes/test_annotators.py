@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from emoji_scenes.scenes import phrases as p
 from emoji_scenes.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
 from emoji_scenes.scenes.annotators import AnnotatorModel, human_captions
-from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
+from emoji_scenes.scenes.catalogue import SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.facts import atoms_of
 from emoji_scenes.scenes.graph import SceneGraph
