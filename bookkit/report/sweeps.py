@@ -13,7 +13,6 @@ from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.storage import read_json
 
-
 _RUN = ("model", "seed", "value")
 
 

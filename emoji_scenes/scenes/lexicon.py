@@ -108,8 +108,8 @@ def _moods() -> Iterable[tuple[str, Meaning]]:
         for text in skies:
             yield text, _mood(("weather", "clear"), ("time", time))
     yield p.SUNNY, _mood(("weather", "clear"), ("time", "day"))
-    for weather, texts in p.WEATHERS.items():
-        for text in texts:
+    for weather, phrases in p.WEATHERS.items():
+        for text in phrases:
             yield text, _mood(("weather", weather))
             if (dark := p.at_night(text)) != text:
                 yield dark, _mood(("weather", weather), ("time", "night"))
