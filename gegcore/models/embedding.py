@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gegcore.errors import ConfigError
+from gegcore.linear import Linear
 
 
 def sinusoid_table(positions: int, width: int) -> Tensor:
@@ -69,8 +70,8 @@ class RegionEmbedding(nn.Module):
         self, region_dim: int, width: int, dropout: float, boxes: bool = False, norm: bool = True
     ) -> None:
         super().__init__()
-        self.linear = nn.Linear(region_dim, width)
-        self.box = nn.Linear(4, width) if boxes else None
+        self.linear = Linear(region_dim, width)
+        self.box = Linear(4, width) if boxes else None
         self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 

@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
+from gegcore.linear import Linear, linear
 from gegcore.models.captioner import Captioner, Memory, State
 from gegcore.models.config import RecurrentConfig
 
@@ -108,7 +108,7 @@ class RecurrentCaptioner(Captioner, Generic[M]):
         self.words = nn.Embedding(vocab_size, word_width)
         self.word_dropout = nn.Dropout(config.word_dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(config.hidden_width, vocab_size)
+        self.output = Linear(config.hidden_width, vocab_size)
 
     @abstractmethod
     def word_gates(self, x: Tensor) -> Tensor:

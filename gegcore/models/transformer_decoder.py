@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gegcore.data.features import InputSizes
+from gegcore.linear import Linear
 from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.config import StackConfig
@@ -156,7 +157,7 @@ class DecoderStack(Captioner):
         layers = [decoder_layer(config) for _ in range(config.decoder_layers)]
         self.decoder = nn.ModuleList(layers)  # type: ignore[assignment]
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(width, vocab_size)
+        self.output = Linear(width, vocab_size)
 
     def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> KeyValueState:
         assert isinstance(memory, KeyValueMemory)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import glu
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.linear import Linear
 from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.inputs import require_sizes
@@ -73,7 +74,7 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: XlanConfig) -> None:
         super().__init__()
         self.attention = XLinearAttention(config)
-        self.update = nn.Linear(2 * config.width, config.width)
+        self.update = Linear(2 * config.width, config.width)
         self.update_dropout = nn.Dropout(config.update_dropout)
         self.norm = nn.LayerNorm(config.width)
 
@@ -99,19 +100,19 @@ class Xlan(Captioner):
         self.config = config
         self.words = nn.Embedding(vocab_size, config.word_width)
         self.word_dropout = nn.Dropout(config.word_dropout)
-        self.regions = nn.Linear(inputs.regions, width)
+        self.regions = Linear(inputs.regions, width)
         self.region_dropout = nn.Dropout(config.region_dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.image = nn.Linear((1 + config.encoder_layers) * width, width)
+        self.image = Linear((1 + config.encoder_layers) * width, width)
         self.image_norm = nn.LayerNorm(width)
         self.lstm = nn.LSTMCell(config.word_width + width, width)
         self.look = XLinearAttention(config)
-        self.merge = nn.Linear(2 * width, width)
+        self.merge = Linear(2 * width, width)
         self.merge_norm = nn.LayerNorm(width)
-        self.context = nn.Linear(2 * width, 2 * width)
+        self.context = Linear(2 * width, 2 * width)
         self.context_dropout = nn.Dropout(config.bilinear_dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(width, vocab_size)
+        self.output = Linear(width, vocab_size)
 
     def encode(self, features: FeatureBatch) -> XlanMemory:
         regions, mask = self.embed(features.regions, features.mask), features.mask
