@@ -15,19 +15,25 @@ from torch.nn import functional as F
 
 _SMALL = 16  # a matrix that is narrower is not worth the call
 _NARROW = 64  # up to here MKL sums a gradient of weights faster
+_ROWS = 1024
+"""oneDNN compiles every shape once, in 0.3 ms: too long for few rows, whose number changes with
+every word while captions are decoded. With gradient, shapes are those of whole captions."""
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x W^T + b``; shapes (..., K), (N, K), (N,) -> (..., N)."""
     alike = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
-    if not (_ONEDNN and alike and min(weight.shape) >= _SMALL and x.numel()):
+    rows = x.numel() // max(1, weight.shape[1])
+    if (
+        not (_ONEDNN and alike and min(weight.shape) >= _SMALL and rows)
+        or torch.compiler.is_compiling()
+        or torch.is_autocast_enabled("cpu")
+    ):
         return F.linear(x, weight, bias)
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
-        return F.linear(x, weight, bias)
-    if not torch.is_grad_enabled():
-        return _product(x, weight, bias)
-    return _Linear.apply(x, weight, bias)
+    if torch.is_grad_enabled():
+        return _Linear.apply(x, weight, bias)
+    return _product(x, weight, bias) if rows >= _ROWS else F.linear(x, weight, bias)
 
 
 class Linear(nn.Linear):

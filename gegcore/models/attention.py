@@ -46,6 +46,17 @@ class SelfAttention(nn.Module):
         y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p, is_causal=causal)
         return self.out(y.transpose(1, 2).reshape(rows, length, width))
 
+    def packed(self, x: Tensor, number: Tensor, first: Tensor) -> Tensor:
+        """Causal attention of P distinct prefixes, each one row; see ``distinct_prefixes``.
+
+        Shapes: x (P, d), number and first (M, T) -> (P, d).
+        """
+        rows = self.qkv(x).index_select(0, number.flatten())
+        q, k, v = rows.view(*number.shape, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+        return self.out(y.transpose(1, 2)[first].flatten(1))
+
     def step(self, x: Tensor, cache: Tensor, position: int | Tensor) -> Tensor:
         """Attend from the newest word to all words so far; writes its key and value to the cache.
 

@@ -93,6 +93,19 @@ class Captioner(nn.Module, ABC):
             logits.append(step_logits)
         return torch.stack(logits, dim=1).view(images, copies, length, -1)
 
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``decode_teacher_forced``, for captions that share beginnings and end early.
+
+        Models that see all words at once override it: each of P distinct prefixes of an image's
+        captions once, no padding, and the host waits for the device.
+
+        Shapes: tokens (B, S, T) -> logits (P, V), and which of them each input has, (B, S, T).
+        """
+        logits = self.decode_teacher_forced(memory, tokens)
+        return logits.flatten(0, 2), torch.arange(tokens.numel(), device=tokens.device).view_as(
+            tokens
+        )
+
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         """Where the model looks while it says each word, or None if it does not attend to regions.
 

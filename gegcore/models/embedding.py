@@ -45,12 +45,12 @@ class WordEmbedding(nn.Module):
         return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))
 
     def one(self, tokens: Tensor, position: int | Tensor) -> Tensor:
-        """One word of every row. Shapes: tokens (R,) long, all at ``position`` -> (R, d).
+        """One word of every row. Shapes: tokens (R,) long at ``position``, or (R,) -> (R, d).
 
-        A position that is a tensor (0-d) is not checked: its value is not known on the host.
+        Positions that are a tensor are not checked: their values are not known on the host.
         """
         if isinstance(position, Tensor):
-            place = self.positions.index_select(0, position.view(1))
+            place = self.positions.index_select(0, position.view(-1))
             return self.dropout(self.norm(self.embedding(tokens) + place))
         return self(tokens.unsqueeze(1), position).squeeze(1)
 
