@@ -36,8 +36,8 @@ MODELS = ("transformer", "updown", "xlan")
 PROFILE = """\
 extends: quick
 name: world-step
-data: {train: 4000, val: 100, test: 100}
-objectives: {mle: {epochs: 9}}
+data: {train: 2000, val: 100, test: 100}
+objectives: {mle: {epochs: 8}}
 """
 
 

@@ -48,17 +48,16 @@ def packable(model: nn.Module) -> bool:
     )
 
 
-def encode_packed(model: Any, bpe: Tensor) -> Tensor:
-    """As `encode_cropped`, with as little work as there can be; the host waits for the device.
+def encode_packed(model: Any, rows: Tensor) -> Tensor:
+    """As `encode_cropped`, of sorted rows (`torch.unique`); the host waits for the device.
 
     In a causal tower a token's features depend on the tokens up to it alone. So every distinct
     prefix is one row of all that is done token by token; only attention sees whole captions. The
     last block is computed where it is read, at the end tokens.
     """
     tower: Any = getattr(model, "text", model)
-    rows, inverse = torch.unique(bpe, dim=0, return_inverse=True)  # sorted: like ones side by side
     end = _end_position(tower, rows)
-    real = torch.arange(rows.shape[1], device=bpe.device) <= end[:, None]
+    real = torch.arange(rows.shape[1], device=rows.device) <= end[:, None]
     number, first = distinct_prefixes(rows, real)
     x = (tower.token_embedding(rows) + tower.positional_embedding[: rows.shape[1]])[first]
     *below, last = tower.transformer.resblocks
@@ -66,7 +65,7 @@ def encode_packed(model: Any, bpe: Tensor) -> Tensor:
         x = _block(block, x, number, first)
     ends = torch.zeros_like(real).scatter_(1, end[:, None], True)
     pooled = tower.ln_final(_block(last, x, number, ends))
-    return _projected(tower, pooled)[inverse]
+    return _projected(tower, pooled)
 
 
 def _block(block: Any, x: Tensor, number: Tensor, wanted: Tensor) -> Tensor:

@@ -110,7 +110,8 @@ def score(
         logits = model.decode_teacher_forced(memory, inputs) / temperature
         return sequence_log_probs(logits, tokens, forbid, no_repeat_ngram)
     logits, number = model.decode_prefixes(memory, inputs)
-    log_p = log_policy(hide(logits / temperature, forbidden_ids(forbid, logits)))
+    logits = logits if temperature == 1 else logits / temperature
+    log_p = log_policy(hide(logits, forbidden_ids(forbid, logits)))
     picked = log_p.flatten().gather(0, (number * log_p.shape[1] + tokens).flatten())
     return picked.view(tokens.shape).masked_fill(~said_mask(tokens), 0.0)
 

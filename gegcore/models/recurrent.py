@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gegcore.linear import Linear, linear
-from gegcore.models.captioner import Captioner, Memory, State
+from gegcore.models.captioner import Captioner, Memory, State, said_rows
 from gegcore.models.config import RecurrentConfig
 
 
@@ -130,6 +130,11 @@ class RecurrentCaptioner(Captioner, Generic[M]):
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         return self._logits(torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2))
+
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        spoken = torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2)
+        rows, number = said_rows(spoken, tokens)
+        return self._logits(rows), number
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         weights = [a for _, a in self._unroll(memory, tokens) if a is not None]
