@@ -21,9 +21,19 @@ from gegcore import registry
 from gegcore.clip_files import activation_error, build, local_file
 from gegcore.embeddings import EmbeddingTable, embed_dataset
 from gegcore.errors import ConfigError, DataError
+from gegcore.text_tower import crop_to_longest, encode_cropped, encode_packed, packable
 from gegcore.word_to_bpe import WordToBpe
 
-__all__ = ["ClipModel", "EmbeddingTable", "WordToBpe", "embed_dataset", "load_clip", "similarity"]
+__all__ = [
+    "ClipModel",
+    "EmbeddingTable",
+    "WordToBpe",
+    "crop_to_longest",
+    "embed_dataset",
+    "encode_cropped",
+    "load_clip",
+    "similarity",
+]
 
 Pictures = np.ndarray | Sequence[Image.Image]
 """uint8 RGB `(B, H, W, 3)`, or PIL images of any size."""
@@ -112,18 +122,28 @@ class ClipModel(nn.Module):
         return torch.cat(parts)[order.argsort().to(self.device)]
 
     @torch.no_grad()
-    def encode_tokens(self, bpe: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    def encode_tokens(
+        self, bpe: Tensor, precision: torch.dtype = torch.float32, waits: bool | None = None
+    ) -> Tensor:
         """Embed BPE ids `(M, L)` -> `(M, E)` float32.
 
         Args:
             bpe: start and end tokens included, L up to the context length.
             precision: of the matrix products (autocast): float32, bfloat16 or float16. It holds
                 whatever autocast the caller is in.
+            waits: encode captions that occur twice once, and of those that begin alike the
+                beginning; the host then waits for the device. By default on a CPU only.
         """
-        mixed = precision != torch.float32
-        with torch.autocast(bpe.device.type, precision if mixed else None, enabled=mixed):
-            parts = [encode_cropped(self.model, part) for part in bpe.split(_TOKENS_PER_BATCH)]
-        return F.normalize(torch.cat(parts).float(), dim=-1)
+        device, mixed = bpe.device.type, precision != torch.float32
+        waits = device == "cpu" if waits is None else waits
+        if waits:
+            bpe, inverse = torch.unique(bpe, dim=0, return_inverse=True)
+        packed = waits and not mixed and packable(self.model)
+        encode = encode_packed if packed else encode_cropped
+        with torch.autocast(device, precision if mixed else None, enabled=mixed):
+            parts = [encode(self.model, part) for part in bpe.split(_TOKENS_PER_BATCH)]
+        embeddings = F.normalize(torch.cat(parts).float(), dim=-1)
+        return embeddings[inverse] if waits else embeddings
 
 
 def load_clip(
@@ -183,52 +203,3 @@ def _check_tag(name: str, source: str) -> None:
     if quick != bool(tag.get("quick_gelu", False)):
         other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
         raise activation_error(source, name, other)
-
-
-def crop_to_longest(model: nn.Module, bpe: Tensor) -> Tensor:
-    """Drop the padding that all captions `(M, L)` share, where the tower allows it."""
-    tower = getattr(model, "text", model)
-    if not _croppable(tower):
-        return bpe
-    return bpe[:, : int(_end_position(tower, bpe).max()) + 1]
-
-
-def encode_cropped(model: Any, bpe: Tensor) -> Tensor:
-    """Text features `(M, E)`, not normalised, of BPE ids `(M, L)` with L up to the context length.
-
-    The tower is causal and pooled at the end token, so whatever follows that token changes
-    nothing and trailing padding can be left out. Towers that are not causal, or that pool
-    elsewhere, are padded to their context length and run by open_clip's own forward.
-    """
-    tower: Any = getattr(model, "text", model)
-    length = bpe.shape[1]
-    if not _croppable(tower):
-        return model.encode_text(F.pad(bpe, (0, model.context_length - length)))
-    dtype = tower.transformer.get_cast_dtype()
-    x = tower.token_embedding(bpe).to(dtype) + tower.positional_embedding[:length].to(dtype)
-    x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
-    rows = torch.arange(len(bpe), device=bpe.device)
-    pooled = tower.ln_final(x)[rows, _end_position(tower, bpe)]
-    projection = tower.text_projection
-    if projection is None:
-        return pooled
-    return projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
-
-
-def _end_position(tower: nn.Module, bpe: Tensor) -> Tensor:
-    """Where each caption's end token stands: the highest id, or the id that the config names."""
-    kind, end = _pooling(tower)
-    return bpe.argmax(dim=-1) if kind == "argmax" else (bpe == end).int().argmax(dim=-1)  # type: ignore[attr-defined]
-
-
-def _pooling(tower: Any) -> tuple[str, int | None]:
-    """How the tower pools, under the names of `CLIP` or of `TextTransformer`."""
-    if hasattr(tower, "text_pool_type"):
-        return tower.text_pool_type, getattr(tower, "text_eos_id", None)
-    return getattr(tower, "pool_type", "none"), getattr(tower, "eos_id", None)
-
-
-def _croppable(tower: Any) -> bool:
-    causal = isinstance(getattr(tower, "attn_mask", None), Tensor)
-    plain = getattr(tower, "cls_emb", None) is None
-    return causal and plain and _pooling(tower)[0] in ("argmax", "eos")

@@ -96,15 +96,24 @@ def score(
     tokens: Tensor,
     forbid: Collection[int] = (),
     no_repeat_ngram: int = 0,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Log-probabilities of given captions of encoded images; differentiable.
 
     Shapes: tokens (B, S, T) long, as :func:`decode` returns them -> (B, S, T). In the mode and with
-    the ``forbid`` and ``no_repeat_ngram`` of the decoding they equal its ``log_probs`` (at
-    temperature 1, without top-k and top-p).
+    the ``forbid``, ``no_repeat_ngram`` and ``temperature`` of the decoding they equal its
+    ``log_probs`` (without top-k and top-p).
     """
-    logits = model.decode_teacher_forced(memory, shift_right(tokens))
-    return sequence_log_probs(logits, tokens, forbid, no_repeat_ngram)
+    inputs = shift_right(tokens)
+    # With dropout every caption has its own noise; a GPU is not waited for.
+    if model.training or tokens.is_cuda or no_repeat_ngram:
+        logits = model.decode_teacher_forced(memory, inputs) / temperature
+        return sequence_log_probs(logits, tokens, forbid, no_repeat_ngram)
+    logits, number = model.decode_prefixes(memory, inputs)
+    logits = logits if temperature == 1 else logits / temperature
+    log_p = log_policy(hide(logits, forbidden_ids(forbid, logits)))
+    picked = log_p.flatten().gather(0, (number * log_p.shape[1] + tokens).flatten())
+    return picked.view(tokens.shape).masked_fill(~said_mask(tokens), 0.0)
 
 
 def sequence_log_probs(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
+from gegcore.linear import Linear
 from gegcore.models.rows import Rows
 
 PADDING_BIAS = -10000.0
@@ -34,8 +35,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor, bias: Tensor | None = None, causal: bool = False) -> Tensor:
         """Shapes: x (R, T, d), bias broadcastable to (R, H, T, T) -> (R, T, d)."""
@@ -44,6 +45,17 @@ class SelfAttention(nn.Module):
         p = self.dropout if self.training else 0.0
         y = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p, is_causal=causal)
         return self.out(y.transpose(1, 2).reshape(rows, length, width))
+
+    def packed(self, x: Tensor, number: Tensor, first: Tensor) -> Tensor:
+        """Causal attention of P distinct prefixes, each one row; see ``distinct_prefixes``.
+
+        Shapes: x (P, d), number and first (M, T) -> (P, d).
+        """
+        rows = self.qkv(x).index_select(0, number.flatten())
+        q, k, v = rows.view(*number.shape, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        p = self.dropout if self.training else 0.0
+        y = scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+        return self.out(y.transpose(1, 2)[first].flatten(1))
 
     def step(self, x: Tensor, cache: Tensor, position: int | Tensor) -> Tensor:
         """Attend from the newest word to all words so far; writes its key and value to the cache.
@@ -75,9 +87,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(width, 2 * width)
+        self.out = Linear(width, width)
 
     def project(self, regions: Tensor) -> Tensor:
         """Keys and values, once per image. Shapes: regions (B, N, d) -> (B, 2, H, N, d/H)."""
@@ -117,8 +129,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, middle: int, dropout: float) -> None:
         super().__init__()
-        self.expand = nn.Linear(width, middle)
-        self.contract = nn.Linear(middle, width)
+        self.expand = Linear(width, middle)
+        self.contract = Linear(middle, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from gegcore.data.features import FeatureBatch
 
@@ -93,6 +94,17 @@ class Captioner(nn.Module, ABC):
             logits.append(step_logits)
         return torch.stack(logits, dim=1).view(images, copies, length, -1)
 
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``decode_teacher_forced``, without logits of padding; the host waits for the device.
+
+        Models that see all words at once compute each of the P distinct prefixes of an image's
+        captions once.
+
+        Shapes: tokens (B, S, T) -> logits (P, V), and which of them each input has, (B, S, T);
+        inputs that are padding have any.
+        """
+        return said_rows(self.decode_teacher_forced(memory, tokens), tokens)
+
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         """Where the model looks while it says each word, or None if it does not attend to regions.
 
@@ -118,3 +130,13 @@ def shift_right(tokens: Tensor) -> Tensor:
     Shapes: (..., T) long -> (..., T) long. Source: X-modaler's teacher forcing.
     """
     return torch.cat([torch.full_like(tokens[..., :1], END), tokens[..., :-1]], dim=-1)
+
+
+def said_rows(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """What belongs to inputs that are not padding, and which of its P rows each input has.
+
+    Shapes: x (B, S, T, d), tokens (B, S, T), the inputs -> (P, d), (B, S, T).
+    """
+    real = pad(tokens[..., 1:] != END, (1, 0), value=True).flatten()
+    rows = x.flatten(0, 2).index_select(0, real.nonzero().squeeze(1))
+    return rows, real.cumsum(0).view_as(tokens) - 1

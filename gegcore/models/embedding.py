@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gegcore.errors import ConfigError
+from gegcore.linear import Linear
 
 
 def sinusoid_table(positions: int, width: int) -> Tensor:
@@ -44,12 +45,12 @@ class WordEmbedding(nn.Module):
         return self.dropout(self.norm(self.embedding(tokens) + self.positions[start:end]))
 
     def one(self, tokens: Tensor, position: int | Tensor) -> Tensor:
-        """One word of every row. Shapes: tokens (R,) long, all at ``position`` -> (R, d).
+        """One word of every row. Shapes: tokens (R,) long at ``position``, or (R,) -> (R, d).
 
-        A position that is a tensor (0-d) is not checked: its value is not known on the host.
+        Positions that are a tensor are not checked: their values are not known on the host.
         """
         if isinstance(position, Tensor):
-            place = self.positions.index_select(0, position.view(1))
+            place = self.positions.index_select(0, position.view(-1))
             return self.dropout(self.norm(self.embedding(tokens) + place))
         return self(tokens.unsqueeze(1), position).squeeze(1)
 
@@ -69,8 +70,8 @@ class RegionEmbedding(nn.Module):
         self, region_dim: int, width: int, dropout: float, boxes: bool = False, norm: bool = True
     ) -> None:
         super().__init__()
-        self.linear = nn.Linear(region_dim, width)
-        self.box = nn.Linear(4, width) if boxes else None
+        self.linear = Linear(region_dim, width)
+        self.box = Linear(4, width) if boxes else None
         self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.linear import Linear
 from gegcore.models.config import Dropout
 from gegcore.models.inputs import require_sizes, required
 from gegcore.models.up_down import UpDownDecoder, UpDownDecoderConfig, UpDownMemory
@@ -39,12 +40,12 @@ class RelationGraph(nn.Module):
 
     def __init__(self, width: int, labels: int, dropout: float) -> None:
         super().__init__()
-        self.own = nn.Linear(width, width)
-        self.own_gate = nn.Linear(width, 1)
-        self.subject = nn.Linear(width, width, bias=False)
-        self.subject_gate = nn.Linear(width, 1, bias=False)
-        self.object = nn.Linear(width, width, bias=False)
-        self.object_gate = nn.Linear(width, 1, bias=False)
+        self.own = Linear(width, width)
+        self.own_gate = Linear(width, 1)
+        self.subject = Linear(width, width, bias=False)
+        self.subject_gate = Linear(width, 1, bias=False)
+        self.object = Linear(width, width, bias=False)
+        self.object_gate = Linear(width, 1, bias=False)
         self.label_bias = nn.Parameter(torch.zeros(labels, width))
         self.label_gate = nn.Parameter(torch.zeros(labels, 1))
         self.dropout = nn.Dropout(dropout)

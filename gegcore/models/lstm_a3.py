@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.linear import Linear
 from gegcore.models.captioner import MAX_LENGTH, Memory
 from gegcore.models.config import Dropout, RecurrentConfig
 from gegcore.models.inputs import require_sizes, required
@@ -50,8 +51,8 @@ class LSTMA3(RecurrentCaptioner[LSTMA3Memory]):
     def __init__(self, vocab_size: int, inputs: InputSizes, config: LSTMA3Config) -> None:
         require_sizes("lstm_a3", inputs, "attributes", "pooled")
         super().__init__(vocab_size, config.hidden_width, config)
-        self.attributes = nn.Linear(inputs.attributes, config.hidden_width)
-        self.image = nn.Linear(inputs.pooled, config.hidden_width)
+        self.attributes = Linear(inputs.attributes, config.hidden_width)
+        self.image = Linear(inputs.pooled, config.hidden_width)
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.lstm = LSTMCell((config.hidden_width,), config.hidden_width)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.linear import Linear
 from gegcore.models.attention import FeedForward, padding_bias
 from gegcore.models.config import Dropout, Size, StackConfig
 from gegcore.models.rows import Rows
@@ -36,8 +37,8 @@ class MemoryAttention(nn.Module):
     def __init__(self, width: int, heads: int, slots: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
         self.slot_keys = nn.Parameter(torch.empty(1, slots, width))
         self.slot_values = nn.Parameter(torch.empty(1, slots, width))
         nn.init.normal_(self.slot_keys, std=heads / width)  # 1 / d_k, X-modaler's; paper: none
@@ -83,7 +84,7 @@ class MeshedDecoderLayer(DecoderLayer):
     def __init__(self, config: MeshedMemoryConfig) -> None:
         super().__init__(config, attention_dropout=0.0, ffn_dropout=config.hidden_dropout, eps=1e-5)
         levels, width = config.encoder_layers, config.width
-        self.gates = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(levels))
+        self.gates = nn.ModuleList(Linear(2 * width, width) for _ in range(levels))
 
     def project(self, levels: Tensor) -> Tensor:
         """Keys and values, once per image. Shapes: (B, L, N, d) -> (B, L, 2, H, N, d/H)."""
@@ -135,7 +136,7 @@ class MeshedMemory(DecoderStack):
         parts = {"qkv": 3, "key_value": 2, "query": 1, "out": 1}
         for name, module in self.named_modules():
             path = name.split(".")
-            if isinstance(module, nn.Linear) and (path[-1] in parts or "gates" in path):
+            if isinstance(module, Linear) and (path[-1] in parts or "gates" in path):
                 for part in module.weight.detach().chunk(parts.get(path[-1], 1)):
                     nn.init.xavier_uniform_(part)
                 nn.init.zeros_(module.bias)

@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
-from gegcore.models.captioner import Captioner, Memory, State
+from gegcore.linear import Linear, linear
+from gegcore.models.captioner import Captioner, Memory, State, said_rows
 from gegcore.models.config import RecurrentConfig
 
 
@@ -108,7 +108,7 @@ class RecurrentCaptioner(Captioner, Generic[M]):
         self.words = nn.Embedding(vocab_size, word_width)
         self.word_dropout = nn.Dropout(config.word_dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(config.hidden_width, vocab_size)
+        self.output = Linear(config.hidden_width, vocab_size)
 
     @abstractmethod
     def word_gates(self, x: Tensor) -> Tensor:
@@ -130,6 +130,11 @@ class RecurrentCaptioner(Captioner, Generic[M]):
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         return self._logits(torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2))
+
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        spoken = torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2)
+        rows, number = said_rows(spoken, tokens)
+        return self._logits(rows), number
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         weights = [a for _, a in self._unroll(memory, tokens) if a is not None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from gegcore.linear import Linear
 from gegcore.models.attention import padding_bias
 from gegcore.models.config import SoftAttentionConfig
 from gegcore.models.recurrent import TensorMemory
@@ -32,9 +33,9 @@ class SoftAttention(nn.Module):
     def __init__(self, region_width: int, config: SoftAttentionConfig) -> None:
         super().__init__()
         width = config.attention_width
-        self.query = nn.Linear(config.hidden_width, width, bias=False)
-        self.key = nn.Linear(region_width, width)
-        self.score = nn.Linear(width, 1, bias=False)
+        self.query = Linear(config.hidden_width, width, bias=False)
+        self.key = Linear(region_width, width)
+        self.score = Linear(width, 1, bias=False)
         self.dropout = nn.Dropout(config.attention_dropout)
 
     def remember(self, values: Tensor, mask: Tensor) -> RegionMemory:

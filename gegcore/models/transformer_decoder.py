@@ -12,14 +12,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from gegcore.data.features import InputSizes
+from gegcore.linear import Linear
 from gegcore.models.attention import CrossAttention, FeedForward, SelfAttention
-from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.models.captioner import END, MAX_LENGTH, Captioner, Memory, State
 from gegcore.models.config import StackConfig
 from gegcore.models.embedding import RegionEmbedding, WordEmbedding
 from gegcore.models.inputs import require_sizes
 from gegcore.models.rows import Rows
+from gegcore.prefixes import distinct_prefixes
 
 _SHRINK = 0.75  # images without rows leave once no more than this share of them has any
 
@@ -99,6 +102,18 @@ class DecoderLayer(nn.Module):
         queries = self._recall(x).flatten(1, 2)  # the captions of an image side by side
         return self._think(self.look(queries, key_value, bias)).view_as(x)
 
+    def packed(
+        self,
+        x: Tensor,
+        key_value: Tensor,
+        bias: Tensor,
+        rows: Rows,
+        prefixes: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """The last word of each of P distinct prefixes. Shapes: x (P, d) -> (P, d)."""
+        x = self.self_attention_norm(x + self.dropout(self.self_attention.packed(x, *prefixes)))
+        return self._think(self.look(x, key_value, bias, rows))
+
     def step(self, x: Tensor, key_value: Tensor, cache: Tensor, state: KeyValueState) -> Tensor:
         """One word of every row. Shapes: x (R, d), cache (2, T, R, H, d/H) -> (R, d)."""
         said = self.self_attention.step(x, cache, state.position)
@@ -156,7 +171,7 @@ class DecoderStack(Captioner):
         layers = [decoder_layer(config) for _ in range(config.decoder_layers)]
         self.decoder = nn.ModuleList(layers)  # type: ignore[assignment]
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(width, vocab_size)
+        self.output = Linear(width, vocab_size)
 
     def start(self, memory: Memory, copies: int = 1, max_len: int = MAX_LENGTH) -> KeyValueState:
         assert isinstance(memory, KeyValueMemory)
@@ -182,6 +197,20 @@ class DecoderStack(Captioner):
         for layer, key_value in zip(self.decoder, memory.keys_values, strict=True):
             x = layer(x, key_value, memory.bias)
         return self.output(self.output_dropout(x))
+
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        assert isinstance(memory, KeyValueMemory)
+        image = torch.arange(len(tokens), device=tokens.device).repeat_interleave(tokens.shape[1])
+        inputs = torch.cat([image[:, None], tokens.flatten(0, 1)[:, 1:]], 1)  # for the start token
+        rows, inverse = torch.unique(inputs, dim=0, return_inverse=True)
+        number, first = distinct_prefixes(rows, pad(rows[:, 1:] != END, (1, 0), value=True))
+        caption, position = first.nonzero(as_tuple=True)
+        self.words.check_length(tokens.shape[-1])
+        x = self.words.one(rows[first].where(position > 0, END), position)
+        places = Rows.uniform(len(tokens), 1, x.device).keep(rows[caption, 0])
+        for layer, key_value in zip(self.decoder, memory.keys_values, strict=True):
+            x = layer.packed(x, key_value, memory.bias, places, (number, first))
+        return self.output(self.output_dropout(x)), number[inverse].view_as(tokens)
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor:
         """Weights of the last decoder layer, mean over heads (and levels, if it reads several)."""

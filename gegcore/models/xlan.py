@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import glu
 
 from gegcore.data.features import FeatureBatch, InputSizes
-from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State
+from gegcore.linear import Linear, linear
+from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State, said_rows
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.inputs import require_sizes
-from gegcore.models.recurrent import TensorMemory
+from gegcore.models.recurrent import LSTMCell, TensorMemory
 from gegcore.models.xlinear_attention import XLinearAttention, masked_mean
 
 
@@ -73,7 +74,7 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: XlanConfig) -> None:
         super().__init__()
         self.attention = XLinearAttention(config)
-        self.update = nn.Linear(2 * config.width, config.width)
+        self.update = Linear(2 * config.width, config.width)
         self.update_dropout = nn.Dropout(config.update_dropout)
         self.norm = nn.LayerNorm(config.width)
 
@@ -99,19 +100,19 @@ class Xlan(Captioner):
         self.config = config
         self.words = nn.Embedding(vocab_size, config.word_width)
         self.word_dropout = nn.Dropout(config.word_dropout)
-        self.regions = nn.Linear(inputs.regions, width)
+        self.regions = Linear(inputs.regions, width)
         self.region_dropout = nn.Dropout(config.region_dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.image = nn.Linear((1 + config.encoder_layers) * width, width)
+        self.image = Linear((1 + config.encoder_layers) * width, width)
         self.image_norm = nn.LayerNorm(width)
-        self.lstm = nn.LSTMCell(config.word_width + width, width)
+        self.lstm = LSTMCell((config.word_width, width), width)
         self.look = XLinearAttention(config)
-        self.merge = nn.Linear(2 * width, width)
+        self.merge = Linear(2 * width, width)
         self.merge_norm = nn.LayerNorm(width)
-        self.context = nn.Linear(2 * width, 2 * width)
+        self.context = Linear(2 * width, 2 * width)
         self.context_dropout = nn.Dropout(config.bilinear_dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(width, vocab_size)
+        self.output = Linear(width, vocab_size)
 
     def encode(self, features: FeatureBatch) -> XlanMemory:
         regions, mask = self.embed(features.regions, features.mask), features.mask
@@ -139,9 +140,15 @@ class Xlan(Captioner):
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         """As the base class says, but with one product with the output matrix for all words."""
+        return self.output(self.output_dropout(self._contexts(memory, tokens)))
+
+    def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        rows, number = said_rows(self._contexts(memory, tokens), tokens)
+        return self.output(self.output_dropout(rows)), number
+
+    def _contexts(self, memory: Memory, tokens: Tensor) -> Tensor:
         contexts = [state.context for state, _ in self._unroll(memory, tokens)]
-        context = torch.stack(contexts, 1).unflatten(0, tokens.shape[:2])
-        return self.output(self.output_dropout(context))
+        return torch.stack(contexts, 1).unflatten(0, tokens.shape[:2])
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor:
         """The decoder's spatial attention, mean over heads."""
@@ -160,7 +167,8 @@ class Xlan(Captioner):
         word = self.word_dropout(self.words(tokens).relu())
         context = self.context_dropout(state.context).view(per_image)
         seen_before = (memory.image.unsqueeze(1) + context).flatten(0, 1)
-        hidden, cell = self.lstm(torch.cat([word, seen_before], -1), (state.hidden, state.cell))
+        early = linear(torch.cat([word, seen_before], -1), self.lstm.weight_ih)
+        hidden, cell = self.lstm.advance(state.hidden, state.cell, self.lstm.weight_hh, early)
         seen, spatial = self.look(hidden.view(per_image), (memory.keys, memory.values), memory.mask)
         merged = self.merge_norm(self.merge(torch.cat([hidden, seen.flatten(0, 1)], -1)))
         context = glu(self.context(torch.cat([merged, hidden], -1)))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from gegcore.linear import Linear
+
 if TYPE_CHECKING:
     from gegcore.models.xlan import XlanConfig
 
@@ -31,13 +33,13 @@ class XLinearAttention(nn.Module):
         self.heads = heads
         self.query, self.query_value, self.key, self.value = (
             nn.Sequential(
-                nn.Linear(width, width), nn.CELU(config.celu_alpha), nn.GroupNorm(heads, width)
+                Linear(width, width), nn.CELU(config.celu_alpha), nn.GroupNorm(heads, width)
             )
             for _ in range(4)
         )
-        self.bilinear = nn.Linear(width // heads, config.attention_width)
-        self.spatial = nn.Linear(config.attention_width, 1)
-        self.channel = nn.Linear(config.attention_width, width // heads)
+        self.bilinear = Linear(width // heads, config.attention_width)
+        self.spatial = Linear(config.attention_width, 1)
+        self.channel = Linear(config.attention_width, width // heads)
         self.dropout = nn.Dropout(config.bilinear_dropout)
         self.attention_dropout = nn.Dropout(config.attention_dropout)
 

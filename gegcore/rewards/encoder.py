@@ -13,10 +13,10 @@ class CaptionEncoder(nn.Module):
 
     Args:
         word_to_bpe: lookup from the captioner's word ids to CLIP's BPE ids.
-        dynamic_shapes: crop captions to the longest of the batch and encode those that occur twice
-            once: least work, but the host must wait for the device. Without, all are encoded,
-            cropped to the most BPE ids that T words can have, and the host can queue the whole
-            step. By default on a CPU only, where waiting costs nothing.
+        dynamic_shapes: crop captions to the longest of the batch and encode what they share once:
+            least work, but the host must wait for the device. Without, all are encoded, cropped to
+            the most BPE ids that T words can have, and the host can queue the whole step.
+            By default on a CPU only, where waiting costs nothing.
         precision: of the text tower's matrix products: float32, bfloat16 or float16. By default
             float16 on a CUDA device, in which CLIP was trained, and float32 elsewhere.
     """
@@ -38,10 +38,6 @@ class CaptionEncoder(nn.Module):
         flat, device = tokens.flatten(0, 1), tokens.device.type
         precision = self.precision or (torch.float16 if device == "cuda" else torch.float32)
         dynamic = device == "cpu" if self.dynamic_shapes is None else self.dynamic_shapes
-        if dynamic:  # Samples repeat each other, more so as the policy sharpens.
-            bpe, inverse = torch.unique(self.word_to_bpe(flat), dim=0, return_inverse=True)
-            embeddings = self.clip.encode_tokens(bpe, precision)[inverse]
-        else:
-            bpe = self.word_to_bpe(flat, self.word_to_bpe.longest(flat.shape[1]))
-            embeddings = self.clip.encode_tokens(bpe, precision)
+        length = None if dynamic else self.word_to_bpe.longest(flat.shape[1])
+        embeddings = self.clip.encode_tokens(self.word_to_bpe(flat, length), precision, dynamic)
         return embeddings.view(*tokens.shape[:2], -1)

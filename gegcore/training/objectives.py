@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from gegcore.data.features import FeatureStore
-from gegcore.decoding import beam_search, compiled_step, decode, said_mask, sequence_log_probs
+from gegcore.decoding import beam_search, compiled_step, decode, said_mask, score
 from gegcore.decoding.growth import Step
-from gegcore.models.captioner import Captioner, Memory, shift_right
+from gegcore.models.captioner import Captioner, Memory
 from gegcore.rewards.reward import WeightedReward
 from gegcore.training.config import ObjectiveConfig
 from gegcore.training.scheduled_sampling import scheduled_logits, scheduled_probability
@@ -151,10 +151,10 @@ class SelfCriticalObjective:
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
         samples = tokens[:, 1:]
-        logits = model.decode_teacher_forced(memory, shift_right(samples))
-        if self.config.sampling == "multinomial" and self.config.temperature != 1:
-            logits = logits / self.config.temperature  # the very policy that was sampled
-        log_probs, mask = sequence_log_probs(logits, samples, self.forbid), said_mask(samples)
+        drawn = self.config.sampling == "multinomial"
+        temperature = self.config.temperature if drawn else 1.0  # the very policy that was sampled
+        log_probs = score(model, memory, samples, self.forbid, temperature=temperature)
+        mask = said_mask(samples)
         loss = self_critical_loss(log_probs, advantage, mask, reduction="sum")
         health = policy_health(
             parts, total, advantage, log_probs.detach(), samples, self.bad_endings

@@ -14,6 +14,7 @@ from small_captioners import INPUTS, NAMES, VOCAB, captions, features, small
 from torch import Tensor
 
 from gegcore.data.features import FeatureBatch
+from gegcore.decoding import score, sequence_log_probs
 from gegcore.errors import ConfigError
 from gegcore.models import Captioner, build_captioner, shift_right
 
@@ -245,3 +246,25 @@ def test_unknown_model_names_the_known_ones() -> None:
 def test_bad_settings_are_named(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=f"(?s){named}.*fields: width"):
         build_captioner("transformer", VOCAB, INPUTS, **overrides)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prefixes_are_scored_as_whole_captions_are(name: str) -> None:
+    """Values and gradients, of captions that begin alike, end early, or say the same twice."""
+    model, batch = small(name), features(3, 4, real=[4, 2, 3])
+    tokens = captions(3, 4, 6) % 3 + torch.tensor([0, 1, 1, 0, 0, 0])
+    tokens[:, 3] = tokens[:, 2]
+    tokens = tokens * (tokens != 0).long().cumprod(-1)
+    found = []
+    for packed in (True, False):
+        model.zero_grad()
+        memory = model.encode(batch)
+        if packed:
+            log_probs = score(model, memory, tokens, forbid=(5,), temperature=0.7)
+        else:
+            logits = model.decode_teacher_forced(memory, shift_right(tokens)) / 0.7
+            log_probs = sequence_log_probs(logits, tokens, forbid=(5,))
+        (log_probs * torch.arange(4.0)[:, None]).sum().backward()
+        found.append([log_probs, *(p.grad for p in model.parameters() if p.grad is not None)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
