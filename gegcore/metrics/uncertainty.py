@@ -114,7 +114,7 @@ def bootstrap(
     """
     drawn = resampled(statistics, seed, resamples)
     return {
-        name: Interval(statistic.value(), *_percentiles(drawn[name]), len(statistic.parts))
+        name: Interval(statistic.value(), *percentiles(drawn[name]), len(statistic.parts))
         for name, statistic in statistics.items()
     }
 
@@ -134,7 +134,7 @@ def paired_difference(
 
 def difference_of(a: Statistic, b: Statistic, resampled_differences: np.ndarray) -> Difference:
     """A difference with the percentiles of its resamples `(R,)`."""
-    low, high = _percentiles(resampled_differences)
+    low, high = percentiles(resampled_differences)
     # The smaller tail, the observed corpus counted as one of the resamples: never exactly 0.
     below, above = (resampled_differences <= 0).sum(), (resampled_differences >= 0).sum()
     p_value = min(1.0, 2 * (int(min(below, above)) + 1) / (len(resampled_differences) + 1))
@@ -196,6 +196,7 @@ def block_sizes(images: int, resamples: int) -> Iterator[int]:
     return (min(rows, resamples - start) for start in range(0, resamples, rows))
 
 
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """Bounds of the middle 95 %."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -121,6 +121,10 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "scst_geg": _self_critical(
         "+SCST+GEG", rewards={"cider": 0.1, "geg_avg": 10.0}, select=_SELECTED
     ),
+    # Not in the paper: what does +SCST before GEG cost?
+    "mle_geg": _self_critical(
+        "+GEG", "mle", rewards={"cider": 0.1, "geg_avg": 10.0}, select=_SELECTED
+    ),
     "scst_geg_min": _self_critical(
         "+SCST+GEG-Min", rewards={"cider": 0.1, "geg_min": 10.0}, select=_SELECTED
     ),
