@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bookkit.report.evidence import Verdict, plural
 from bookkit.report.ledger import Correlation, Retrievers
 from bookkit.report.page import interval, number, signed
 from bookkit.report.results import Runs
@@ -18,11 +19,8 @@ from gegcore.errors import DataError
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
 
-if TYPE_CHECKING:
-    from bookkit.report.evidence import Verdict
-
-CERTAIN = 0.05
-"""Largest two-sided p-value of a correlation that decides."""
+CERTAIN, FEWEST = 0.05, 5
+"""Largest two-sided p-value of a correlation that decides, and fewest captioners."""
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
@@ -46,26 +44,21 @@ def correlation(asked: Correlation, every: Sequence[Runs]) -> tuple[Verdict, str
     tables = []
     for runs in every:
         rows = runs.metrics.query("objective == @asked.objective")
-        table = rows.pivot_table("value", "model", "metric").reindex(columns=list(asked.metrics))
-        seeds = rows.groupby("model")["seed"].nunique().min()
-        tables.append((table.dropna(), seeds, runs.profile.name))
-    table, seeds, profile = max(tables, key=lambda found: (len(found[0]), found[1]))
-    label = OBJECTIVES[asked.objective].label
-    if len(table) < 5:
-        return "undecided", f"only {len(table)} captioner(s) have {label}; 5 can decide", (), ""
-    found, p_value = spearman(*(table[name].tolist() for name in asked.metrics))
+        wide = rows.pivot_table("value", ["model", "seed"], "metric")
+        tables.append((wide.reindex(columns=list(asked.metrics)).dropna(), runs.profile.name))
+    table, profile = max(tables, key=lambda found: len(found[0]))
+    means, label = table.groupby("model").mean(), OBJECTIVES[asked.objective].label
+    seeds = table.groupby("model").size().min() if len(table) else 0
+    rests = f"{plural(len(means), 'captioner')} with {plural(int(seeds), 'seed')} each"
+    if len(means) < FEWEST:
+        return "undecided", f"{rests} after {label}; {FEWEST} captioners are needed", (), ""
+    found, p_value = spearman(*(means[name].tolist() for name in asked.metrics))
     verdict: Verdict = "undecided"
-    if p_value <= CERTAIN:
+    if seeds > 1 and p_value <= CERTAIN:
         verdict = "holds" if found > 0 else "fails"
-    said = f"exact permutation p = {p_value:.3f}; decided at {CERTAIN}"
-    pair = " and ".join(asked.metrics)
-    measured = f"Spearman's correlation of {pair} after {label}: {number('rho', found)}; "
-    return (
-        verdict,
-        said,
-        (),
-        measured + (f"{len(table)} captioners, {seeds} seed(s) each; profile {profile}"),
-    )
+    reason = f"exact permutation p = {p_value:.3f}; two seeds and p of {CERTAIN} at most decide"
+    measured = f"Spearman's correlation of {' and '.join(asked.metrics)} after {label}: "
+    return verdict, reason, (), f"{measured}{found:+.2f}; {rests}; profile {profile}"
 
 
 def retrievers(asked: Retrievers) -> tuple[Verdict, str, tuple[()], str]:

@@ -67,7 +67,8 @@ def by_family(scores: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> np.nd
         DataError: runs captioned different images.
     """
     wanted = {objective for objective, _ in columns}
-    rows = scores[scores["objective"].isin(wanted)]
+    read = ["objective", "seed", "image_id", "family", *dict.fromkeys(name for _, name in columns)]
+    rows = scores.loc[scores["objective"].isin(wanted), read]
     held = rows.groupby("objective")["seed"].agg(set)
     shared = sorted(set.intersection(*held)) if set(held.index) == wanted else []
     family = rows.groupby("image_id")["family"].first()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +87,17 @@ class Runs:
         first = cls.of(profile)
         others = [name for name in profile_names() if name != first.profile.name]
         return [first, *(cls.of(name) for name in others if stored_runs(name))]
+
+    @classmethod
+    def most(cls, profile: Profile | str, *objectives: str) -> Runs:
+        """Of `every`, those with most runs of these objectives.
+
+        Raises as `of`.
+        """
+        return max(
+            cls.every(profile),
+            key=lambda runs: sum(name in objectives for _, name, _ in runs.folders),
+        )
 
     @property
     def source(self) -> str:
@@ -177,12 +189,11 @@ class Runs:
         return self._scored(named), sorted(weights, key=weights.__getitem__)
 
     def _scored(self, named: list[tuple[dict[str, Any], RunFolder]]) -> pd.DataFrame:
-        size = FAMILY_SIZE if self.profile.data.kind == "scenes" else 1
         found = []
         for about, run in named:
             if self.own or run.file(SCORES).is_file():
                 values = run.per_caption() if self.own else _kept_scores(run)
-                family = values["image_id"] // size
+                family = family_of(self.profile, values["image_id"])
                 found.append(with_recalls(values).assign(family=family, **about))
         none = pd.DataFrame(columns=["model", "objective", "label", "seed", "image_id", "family"])
         return pd.concat(found, ignore_index=True) if found else none
@@ -227,6 +238,17 @@ def stored_runs(profile: str) -> dict[RunName, RunFolder]:
     objectives = list(OBJECTIVES)
     order = sorted(found, key=lambda n: (models.index(n[0]), objectives.index(n[1]), n[2]))
     return {name: found[name] for name in order}
+
+
+def family_of(profile: Profile, images: pd.Series) -> pd.Series:
+    """Families of images, by their ids or places in a split; without families each its own."""
+    return images // (FAMILY_SIZE if profile.data.kind == "scenes" else 1)
+
+
+def control(labels: Collection[str]) -> str:
+    """What +SCST+GEG is compared with: +SCST++, which trains as long; without such runs +SCST."""
+    longer = OBJECTIVES["scst_pp"].label
+    return longer if longer in labels else OBJECTIVES["scst"].label
 
 
 def _kept_scores(run: RunFolder) -> pd.DataFrame:
