@@ -119,6 +119,14 @@ class Runs:
         runs = self.folders.items() if self.own else ()
         return [run.name for (m, o, _), run in runs if code_changes(run, self.profile, m, o)]
 
+    @property
+    def no_scores(self) -> str:
+        """Why there is nothing to see where values of single captions are needed."""
+        return (
+            "This needs values of single captions of both sides, which these runs do not have: "
+            f"it is shown for runs of your own (`make book PROFILE={self.profile.name}`)."
+        )
+
     @cached_property
     def kept_start(self) -> set[RunName]:
         """Runs whose selected epoch is 0: they are the model that training started from."""
