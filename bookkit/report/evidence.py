@@ -53,24 +53,21 @@ class Found:
     verdict: Verdict
     reason: str
 
-    @property
-    def margin(self) -> float:
-        """Where the claimed side begins."""
-        return self.test.share if self.test.share is not None else 0.0
-
     def claimed(self, value: float) -> bool:
         """Whether a value is on the claimed side."""
-        above = self.test.expect in ("higher", "at_least")
-        return value > self.margin if above else value < self.margin
+        return self._beyond(value) > 0
 
     def against(self, effect: Effect) -> bool:
         """Whether an interval lies wholly on the other side."""
-        known = np.isfinite([effect.low, effect.high]).all()
-        return bool(known and not self.claimed(effect.low) and not self.claimed(effect.high))
+        return self._beyond(effect.low) < 0 and self._beyond(effect.high) < 0
 
     def agree(self, effect: Effect) -> bool:
         """Whether an interval lies wholly on the claimed side."""
         return self.claimed(effect.low) and self.claimed(effect.high)
+
+    def _beyond(self, value: float) -> float:
+        margin = self.test.share if self.test.share is not None else 0.0
+        return value - margin if self.test.expect in ("higher", "at_least") else margin - value
 
     @property
     def seeds(self) -> int:

@@ -252,18 +252,27 @@ def test_stored_scores_are_those_of_the_runs(stored: list[Runs], tmp_path: Path)
 
 
 def test_a_frontier_is_made_of_runs_that_differ_in_weights_alone(project: Project) -> None:
-    settings: dict[str, Any] = {}
-    for name, rewards, epochs in (
-        ("", {"cider": 0.1, "geg_avg": 1.0}, 3),
-        ("-more", {"cider": 0.1, "geg_avg": 3.0}, 3),
-        ("-longer", {"cider": 0.1, "geg_avg": 2.0}, 5),
+    own = project.profile.objective("scst_geg")
+    more = {name: weight * (1 if name == "cider" else 3) for name, weight in own.rewards.items()}
+    for name, changed in (
+        ("", {}),
+        ("-more", {"rewards": more}),
+        ("-longer", {"rewards": {**more, "geg_avg": 0.5}, "epochs": own.epochs + 1}),
     ):
-        chosen = {"rewards": rewards, "epochs": epochs}
-        settings["objectives"] = {**project.profile.objectives, "scst_geg": chosen}
-        made = make_run(project.profile.model_copy(update=settings), project.dataset, "scst_geg", 9)
-        made.path.rename(made.path.with_name(f"transformer-scst_geg-seed1{name}"))
+        objectives = dict(project.profile.objectives)
+        objectives["scst_geg"] = {**objectives.get("scst_geg", {}), **changed}
+        profile = project.profile.model_copy(update={"objectives": objectives})
+        made = make_run(profile, project.dataset, "scst_geg", 1)
+        made.path.rename(made.path.with_name(f"kept{name}"))
+    for path in made.path.parent.glob("kept*"):
+        path.rename(made.path.with_name(path.name.replace("kept", made.path.name)))
     scores, names = Runs.of(project.profile).frontier("scst_geg")
-    assert names == ["scst_geg", "scst_geg, weight 30"]
+    first, second = names
+    weights = [
+        sum(w for n, w in r.items() if n != "cider") / r["cider"] for r in (own.rewards, more)
+    ]
+    assert (first, second) == ("scst_geg", f"scst_geg, weight {weights[1]:g}")
+    assert weights[1] == pytest.approx(3 * weights[0])
     assert set(scores["objective"]) == set(names)
 
 
@@ -328,4 +337,4 @@ def test_retrievers(
     assert found.verdict == verdict
     # 1.96 standard errors of two shares of 1,000
     half = 1.96 * math.sqrt(sum(s * (100 - s) / 1000 for s in (of, over)))
-    assert f"{of - over - half:+.1f}".replace("-", "\N{MINUS SIGN}") in found.measured
+    assert f"[{of - over - half:.1f}, ".replace("-", "\N{MINUS SIGN}") in found.measured
