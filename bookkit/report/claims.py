@@ -68,6 +68,8 @@ def find(test: ClaimTest, runs: Runs, resamples: int = RESAMPLES) -> list[Found]
 
 
 def _by_metric(test: ClaimTest, runs: Runs, resamples: int) -> Found | None:
+    if not (runs.of_objective(test.of) and runs.of_objective(test.over)):
+        return None
     scores, columns = runs.scores, [(test.of, test.metric), (test.over, test.metric)]
     if test.at_cider:
         scores, weights = runs.frontier(test.of)

@@ -133,7 +133,7 @@ class Runs:
         return {
             name
             for name, run in self.folders.items()
-            if name[1] != "mle" and run.training()["best_epoch"] == 0
+            if name[1] != "mle" and run.training().get("best_epoch") == 0
         }
 
     def marks(self, model: str) -> dict[str, str]:

@@ -43,7 +43,8 @@ class Statistic:
     @classmethod
     def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
-        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _share)
+        parts = np.column_stack([numerator, denominator]).astype(np.float64)
+        return cls(parts, lambda sums: quotient(sums[..., 0], sums[..., 1]))
 
     @classmethod
     def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
@@ -71,10 +72,6 @@ def quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """`numerator / denominator`, 0 where the denominator is 0."""
     nothing = denominator == 0
     return np.where(nothing, 0.0, numerator / np.where(nothing, 1.0, denominator))
-
-
-def _share(sums: np.ndarray) -> np.ndarray:
-    return quotient(sums[..., 0], sums[..., 1])
 
 
 class Interval(NamedTuple):
