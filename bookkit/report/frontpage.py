@@ -46,7 +46,8 @@ def said_of_claims(every: list[Runs]) -> str:
     read = ", ".join(runs.profile.name for runs in every)
     return (
         f"{counted(judged)} The aim, *{first.claim.claim}*: **{first.verdict}**. {first.reason}. "
-        f"Read from the stored runs of: {read}. [Every claim](generated/05_results.ipynb) with its numbers."
+        f"Read from the stored runs of: {read}. [Every claim](generated/05_results.ipynb), with "
+        "its numbers."
     )
 
 
