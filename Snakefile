@@ -51,8 +51,8 @@ RESULTS = [name for name in NOTEBOOKS if name >= "04"]
 # What pages of results read beside the runs, and what the book is rendered from beside the pages.
 # Pages quote the code with its line numbers: a comment moves them, and no digest of code tells.
 STORED = files("results/**/*.*", "book/*.yml")
-WRITTEN = files(
-    "_*.yml", "book/**/*.md", "book/*.bib", "book/_static/**/*", "results/**/*.json",
+WRITTEN = STORED + files(
+    "_*.yml", "book/**/*.md", "book/*.bib", "book/_static/**/*",
     "gegcore/**/*.py", "examples/*.py", "pyproject.toml", "bookkit/report/front.jinja",
 )
 

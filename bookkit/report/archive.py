@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import filecmp
+import re
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from bookkit.dag import experiments
 from gegcore.errors import DataError
@@ -13,6 +17,18 @@ from gegcore.storage import atomic_write
 
 KEPT = ("config.yaml", "metrics.json", "captions.json", "provenance.json", TRAINED, EVALUATED)
 """Everything that tables and claims are computed from, but no weights."""
+
+SCORES = "scores.parquet"
+"""Values of single captions, for intervals over families: a row an image, a column a metric."""
+
+_PER_IMAGE = re.compile(r"CIDEr|ROUGE-L|GEG-(Avg|Min)|rank( .+)?|facts|true facts|listener R@1")
+
+
+def small(scores: pd.DataFrame) -> pd.DataFrame:
+    """Values of single captions as they are kept: a tenth of a run's own table."""
+    kept = scores[["image_id", *(name for name in scores if _PER_IMAGE.fullmatch(str(name)))]]
+    floats = dict.fromkeys(kept.select_dtypes("float64"), np.float32)
+    return kept.astype(floats | dict.fromkeys(kept.select_dtypes("int64"), np.int32))
 
 
 def archive(profile: Profile, folder: Path) -> list[Path]:
@@ -50,4 +66,8 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
     for source, target in copies:
         with atomic_write(target, "wb") as stream:
             stream.write(source.read_bytes())
+        if source.name == "metrics.json":
+            values = pd.read_parquet(source.with_name("per_caption.parquet"))
+            with atomic_write(target.with_name(SCORES), "wb") as stream:
+                small(values).to_parquet(stream, compression="zstd", index=False)
     return sorted({target.parent for _, target in copies})

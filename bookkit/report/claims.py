@@ -1,253 +1,174 @@
-"""The claims ledger: each claim of the paper, our test of it, a verdict computed from runs."""
+"""Verdicts on claims, each from the runs of one profile, by a rule that is the same for all."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from bookkit.report import across
+from bookkit.report.evidence import Found, Judged, Verdict, plural
+from bookkit.report.frontier import rewards, settings
+from bookkit.report.intervals import by_family, difference, effects, gain_at, ratio
+from bookkit.report.ledger import JUDGES, Claim, ClaimTest
+from bookkit.report.results import Runs
+from gegcore.metrics.uncertainty import RESAMPLES
+from gegcore.training.config import OBJECTIVES
 
-from bookkit.report.page import interval, number, signed
-from bookkit.report.paper import paper_value
-from gegcore.errors import ConfigError, DataError
-from gegcore.metrics.uncertainty import Interval, Statistic, bootstrap, paired_difference
-
-LEDGER = Path(__file__).resolve().parents[2] / "book" / "claims.yml"
-ARROW = "\N{RIGHTWARDS ARROW}"
-Verdict = Literal["holds", "does not hold", "not decided"]
-
-# By the CLIP of the reward, or, with its label behind, by a judge of the profile.
-_PER_IMAGE = re.compile(r"(CIDEr|ROUGE-L|listener R@1)|(R@1|R@5|R@10|GEG-Avg|GEG-Min)( .+)?")
+_REWARDED = {"cider": "CIDEr", "geg_avg": "GEG-Avg", "geg_min": "GEG-Min"}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def judge(claim: Claim, every: Sequence[Runs], resamples: int = RESAMPLES) -> Judged:
+    """The verdict on a claim, from the profile that has most runs for it.
 
-
-class PaperNumbers(_Section):
-    """Where the paper prints the numbers: the value of `metric` in two rows of one table."""
-
-    table: int
-    metric: str
-    of: str
-    over: str
-
-    def values(self) -> tuple[float, float]:
-        """Of the row that the claim is about, and of the one it is compared with.
-
-        Raises:
-            ConfigError: no such table, row or metric.
-        """
-        of, over = (paper_value(self.table, row, self.metric) for row in (self.of, self.over))
-        return of, over
-
-
-class ClaimTest(_Section):
-    """What we compare: `metric` of objective `of` with that of objective `over`.
-
-    Attributes:
-        expect: "higher" or "lower": the sign of the difference. "at_least" or "at_most": the ratio
-            of both against `share`.
-    """
-
-    metric: str
-    of: str
-    over: str
-    expect: Literal["higher", "lower", "at_least", "at_most"]
-    share: float | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> ClaimTest:
-        if not _PER_IMAGE.fullmatch(self.metric):
-            raise ValueError(f"metric '{self.metric}' is no mean over images: {_PER_IMAGE.pattern}")
-        if self.expect.startswith("at_") != (self.share is not None):
-            raise ValueError("'share' belongs to 'at_least' and 'at_most', and to these only")
-        return self
-
-
-class Claim(_Section):
-    """One claim; without a test, `untested` says why."""
-
-    id: str
-    claim: str
-    where: str
-    paper: PaperNumbers | None = None
-    test: ClaimTest | None = None
-    untested: str = ""
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Claim:
-        if (self.test is None) == (not self.untested):
-            raise ValueError(f"claim '{self.id}' needs either 'test' or 'untested'")
-        return self
-
-
-class Finding(_Section):
-    """Something in the paper that does not fit together."""
-
-    where: str
-    printed: str
-    finding: str
-
-
-class Ledger(_Section):
-    """`book/claims.yml`."""
-
-    claims: tuple[Claim, ...]
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim with our numbers and the verdict that follows from them.
-
-    Attributes:
-        ours: difference or ratio with its 95 % paired bootstrap interval; None if not computed.
-        values: our metric of both sides.
-        verdict: see `judge`.
-        reason: why, in words.
-    """
-
-    claim: Claim
-    ours: Interval | None
-    values: tuple[float, float] | None
-    verdict: Verdict
-    reason: str
-
-    @property
-    def printed(self) -> str:
-        """The paper's two numbers, if it prints any."""
-        if self.claim.paper is None:
-            return ""
-        (of, over), name = self.claim.paper.values(), self.claim.paper.metric
-        return f"{name} {number(name, over)} {ARROW} {number(name, of)}"
-
-    @property
-    def measured(self) -> str:
-        """Our two numbers and their difference or ratio, if they were computed."""
-        test = self.claim.test
-        if self.ours is None or self.values is None or test is None:
-            return ""
-        name, (of, over), (value, low, high, _) = test.metric, self.values, self.ours
-        if test.share is None:
-            change = f"{signed(name, value)} {interval(name, low, high)}"
-        elif np.isfinite(value):
-            change = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-        else:
-            change = "no ratio to 0"
-        return f"{name} {number(name, over)} {ARROW} {number(name, of)}, {change}"
-
-
-def load_ledger(path: Path | str = LEDGER) -> Ledger:
-    """Read and check the ledger.
-
-    Raises:
-        ConfigError: missing or malformed file, unknown field, metric, table or row, an id twice.
-    """
-    path = Path(path)
-    try:
-        ledger = Ledger.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read", "restore it from git") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path.name}, {field}: {first['msg']}", "mend the file") from error
-    ids = [claim.id for claim in ledger.claims]
-    for twice in sorted({name for name in ids if ids.count(name) > 1}):
-        raise ConfigError(f"{path.name} has two claims '{twice}'", "give each its own id")
-    for claim in ledger.claims:
-        if claim.paper is not None:
-            claim.paper.values()  # raises if the paper prints no such number
-    return ledger
-
-
-def judge(claim: Claim, scores: pd.DataFrame, resamples: int = 2_000) -> Judged:
-    """Compute our numbers for a claim, and the verdict.
-
-    Images are resampled, the same for both sides; each image counts with its mean over the seeds
-    that both objectives have. "holds": the 95 % interval lies wholly on the claimed side and every
-    seed on its own agrees in sign. "does not hold": both on the other side. Otherwise, or without
-    runs, "not decided".
+    A test *holds* if the interval of the mean over captioners lies on the claimed side, and so do
+    the values of enough captioners (`ClaimTest.least`). It *fails* if that interval lies on the
+    other side, or if so many captioners' own intervals do that not enough are left. With one seed
+    of some captioner nothing is decided. A claim of several tests holds if all do and enough
+    captioners pass all of them; it fails if one fails or not enough could. What would hold, but
+    could hardly do otherwise (`guarantee`), is *guaranteed* instead.
 
     Args:
-        scores: of one model, a row an objective, seed and image: `Runs.scores`.
+        every: as `Runs.every` gives them.
 
     Raises:
-        DataError: both sides captioned different images.
+        DataError: runs of one captioner captioned different images.
     """
-    test = claim.test
-    if test is None:
-        return Judged(claim, None, None, "not decided", claim.untested)
-    if absent := [name for name in (test.of, test.over) if name not in set(scores["objective"])]:
-        why = f"no values per caption of a run of '{absent[0]}'"
-        return Judged(claim, None, None, "not decided", why)
-    if test.metric not in scores or scores[test.metric].isna().all():
-        return Judged(claim, None, None, "not decided", f"the runs have no {test.metric}")
-    of, over = by_image(scores, test.metric, test.of, test.over)
-    if of.empty:
-        return Judged(claim, None, None, "not decided", "no seed in common")
-    a, b = of.mean(axis=1).to_numpy(), over.mean(axis=1).to_numpy()
-    found = _compare(test, a, b, resamples)
-    margin = test.share if test.share is not None else 0.0
-    sign = 1 if test.expect in ("higher", "at_least") else -1
-    each = of.mean() - over.mean() if test.share is None else of.mean() / over.mean()
-    low, high = sorted((sign * (found.low - margin), sign * (found.high - margin)))
-    verdict, reason = _verdict(low, high, [sign * (value - margin) for value in each])
-    return Judged(claim, found, (float(a.mean()), float(b.mean())), verdict, reason)
+    if claim.untested:
+        return Judged(claim, "undecided", claim.untested)
+    if claim.retrievers:
+        return Judged(claim, *across.retrievers(claim.retrievers))
+    if claim.correlation:
+        return Judged(claim, *across.correlation(claim.correlation, every))
+    candidates = []
+    for runs in every:
+        found = [find(test, runs, resamples) for test in claim.tests]
+        if all(found):
+            candidates.append(_together(claim, [one for each in found for one in each]))
+    if not candidates:
+        wanted = dict.fromkeys(name for test in claim.tests for name in (test.of, test.over))
+        names = " and ".join(OBJECTIVES[name].label for name in wanted)
+        return Judged(claim, "undecided", f"no runs of {names} with values of single captions")
+    first = max(candidates, key=lambda candidate: candidate.runs)
+    others = [other for other in candidates if other is not first]
+    beside = "; ".join(f"profile {other.found[0].profile}: {other.verdict}" for other in others)
+    return replace(first, beside=beside)
 
 
-def by_image(
-    scores: pd.DataFrame, metric: str, of: str, over: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A metric of two objectives: a row an image, a column a seed that both have.
+def find(test: ClaimTest, runs: Runs, resamples: int = RESAMPLES) -> list[Found]:
+    """The numbers of a test and its verdict, by every metric that it means; none without runs."""
+    metrics = [test.metric]
+    if test.metric.endswith(JUDGES):
+        start = test.metric.removesuffix(JUDGES)
+        metrics = [name for name in map(str, runs.scores) if name.startswith(f"{start} ")]
+    known = [name for name in metrics if name in runs.scores and runs.scores[name].notna().any()]
+    changed = [test.model_copy(update={"metric": name}) for name in known]
+    return [found for one in changed if (found := _by_metric(one, runs, resamples))]
 
-    Raises:
-        DataError: they captioned different images.
+
+def _by_metric(test: ClaimTest, runs: Runs, resamples: int) -> Found | None:
+    if not (runs.of_objective(test.of) and runs.of_objective(test.over)):
+        return None
+    scores, columns = runs.scores, [(test.of, test.metric), (test.over, test.metric)]
+    if test.at_cider:
+        scores, weights = runs.frontier(test.of)
+        names = [test.over, *weights]
+        columns = [(name, metric) for name in names for metric in ("CIDEr", test.metric)]
+    models = [_best(runs)] if test.captioners == "best" else runs.models
+    tables = {name: by_family(scores[scores["model"] == name], columns) for name in models}
+    sums = {name: table for name, table in tables.items() if len(table)}
+    if not sums:
+        return None
+    made = gain_at(test.at_cider) if test.at_cider else difference if test.share is None else ratio
+    each, mean = effects(sums, made, resamples)
+    values = {}
+    for name, table in sums.items():
+        means = table.sum(axis=(0, 1))[:-1] / table[..., -1].sum()
+        of, over = (means[1] + each[name].value, means[1]) if test.at_cider else means
+        values[name] = float(of), float(over)
+    pair = (test.of, test.over)
+    starts = [name for name, objective, _ in runs.kept_start if objective in pair]
+    kept = {name: starts.count(name) for name in sums}
+    found = Found(test, runs.profile.name, each, mean, values, kept, "undecided", "")
+    verdict, reason = _verdict(found)
+    if verdict == "holds" and (why := guarantee(test, *_settings(test, runs))):
+        verdict, reason = "guaranteed", why
+    return replace(found, verdict=verdict, reason=reason)
+
+
+def _settings(test: ClaimTest, runs: Runs) -> list[dict[str, Any]]:
+    """Of both objectives, by the first run of each."""
+    sides = (test.of, test.over)
+    return [settings(next(iter(runs.of_objective(name).values())))["objective"] for name in sides]
+
+
+def _best(runs: Runs) -> str:
+    """The captioner with the highest CIDEr after +SCST; "" if none has such a run."""
+    table = runs.metrics.query("objective == 'scst' and metric == 'CIDEr'")
+    return str(table.groupby("model")["value"].mean().idxmax()) if len(table) else ""
+
+
+def _verdict(found: Found) -> tuple[Verdict, str]:
+    test, each, count = found.test, found.effects.values(), len(found.effects)
+    least, whole = _least(test, count), test.captioners == "each"
+    passed = sum(found.agree(e) if whole else found.claimed(e.value) for e in each)
+    how = f"{passed} of {plural(count, 'captioner')} on the claimed side"
+    how += " with the whole interval" if whole else ""
+    if count < least:
+        return "undecided", f"{how}; {least} must be"
+    if found.seeds < 2:
+        return "undecided", f"{how}; one seed decides nothing"
+    if any(math.isnan(effect.low) for effect in each):
+        return "undecided", f"{how}; there is no value for every run"
+    if found.against(found.mean) or count - sum(map(found.against, each)) < least:
+        return "fails", f"{how}; {least} must be"
+    if passed >= least and (whole or found.agree(found.mean)):
+        return "holds", how
+    return "undecided", f"{how}; {least} must be, and the interval of the mean"
+
+
+def _least(test: ClaimTest, captioners: int) -> int:
+    return test.least or math.ceil(6 * captioners / 7)
+
+
+def _together(claim: Claim, found: Sequence[Found]) -> Judged:
+    """Of all tests of a claim; a captioner passes those it has runs for, the first among them."""
+    first, verdicts = found[0], {one.verdict for one in found}
+    verdict: Verdict = first.verdict
+    reason = first.reason
+    if len(found) > 1:
+        models, least = list(first.effects), _least(first.test, len(first.effects))
+        sides = [[(f, f.effects[m]) for f in found if m in f.effects] for m in models]
+        passed = sum(all(f.claimed(effect.value) for f, effect in side) for side in sides)
+        could = sum(not any(f.against(effect) for f, effect in side) for side in sides)
+        parts = ", ".join(f"{one.test.metric} {one.verdict}" for one in found)
+        reason = f"{passed} of {plural(len(models), 'captioner')} pass every test ({parts})"
+        verdict = "undecided"
+        if "fails" in verdicts or ("undecided" not in verdicts and could < least):
+            verdict = "fails"
+        elif verdicts == {"guaranteed"}:
+            verdict = "guaranteed"
+        elif verdicts <= {"holds", "guaranteed"} and passed >= least:
+            verdict = "holds"
+    return Judged(claim, verdict, reason, tuple(found), "\n".join(one.measured for one in found))
+
+
+def guarantee(test: ClaimTest, of: Mapping[str, Any], over: Mapping[str, Any]) -> str:
+    """Why a test could hardly fail, by the settings of both objectives; "" if it could.
+
+    A checkpoint is the best of several on the validation split, the start of training among them:
+    that it is not worse than that start, by what it is selected by, says nothing. Nor does it that
+    something rises which one side alone is rewarded for.
     """
-    sides = [
-        scores[scores["objective"] == name].pivot(index="image_id", columns="seed", values=metric)
-        for name in (of, over)
-    ]
-    shared = sides[0].columns.intersection(sides[1].columns)
-    a, b = (side[shared] for side in sides)
-    if not a.index.equals(b.index) or a.isna().any(axis=None) or b.isna().any(axis=None):
-        raise DataError(
-            f"{of} and {over} captioned different test images",
-            "run `make book` to bring both up to date",
-        )
-    return a, b
-
-
-def _verdict(low: float, high: float, seeds: list[float]) -> tuple[Verdict, str]:
-    """From an interval and the seeds, all oriented so that the claim says: above 0."""
-    several = f", and so says each of {len(seeds)} seeds" if len(seeds) > 1 else ""
-    if low > 0:
-        if min(seeds) > 0:
-            return "holds", f"the interval is on the claimed side{several}"
-        return "not decided", "the seeds disagree"
-    if high < 0:
-        if max(seeds) < 0:
-            return "does not hold", f"the interval is on the other side{several}"
-        return "not decided", "the seeds disagree"
-    return "not decided", "the interval holds both possibilities"
-
-
-def _compare(test: ClaimTest, a: np.ndarray, b: np.ndarray, resamples: int) -> Interval:
-    if test.share is None:
-        change = paired_difference(a, b, resamples=resamples)
-        return Interval(change.value, change.low, change.high, change.n)
-    ratio = Statistic(np.stack([a, b], axis=1).astype(np.float64), _ratio)
-    return bootstrap({"ratio": ratio}, resamples=resamples)["ratio"]
-
-
-def _ratio(sums: np.ndarray) -> np.ndarray:
-    above, below = sums[..., 0], sums[..., 1]
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
+    rule, metric = of["select"], test.metric
+    from_there = of["start_from"] == test.over
+    if from_there and test.expect == "higher" and metric == rule["metric"].replace("-D", ""):
+        return f"the rule takes the epoch of highest validation {metric}, the start among them"
+    kept, share = float(rule["least_cider_share"]), test.share or 0.0
+    if from_there and metric == "CIDEr" and test.expect == "at_least" and kept >= share:
+        return f"the rule takes only epochs that keep {100 * kept:.0f} % of it on validation"
+    rewarded, before = ({_REWARDED.get(name) for name in rewards(side)} for side in (of, over))
+    if test.expect == "higher" and metric in rewarded - before:
+        return f"{metric} is what {OBJECTIVES[test.of].label} alone is rewarded for"
+    return ""

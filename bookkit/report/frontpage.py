@@ -10,6 +10,9 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from bookkit.report.badge import runs_badge
+from bookkit.report.claims import judge
+from bookkit.report.evidence import counted
+from bookkit.report.ledger import load_ledger
 from bookkit.report.page import badge, number, picture
 from bookkit.report.paper import MODEL_NAMES
 from bookkit.report.results import ENOUGH, Runs, short
@@ -26,13 +29,26 @@ COLUMNS = ["CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min"]
 
 
 def front_parts(profile: Profile) -> dict[str, str]:
-    """Name -> HTML of the parts that the front page includes: badge, example, glance.
+    """Name -> HTML of the parts that the front page includes: badge, example, glance, verdicts.
 
     Raises:
         DataError: the profile has no finished run.
     """
     runs = Runs.of(profile)
-    return {"badge": runs_badge(runs).body, "example": example(runs), "glance": glance(runs)}
+    parts = {"badge": runs_badge(runs).body, "example": example(runs), "glance": glance(runs)}
+    return {**parts, "verdicts": said_of_claims(Runs.every(profile))}
+
+
+def said_of_claims(every: list[Runs]) -> str:
+    """How the claims of the ledger came out, and its first, the aim of this book."""
+    judged = [judge(claim, every) for claim in load_ledger().claims]
+    first = judged[0]
+    read = ", ".join(runs.profile.name for runs in every)
+    return (
+        f"{counted(judged)} The aim, *{first.claim.claim}*: **{first.verdict}**. {first.reason}. "
+        f"Read from the stored runs of: {read}. [Every claim](generated/05_results.ipynb), with "
+        "its numbers."
+    )
 
 
 def _filled(macro: str, **values: object) -> str:

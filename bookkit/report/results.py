@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from gegcore.errors import DataError
+from bookkit.dag import experiments
+from bookkit.report.archive import SCORES
+from bookkit.report.frontier import neighbours, weight
+from bookkit.report.paper import MODEL_NAMES
+from emoji_scenes.scenes.sampler import FAMILY_SIZE
+from gegcore.errors import ChecksumError, DataError, some
 from gegcore.experiment.keys import code_changes
 from gegcore.profiles import Profile, load_profile, profile_names
 from gegcore.runs import EVALUATED, RunFolder
@@ -22,6 +28,9 @@ STORED = Path(__file__).resolve().parents[2] / "results"
 
 ENOUGH = 200
 """Test images; below, an interval of R@1 is wider than the paper's whole range."""
+
+KEPT_START = "\N{DEGREE SIGN}"
+"""After a label: some of its runs kept the model that training started from."""
 
 RunName = tuple[str, str, int]
 
@@ -54,23 +63,41 @@ class Runs:
             DataError: there are neither.
         """
         profile = load_profile(profile) if isinstance(profile, str) else profile
-        grid = profile.experiments
-        wanted = [(m, o, s) for m in grid.models for o in grid.objectives for s in grid.seeds]
-        folders = {run: profile.run(*run) for run in wanted}
+        grid = {(e.model, e.objective, e.seed): e for e in experiments(profile).values()}
+        folders = {name: profile.run(*name) for name in grid}
         finished = {r: f for r, f in folders.items() if f.file(EVALUATED).is_file()}
         own = bool(finished)
         other = profile.name in profile_names() and profile != load_profile(profile.name)
         if not own and not other:
-            kept = {r: RunFolder.of(profile.name, *r).name for r in wanted}
-            stored = {r: RunFolder(STORED / profile.name / name) for r, name in kept.items()}
-            finished = {r: f for r, f in stored.items() if f.file(EVALUATED).is_file()}
+            finished = stored_runs(profile.name)
         if not finished:
             raise DataError(
                 f"profile '{profile.name}' has no finished run, and none is stored in results/",
                 f"run `make book PROFILE={profile.name}`, or take profile quick",
             )
-        missing = tuple(folders[run].name for run in wanted if run not in finished)
+        missing = tuple(grid[run].name for run in grid if run not in finished)
         return cls(profile, finished, own, missing)
+
+    @classmethod
+    def every(cls, profile: Profile | str) -> list[Runs]:
+        """Those of a profile, then those of every other profile of `config/` that has some stored.
+
+        Raises as `of`.
+        """
+        first = cls.of(profile)
+        others = [name for name in profile_names() if name != first.profile.name]
+        return [first, *(cls.of(name) for name in others if stored_runs(name))]
+
+    @classmethod
+    def most(cls, profile: Profile | str, *objectives: str) -> Runs:
+        """Of `every`, those with most runs of these objectives.
+
+        Raises as `of`.
+        """
+        return max(
+            cls.every(profile),
+            key=lambda runs: sum(name in objectives for _, name, _ in runs.folders),
+        )
 
     @property
     def source(self) -> str:
@@ -79,9 +106,9 @@ class Runs:
         where = f"runs/{name}" if self.own else f"results/{name}, stored with the code"
         said = f"{len(self.folders)} runs of profile {name}, read from {where}."
         if self.missing:
-            said += f" Not finished: {', '.join(self.missing)}."
+            said += f" Not finished: {some(self.missing)}."
         if self.older:
-            said += f" Trained by older code than this: {', '.join(self.older)}."
+            said += f" Trained by older code than this: {some(self.older)}."
         images = int(self.metrics["n"].max())
         few = " So few show that everything runs, and nothing else." if images < ENOUGH else ""
         return f"{said} {images:,} test images.{few}"
@@ -96,9 +123,32 @@ class Runs:
     def no_scores(self) -> str:
         """Why there is nothing to see where values of single captions are needed."""
         return (
-            "This needs values of single captions, which stored results do not keep: it is shown "
-            f"for runs of your own (`make book PROFILE={self.profile.name}`, or notebook 03)."
+            "This needs values of single captions of both sides, which these runs do not have: "
+            f"it is shown for runs of your own (`make book PROFILE={self.profile.name}`)."
         )
+
+    @cached_property
+    def kept_start(self) -> set[RunName]:
+        """Runs whose selected epoch is 0: they are the model that training started from."""
+        return {
+            name
+            for name, run in self.folders.items()
+            if name[1] != "mle" and run.training().get("best_epoch") == 0
+        }
+
+    def marks(self, model: str) -> dict[str, str]:
+        """Labels of a model in tables, with `KEPT_START` where a run kept its start."""
+        kept = {objective for name, objective, _ in self.kept_start if name == model}
+        return {OBJECTIVES[name].label: f"{OBJECTIVES[name].label} {KEPT_START}" for name in kept}
+
+    @property
+    def models(self) -> list[str]:
+        """Captioners, in order."""
+        return list(dict.fromkeys(model for model, _, _ in self.folders))
+
+    def of_objective(self, objective: str) -> dict[RunName, RunFolder]:
+        """All runs of an objective."""
+        return {name: run for name, run in self.folders.items() if name[1] == objective}
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -123,14 +173,38 @@ class Runs:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """A row a run and test image, a column a metric; R@K of an image is 0 or 100.
+        """A row a run and test image, a column a metric, and its family; R@K is 0 or 100.
 
-        Empty where the stored results are read, which keep no values of single captions.
+        Of stored runs only those that keep values of single captions. Images of the embedded world
+        come in families of similar ones; of others each is a family of its own.
         """
-        if not self.own:
-            return pd.DataFrame(columns=["model", "objective", "label", "seed", "image_id"])
-        frames = [with_recalls(run.per_caption()).assign(**about) for about, run in self._named()]
-        return pd.concat(frames, ignore_index=True)
+        return self._scored(self._named())
+
+    def frontier(self, objective: str) -> tuple[pd.DataFrame, list[str]]:
+        """`scores` with those of runs of an objective that have other weights of its rewards.
+
+        Returns:
+            Scores, where these are objectives of their own; and their names, least weight first.
+        """
+        named, weights = self._named(), {}
+        for (model, _, seed), run in self.of_objective(objective).items():
+            for each in (run, *neighbours(run)):
+                name = objective if each == run else f"{objective}, weight {weight(each):g}"
+                weights[name] = weight(each)
+                if each != run:
+                    label = {"label": name, "objective": name}
+                    named.append(({"model": model, "seed": seed, **label}, each))
+        return self._scored(named), sorted(weights, key=weights.__getitem__)
+
+    def _scored(self, named: list[tuple[dict[str, Any], RunFolder]]) -> pd.DataFrame:
+        found = []
+        for about, run in named:
+            if self.own or run.file(SCORES).is_file():
+                values = run.per_caption() if self.own else _kept_scores(run)
+                family = family_of(self.profile, values["image_id"])
+                found.append(with_recalls(values).assign(family=family, **about))
+        none = pd.DataFrame(columns=["model", "objective", "label", "seed", "image_id", "family"])
+        return pd.concat(found, ignore_index=True) if found else none
 
     @cached_property
     def provenance(self) -> pd.DataFrame:
@@ -161,13 +235,46 @@ class Runs:
         ]
 
 
+def stored_runs(profile: str) -> dict[RunName, RunFolder]:
+    """Finished runs in `results/<profile>/`; models, objectives and seeds in order."""
+    found = {}
+    for file in sorted((STORED / profile).glob(f"*-seed*/{EVALUATED}")):
+        model, objective, seed = file.parent.name.rsplit("-", 2)
+        if objective in OBJECTIVES:
+            found[model, objective, int(seed.removeprefix("seed"))] = RunFolder(file.parent)
+    models = list(dict.fromkeys([*MODEL_NAMES, *(model for model, _, _ in found)]))
+    objectives = list(OBJECTIVES)
+    order = sorted(found, key=lambda n: (models.index(n[0]), objectives.index(n[1]), n[2]))
+    return {name: found[name] for name in order}
+
+
+def family_of(profile: Profile, images: pd.Series) -> pd.Series:
+    """Families of images, by their ids or places in a split; without families each its own."""
+    return images // (FAMILY_SIZE if profile.data.kind == "scenes" else 1)
+
+
+def control(labels: Collection[str]) -> str:
+    """What +SCST+GEG is compared with: +SCST++, which trains as long; without such runs +SCST."""
+    longer = OBJECTIVES["scst_pp"].label
+    return longer if longer in labels else OBJECTIVES["scst"].label
+
+
+def _kept_scores(run: RunFolder) -> pd.DataFrame:
+    values, whole = pd.read_parquet(run.file(SCORES)), run.metrics()["CIDEr"]
+    if abs(values["CIDEr"].mean() - whole["value"]) > 0.01:
+        what = f"{run.file(SCORES)} has another CIDEr than {run.name} itself"
+        raise ChecksumError(what, "restore the folder from git")
+    return values
+
+
 def over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds of the rows of `Runs.metrics`: value, low and high.
+    """Means over seeds of the rows of `Runs.metrics`: value, low and high; and sd, of the seeds.
 
     Bounds are averaged too, which is never too narrow for an interval over test images.
     """
     by = metrics.groupby(["model", "label", "metric"], sort=False)
-    return by[["value", "low", "high"]].mean().reset_index()
+    means = by[["value", "low", "high"]].mean()
+    return means.assign(sd=by["value"].std()).reset_index()
 
 
 def with_recalls(scores: pd.DataFrame, ks: tuple[int, ...] = (1, 5, 10)) -> pd.DataFrame:

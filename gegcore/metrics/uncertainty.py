@@ -43,7 +43,8 @@ class Statistic:
     @classmethod
     def ratio(cls, numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         """The sum of one number per image over the sum of another, both `(N,)`; 0 for 0 / 0."""
-        return cls(np.column_stack([numerator, denominator]).astype(np.float64), _share)
+        parts = np.column_stack([numerator, denominator]).astype(np.float64)
+        return cls(parts, lambda sums: quotient(sums[..., 0], sums[..., 1]))
 
     @classmethod
     def jackknife(cls, value: float, without: ArrayLike) -> Statistic:
@@ -71,10 +72,6 @@ def quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """`numerator / denominator`, 0 where the denominator is 0."""
     nothing = denominator == 0
     return np.where(nothing, 0.0, numerator / np.where(nothing, 1.0, denominator))
-
-
-def _share(sums: np.ndarray) -> np.ndarray:
-    return quotient(sums[..., 0], sums[..., 1])
 
 
 class Interval(NamedTuple):
@@ -114,7 +111,7 @@ def bootstrap(
     """
     drawn = resampled(statistics, seed, resamples)
     return {
-        name: Interval(statistic.value(), *_percentiles(drawn[name]), len(statistic.parts))
+        name: Interval(statistic.value(), *percentiles(drawn[name]), len(statistic.parts))
         for name, statistic in statistics.items()
     }
 
@@ -134,7 +131,7 @@ def paired_difference(
 
 def difference_of(a: Statistic, b: Statistic, resampled_differences: np.ndarray) -> Difference:
     """A difference with the percentiles of its resamples `(R,)`."""
-    low, high = _percentiles(resampled_differences)
+    low, high = percentiles(resampled_differences)
     # The smaller tail, the observed corpus counted as one of the resamples: never exactly 0.
     below, above = (resampled_differences <= 0).sum(), (resampled_differences >= 0).sum()
     p_value = min(1.0, 2 * (int(min(below, above)) + 1) / (len(resampled_differences) + 1))
@@ -196,6 +193,7 @@ def block_sizes(images: int, resamples: int) -> Iterator[int]:
     return (min(rows, resamples - start) for start in range(0, resamples, rows))
 
 
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """Bounds of the middle 95 %."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -124,6 +124,7 @@ class ObjectiveConfig(Section):
 
 _OF_RECALL = SelectionRule(metric="R@1")
 _SELECTED = SelectionRule(metric="R@1", least_cider_share=0.9)
+_GEG: dict[str, Any] = {"rewards": {"cider": 0.1, "geg_avg": 10.0}, "select": _SELECTED}
 
 
 def _self_critical(label: str, start: str = "scst", **settings: Any) -> ObjectiveConfig:
@@ -141,9 +142,9 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "scst_er": _self_critical(
         "+SCST+ER", rewards={"cider": 0.1, "similarity": 10.0}, select=_SELECTED
     ),
-    "scst_geg": _self_critical(
-        "+SCST+GEG", rewards={"cider": 0.1, "geg_avg": 10.0}, select=_SELECTED
-    ),
+    "scst_geg": _self_critical("+SCST+GEG", **_GEG),
+    # Not in the paper: what does +SCST before GEG cost?
+    "mle_geg": _self_critical("+GEG", "mle", **_GEG),
     "scst_geg_min": _self_critical(
         "+SCST+GEG-Min", rewards={"cider": 0.1, "geg_min": 10.0}, select=_SELECTED
     ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from finished_runs import write_records
 
-from bookkit.report.archive import KEPT, archive
+from bookkit.report.archive import KEPT, SCORES, archive
 from gegcore.cli import main
 from gegcore.errors import DataError, StorageError
 from gegcore.profiles import load_profile
@@ -25,6 +26,8 @@ def finish(objective: str) -> None:
     run = RunFolder.of("smoke", "transformer", objective, 1)
     for name in {*KEPT, "checkpoint.safetensors"} - {TRAINED, EVALUATED}:
         write_json(run.file(name), {"name": name})
+    values = pd.DataFrame({"image_id": [1, 2], "CIDEr": [3.0, 4.0], "METEOR": [5.0, 6.0]})
+    values.to_parquet(run.file("per_caption.parquet"))
     write_records(run, load_profile("smoke"), "transformer", objective)
 
 
@@ -38,7 +41,8 @@ def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Pat
     finish("scst_geg")
     assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0
     folder = target / "smoke" / "transformer-scst_geg-seed1"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(KEPT)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*KEPT, SCORES])
+    assert list(pd.read_parquet(folder / SCORES)) == ["image_id", "CIDEr"]
 
 
 def test_archive_never_overwrites_another_run(home: Path, tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ import ast
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from bookkit.report.says import says
+from gegcore.errors import DataError
 from gegcore.models import ARCHITECTURES
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(p for p in (ROOT / "book").rglob("*.md") if "generated" not in p.parts)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MODELS = ROOT / "book" / "models"
 CAPTIONERS = sorted(page.stem for page in MODELS.glob("*.md") if page.stem != "captioners")
 INCLUDE = re.compile(r"```{literalinclude} (\S+)\n(.*?)```", re.S)
@@ -84,3 +88,79 @@ def test_every_room_of_the_packages_is_on_the_layout_page() -> None:
         if (path / "__init__.py").is_file()
     ]
     assert [room for room in rooms if f"`{room}/" not in text] == []
+
+
+RESULT = re.compile(
+    r"\b(rais\w+|ris(es|e|ing)|rose|falls?|fell|gain(s|ed)|los(es|t|e)|collaps\w+|improv\w+"
+    r"|outperform\w*|beats?|higher|lower|better|worse|wins?|won|works|agree[sd]?)\b"
+)
+NUMBER = re.compile(
+    r"\d|\b(two|three|four|five|six|seven|all|none|every|each|twice|half|third|quarter|most)\b"
+)
+# Not results of ours: the paper's, other people's, definitions, questions, what to do.
+NOT_OURS = re.compile(
+    r"\bpaper|{cite}|X-modaler|COCO|COCO's|photograph|\?$|\b(if|whether|how|would|must|needs?|may|"
+    r"could|takes? the|counts?|says? (that|which|what))\b|^\W*(it )?\*(holds|fails)\*", re.I
+)  # fmt: skip
+# Sentences that only look like one: they say how something is chosen, drawn or computed.
+ALLOWED = (
+    "Of the pictures that the last caption finds, this is the one whose rank improved most",
+    "4 · Learn Captions better than the captioner's own choice",
+    "with the greedy caption as baseline they all tend to beat it",
+    "The upper part is computed once for each picture",
+    "The set of captions leads to the pictures of highest score",
+    "where all are the same, none is better than another",
+    "A method that gains R@1 by giving up CIDEr moves up and to the left.",
+    "drawn at random, most improved, and most worsened.",
+    "And, because such a choice always flatters, those whose rank fell most.",
+    "Rates of schedule *noam* rise to",
+)
+# Of people, not of the world's annotators.
+PEOPLE = ("# Start here Ask five people", "People name what is salient", "A captioner is usually")
+
+
+def prose_of(path: Path) -> str:
+    """Text without code, equations, tables, HTML and what code includes."""
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    else:
+        text = path.read_text(encoding="utf-8")
+    for pattern in (r"^(```+|:::+).*?^\1$", r"\$\$.*?\$\$", r"^\|.*$", r"<[^>]+>", r"`[^`]*`"):
+        text = re.sub(pattern, " ", text, flags=re.M | re.S if "|.*$" not in pattern else re.M)
+    return text
+
+
+def typed_results(text: str) -> list[str]:
+    """Sentences that seem to state a result of ours, with a number, in typed words."""
+    sentences = re.split(r"(?<=[.?!:;])\s+|\n\s*\n|\n\s*- ", text)
+    flat = (re.sub(r"\s+", " ", sentence).strip() for sentence in sentences)
+    return [s for s in flat if RESULT.search(s) and NUMBER.search(s) and not NOT_OURS.search(s)]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=lambda path: path.stem)
+def test_results_are_said_by_code(path: Path) -> None:
+    """Results are made by `bookkit.report.says`, or by cells and parts that are filled in."""
+    found = [s for s in typed_results(prose_of(path)) if not s.startswith(ALLOWED)]
+    assert found == [], "make it with bookkit.report.says, or say whose result it is"
+
+
+def test_a_typed_result_is_found() -> None:
+    typed = "GEG raises R@1 by 5 points. In the paper it rises by 7. It works for all captioners."
+    assert typed_results(typed) == [
+        "GEG raises R@1 by 5 points.",
+        "It works for all captioners.",
+    ]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=lambda path: path.stem)
+def test_annotators_of_the_world_are_not_called_people(path: Path) -> None:
+    said = [re.sub(r"\s+", " ", s) for s in re.split(r"(?<=[.?!])\s+", prose_of(path))]
+    found = [s for s in said if "people" in s.lower() and not s.startswith(PEOPLE)]
+    assert found == [], "of this world say: simulated annotators"
+
+
+def test_says_or_stops_the_build() -> None:
+    assert says(True, "up") == "up" and says(False, "up", "down") == "down"
+    with pytest.raises(DataError, match="no longer say: up"):
+        says(False, "up")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookkit.report.claims import load_ledger
+from bookkit.report.ledger import load_ledger
 from bookkit.report.paper import MODEL_NAMES, paper_rows, paper_table, paper_value
 from gegcore.errors import ConfigError
 

@@ -9,8 +9,7 @@ import pytest
 from synthetic_runs import Project
 
 from bookkit.report.badge import runs_badge
-from bookkit.report.claims import by_image
-from bookkit.report.results import STORED, Runs, over_seeds
+from bookkit.report.results import STORED, Runs, control, over_seeds
 from gegcore.errors import DataError
 from gegcore.metrics.presentation import families_of
 from gegcore.runs import RunFolder
@@ -27,7 +26,7 @@ def test_stored_runs_are_read_where_there_are_none_of_one_s_own(project: Project
     assert not runs.own and "results/quick, stored" in runs.source
     for name, run in runs.folders.items():
         assert run.path == STORED / "quick" / f"{name[0]}-{name[1]}-seed{name[2]}"
-    assert runs.scores.empty and "make book PROFILE=quick" in runs.no_scores
+    assert "make book PROFILE=quick" in runs.no_scores
     assert len(runs.captions) == len(runs.folders) * runs.metrics["n"].max()
 
 
@@ -84,17 +83,29 @@ def test_scores_of_captions_average_to_the_metrics(project: Project) -> None:
         assert one[name].mean() == pytest.approx(of_run["value"][name])
 
 
-def test_pairs_share_seeds_and_images(project: Project) -> None:
-    project.run("mle", 1)
+def test_runs_that_kept_their_start_are_marked(project: Project) -> None:
+    project.run("mle", 1, best_epoch=0)
     project.run("scst", 1)
-    project.run("scst", 2)
-    scores = Runs.of(project.profile).scores
-    a, b = by_image(scores, "CIDEr", "scst", "mle")
-    assert list(a) == list(b) == [1] and a.index.equals(b.index)
-    want = scores.query("objective == 'scst' and seed == 1")["CIDEr"].mean()
-    assert a.to_numpy().mean() == pytest.approx(want)
-    with pytest.raises(DataError, match="different test images"):
-        by_image(scores.drop(index=scores.index[0]), "CIDEr", "scst", "mle")
+    project.run("scst_geg", 2, best_epoch=0)
+    runs = Runs.of(project.profile)
+    assert runs.kept_start == {("transformer", "scst_geg", 2)}
+    assert runs.marks("transformer") == {"+SCST+GEG": "+SCST+GEG \N{DEGREE SIGN}"}
+    assert runs.marks("xlan") == {}
+
+
+def test_every_stored_profile_is_read_once_after_the_one_asked_for(project: Project) -> None:
+    project.run("scst_geg", 1)
+    names = [runs.profile.name for runs in Runs.every(project.profile)]
+    assert names[0] == "smoke" and "quick" in names and len({*names}) == len(names)
+    most = Runs.most(project.profile, "scst_geg")
+    assert len(most.of_objective("scst_geg")) == max(
+        len(runs.of_objective("scst_geg")) for runs in Runs.every(project.profile)
+    )
+
+
+def test_a_control_trains_as_long(project: Project) -> None:
+    assert control(["MLE", "+SCST", "+SCST++"]) == "+SCST++"
+    assert control(["MLE", "+SCST"]) == "+SCST"
 
 
 def test_where_numbers_come_from(project: Project) -> None:

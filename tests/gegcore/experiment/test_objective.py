@@ -103,6 +103,7 @@ PAPER: dict[str, dict[str, float]] = {
     "scst_pp": {"cider": 1.0},
     "scst_er": {"cider": 0.1, "similarity": 10.0},
     "scst_geg": {"cider": 0.1, "geg_avg": 10.0},
+    "mle_geg": {"cider": 0.1, "geg_avg": 10.0},
     "scst_geg_min": {"cider": 0.1, "geg_min": 10.0},
     "scst_geg_sole": {"geg_avg": 10.0},
 }

@@ -32,6 +32,7 @@ def test_every_objective_trains_from_its_start(smoke_home: Path) -> None:
         "scst_pp": {"cider"},
         "scst_er": {"cider", "similarity"},
         "scst_geg": {"cider", "geg_avg"},
+        "mle_geg": {"cider", "geg_avg"},
         "scst_geg_min": {"cider", "geg_min"},
         "scst_geg_sole": {"geg_avg"},
     }

@@ -212,9 +212,10 @@ def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:
     geg = OBJECTIVES["scst_geg"].model_dump()
     changed = {
         name: {k for k, v in OBJECTIVES[name].model_dump().items() if v != geg[k]} - {"label"}
-        for name in ("scst_er", "scst_geg_min", "scst_geg_sole")
+        for name in ("mle_geg", "scst_er", "scst_geg_min", "scst_geg_sole")
     }
     assert changed == {
+        "mle_geg": {"start_from"},
         "scst_er": {"rewards"},
         "scst_geg_min": {"rewards"},
         "scst_geg_sole": {"rewards", "select", "guards"},

@@ -133,6 +133,7 @@ def test_the_papers_objectives_select_as_the_book_says() -> None:
         "scst_pp": (CIDER, 0.0),
         "scst_er": (RECALL, 0.9),
         "scst_geg": (RECALL, 0.9),
+        "mle_geg": (RECALL, 0.9),
         "scst_geg_min": (RECALL, 0.9),
         "scst_geg_sole": (RECALL, 0.0),
     }

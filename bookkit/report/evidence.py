@@ -1,0 +1,161 @@
+"""What a verdict rests on: the numbers of one test, and a judged claim; as text and as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bookkit.report.intervals import Effect
+from bookkit.report.ledger import ARROW, Claim, ClaimTest
+from bookkit.report.page import number, signed
+from bookkit.report.paper import MODEL_NAMES
+from bookkit.report.results import KEPT_START
+from gegcore.training.config import OBJECTIVES
+
+Verdict = Literal["holds", "fails", "undecided", "guaranteed"]
+
+
+def spread(metric: str, effect: Effect, percent: bool = False) -> str:
+    """A difference with its interval, and how far the seeds are apart; or a ratio, in per cent."""
+    by, name, unit = (100.0, "%", " %") if percent else (1.0, metric, "")
+    ends = effect.low, effect.high, min(effect.seeds), max(effect.seeds)
+    show = number if percent else signed
+    low, high, least, most = (show(name, by * end) for end in ends)
+    said = f"{show(name, by * effect.value)}{unit} [{low}, {high}]"
+    if len(effect.seeds) > 1:
+        said += f"; seeds {least} to {most}, sd {number(name, by * effect.sd)}"
+    return said
+
+
+@dataclass(frozen=True)
+class Found:
+    """One test, by one metric, with the runs of one profile.
+
+    Attributes:
+        test: its metric is that of one judge, not of all.
+        effects: captioner -> difference or ratio.
+        mean: of all captioners.
+        values: captioner -> metric of both sides.
+        kept: captioner -> how many of the runs kept the model that they started from.
+    """
+
+    test: ClaimTest
+    profile: str
+    effects: Mapping[str, Effect]
+    mean: Effect
+    values: Mapping[str, tuple[float, float]]
+    kept: Mapping[str, int]
+    verdict: Verdict
+    reason: str
+
+    def claimed(self, value: float) -> bool:
+        """Whether a value is on the claimed side."""
+        return self._beyond(value) > 0
+
+    def against(self, effect: Effect) -> bool:
+        """Whether an interval lies wholly on the other side."""
+        return self._beyond(effect.low) < 0 and self._beyond(effect.high) < 0
+
+    def agree(self, effect: Effect) -> bool:
+        """Whether an interval lies wholly on the claimed side."""
+        return self.claimed(effect.low) and self.claimed(effect.high)
+
+    def _beyond(self, value: float) -> float:
+        margin = self.test.share if self.test.share is not None else 0.0
+        return value - margin if self.test.expect in ("higher", "at_least") else margin - value
+
+    @property
+    def seeds(self) -> int:
+        """Of the captioner that has fewest."""
+        return min(len(effect.seeds) for effect in self.effects.values())
+
+    def said(self, effect: Effect) -> str:
+        """A difference or ratio with its interval and its spread over seeds."""
+        name = self.test.metric
+        if not math.isfinite(effect.value):
+            return "not reached" if self.test.at_cider else "no ratio to 0"
+        return spread(name, effect, percent=self.test.share is not None)
+
+    @property
+    def measured(self) -> str:
+        """The means of all captioners, with what they rest on."""
+        of, over = (np.mean([pair[i] for pair in self.values.values()]) for i in (0, 1))
+        name, test = self.test.metric, self.test
+        sides = f"{OBJECTIVES[test.over].label} {number(name, float(over))} {ARROW} "
+        sides += f"{OBJECTIVES[test.of].label} {number(name, float(of))}"
+        at = f" at {100 * test.at_cider:.0f} % of CIDEr" if test.at_cider else ""
+        rests = f"{plural(len(self.effects), 'captioner')}, {plural(self.seeds, 'seed')} each"
+        return (
+            f"{name}: {sides}; {self.said(self.mean)}{at}; {rests}, {self.mean.families} "
+            f"families; profile {self.profile}"
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict, why, and the numbers that it follows from, in words.
+
+    Attributes:
+        beside: what other profiles say of it.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    reason: str
+    found: tuple[Found, ...] = ()
+    measured: str = ""
+    beside: str = ""
+
+    @property
+    def runs(self) -> int:
+        """Pairs of runs that were compared."""
+        return sum(len(effect.seeds) for one in self.found for effect in one.effects.values())
+
+
+def verdicts(judged: Sequence[Judged]) -> pd.DataFrame:
+    """A row a claim: verdict, claim, numbers."""
+    rows = []
+    for entry in judged:
+        others = f"\n{entry.beside}" if entry.beside else ""
+        said = f"{entry.claim.claim}\n{entry.claim.where}. Verdict: {entry.reason}."
+        shown = f"paper: {entry.claim.printed or 'none'}\nhere: {entry.measured or 'none'}{others}"
+        rows.append((entry.verdict, said, shown))
+    return pd.DataFrame(rows, columns=["verdict", "claim", "numbers"])
+
+
+def details(judged: Sequence[Judged]) -> pd.DataFrame:
+    """A row a claim, metric and captioner: numbers, interval, seeds, on which side it lies.
+
+    A captioner has `KEPT_START` behind it where a run kept the model that it started from, and the
+    number of these runs.
+    """
+    rows = []
+    for entry in judged:
+        for one in entry.found:
+            for model, effect in one.effects.items():
+                mark = f" {KEPT_START}{one.kept[model]}" if one.kept[model] else ""
+                of, over = (number(one.test.metric, value) for value in one.values[model])
+                side = "yes" if one.agree(effect) else "no" if one.against(effect) else "open"
+                name = MODEL_NAMES.get(model, model) + mark
+                shown = f"{over} {ARROW} {of}, {one.said(effect)}"
+                rows.append((entry.claim.id, one.test.metric, name, shown, side))
+    return pd.DataFrame(rows, columns=["claim", "metric", "captioner", "numbers", "claimed side"])
+
+
+def counted(judged: Sequence[Judged]) -> str:
+    """How many claims hold, fail, are undecided or guaranteed, as a sentence."""
+    said = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
+    said["guaranteed"] = "are guaranteed by how runs are rewarded or selected"
+    each = [entry.verdict for entry in judged]
+    *first, last = (f"{sum(v == name for v in each)} {words}" for name, words in said.items())
+    return f"Of {plural(len(judged), 'claim')}, {', '.join(first)}, and {last}."
+
+
+def plural(count: int, name: str) -> str:
+    """Say `1 seed` or `3 seeds`."""
+    return f"{count} {name}{'' if count == 1 else 's'}"
