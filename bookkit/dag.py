@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.metadata
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +40,8 @@ class Experiment(NamedTuple):
 
 def experiments(profile: Profile) -> dict[str, Experiment]:
     """Run name -> experiment, in the order of the tables."""
-    grid, found = profile.experiments, {}
-    for model, objective, seed in product(grid.models, grid.objectives, grid.seeds):
+    found = {}
+    for model, objective, seed in profile.experiments.runs():
         before = profile.objective(objective).start_from
         name = profile.run(model, objective, seed).name
         start = profile.run(model, before, seed).name if before else None

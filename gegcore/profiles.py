@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,12 +25,26 @@ _NAME = r"[A-Za-z0-9_-]"
 """What names of folders, and so of profiles, are made of."""
 
 
+class Ablations(Section):
+    """Further objectives of some captioners."""
+
+    models: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+
+
 class Experiments(Section):
     """The grid of runs that the book is made from."""
 
     models: tuple[str, ...] = ("transformer",)
     objectives: tuple[str, ...] = ("mle", "scst", "scst_geg")
     seeds: tuple[int, ...] = (1,)
+    ablations: Ablations = Ablations()
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Captioner, objective and seed of every run, in the order of the tables."""
+        grids: tuple[Experiments | Ablations, ...] = (self, self.ablations)
+        named = [pair for grid in grids for pair in product(grid.models, grid.objectives)]
+        return [(*pair, seed) for pair in dict.fromkeys(named) for seed in self.seeds]
 
 
 class Profile(Section):
@@ -214,16 +229,17 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _check(profile: Profile) -> None:
     """What no single field can know."""
     grid, by_model = profile.experiments, profile.objectives_by_model
-    for name in (*profile.models, *by_model, *grid.models):
+    for name in (*profile.models, *by_model, *grid.models, *grid.ablations.models):
         architecture(name)
-    for name in (*profile.objectives, *grid.objectives):
+    for name in (*profile.objectives, *grid.objectives, *grid.ablations.objectives):
         profile.objective(name)
     for model, objectives in by_model.items():
         for name in objectives:
             profile.objective(name, model)
-    for name in grid.objectives:
+    runs = {(model, objective) for model, objective, _ in grid.runs()}
+    for model, name in runs:
         start = profile.objective(name).start_from
-        if start not in (None, *grid.objectives):
+        if start is not None and (model, start) not in runs:
             raise ConfigError(
                 f"objective '{name}' starts from '{start}', which the profile does not run",
                 f"add '{start}' to experiments.objectives",

@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bookkit.report.attention", description=main.__doc__
     )
-    parser.add_argument("--profile", default="seven")
+    parser.add_argument("--profile", default="standard")
     parser.add_argument("--model", nargs="+", default=ATTENDING, help="default: all that look")
     parser.add_argument("--objective", default="mle")
     parser.add_argument("--seed", type=int, default=1)

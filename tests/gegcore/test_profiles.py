@@ -37,6 +37,11 @@ def test_paper_settings_are_the_defaults() -> None:
         ("data: {train: 10, val: 10, test: 10}\nobjectives: {mle: {epochs: 0}}", "field 'epochs'"),
         ("data: {train: 10, val: 10, test: 10}\ngroup_sizes: 5", "field 'group_sizes'"),
         ("data: {train: 10, val: 10}\nexperiments: {objectives: [scst]}\ngroup_size: 2", "'mle'"),
+        (
+            "data: {train: 10, val: 10, test: 10}\ngroup_size: 2\n"
+            "experiments: {ablations: {models: [xlan], objectives: [scst_er]}}",
+            "'scst_er' starts from 'scst'",
+        ),
         ("data: [", "not valid YAML"),
     ],
 )
@@ -125,10 +130,19 @@ def test_only_a_name_can_be_extended(tmp_path: Path, parent: str) -> None:
 
 
 def test_a_file_may_extend_through_a_profile_of_its_own_name(tmp_path: Path) -> None:
-    """`seven` extends `quick`; that this file is another `quick` makes no circle."""
+    """`standard` extends `quick`; that this file is another `quick` makes no circle."""
     path = tmp_path / "quick.yaml"
-    path.write_text("extends: seven\ngroup_size: 3\n")
-    assert load_profile(str(path)).experiments == load_profile("seven").experiments
+    path.write_text("extends: standard\ngroup_size: 3\n")
+    assert load_profile(str(path)).experiments == load_profile("standard").experiments
+
+
+def test_ablations_are_further_objectives_of_some_captioners() -> None:
+    grid = load_profile("standard").experiments
+    runs = grid.runs()
+    assert len(runs) == len(set(runs)) == 7 * 4 * 3 + 3 * 4 * 3
+    assert {model for model, objective, _ in runs if objective == "scst_er"} == {
+        *grid.ablations.models
+    }
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"name: \x1b"])
