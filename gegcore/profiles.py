@@ -6,7 +6,7 @@ import difflib
 import re
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
@@ -65,6 +65,9 @@ class Profile(Section):
     )
     metrics: tuple[str, ...] = Field(
         (), description="beside `gegcore.metrics.evaluate.METRICS`: package.module:function"
+    )
+    beams: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (), description="sizes of beam search that test captions are found by, beside greedily"
     )
     recipes: Literal["xmodaler", "none"] = Field(
         "xmodaler",

@@ -54,7 +54,8 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         run.check(TRAINED)
         run.check(EVALUATED)
         kept = folder / profile.name / RunFolder.of(profile.name, *names, profile.variant).name
-        copies += [(run.file(name), kept / name) for name in KEPT]
+        beams = [f"beam{n}.{what}.json" for n in profile.beams for what in ("captions", "metrics")]
+        copies += [(run.file(name), kept / name) for name in (*KEPT, *beams)]
     for source, target in copies:
         if target.exists() and target.samefile(source):
             raise DataError(f"{folder} is where the runs are", "keep them elsewhere: --to FOLDER")

@@ -86,7 +86,7 @@ def evaluation_key(
     return _plain(
         settings=training["key"]["settings"],
         checkpoint=training["files"]["checkpoint.safetensors"],
-        scores=profile.model_dump(include={"group_size", "metrics", "resamples"}),
+        scores=profile.model_dump(include={"group_size", "metrics", "resamples", "beams"}),
         programs={"Java": java_problem() is None, "SPICE": spice_problem() is None},
         inputs={**materials.digests("test"), "judges": seen},
         code=code_digests(*modules, without=["gegcore.experiment.train", *_NO_PART]),

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from gegcore import code_digest, experiment, groups
 from gegcore.cli import main
 from gegcore.code_digest import code_digests
+from gegcore.decoding import beam_search
 from gegcore.errors import ChecksumError
 from gegcore.experiment import keys, run_experiment
 from gegcore.experiment.keys import code_changes, training_code
+from gegcore.experiment.train import new_captioner
 from gegcore.materials import Materials
 from gegcore.models import registry
 from gegcore.models.transformer import Transformer
@@ -174,6 +177,7 @@ def test_a_damaged_checkpoint_is_named_and_its_scores_stay(
         ("captions.json", "deleted"),
         ("per_caption.parquet", "a flipped bit"),
         ("per_caption.parquet", "deleted"),
+        ("beam3.metrics.json", "deleted"),
         ("evaluation.json", "another JSON"),
         ("evaluation.json", "deleted"),
     ],
@@ -187,7 +191,7 @@ def test_scores_that_are_damaged_are_not_read_and_made_again(
     else:
         run.file(name).write_bytes(DAMAGE[damage](whole[name]))
     readers = {"captions.json": run.captions, "per_caption.parquet": run.per_caption}
-    if (name, damage) != ("evaluation.json", "deleted"):
+    if (name, damage) != ("evaluation.json", "deleted") and not name.startswith("beam"):
         with pytest.raises(ChecksumError, match=name.replace(".", r"\.")):
             readers.get(name, run.metrics)()
     assert run_experiment(profile, MODEL, "mle", 1) == run
@@ -197,6 +201,25 @@ def test_scores_that_are_damaged_are_not_read_and_made_again(
     for same in ("metrics.json", "captions.json", "per_caption.parquet", "checkpoint.safetensors"):
         assert run.file(same).read_bytes() == whole[same], same
     assert not run.damaged("evaluation.json")
+
+
+def test_captions_of_beam_search_are_scored_beside_the_greedy_ones(
+    profile: Profile, run: RunFolder
+) -> None:
+    materials = Materials.of(profile)
+    model = new_captioner(materials, MODEL, 1)
+    model.load_state_dict(load_file(run.checkpoint))
+    few = materials.features["test"].batch([0, 1, 2])
+    unknown = (materials.vocabulary.unknown_id,)
+    best = beam_search(model.eval(), few, 3, profile.max_len, unknown).tokens[:, 0]
+    said = [row["caption"] for row in json.loads(run.file("beam3.captions.json").read_text())]
+    assert said[:3] == [materials.vocabulary.decode(row) for row in best.tolist()]
+    assert len(said) == len(run.captions()) and said != [*run.captions().values()]
+    greedy, beam = (
+        json.loads(run.file(f"{prefix}metrics.json").read_text())["metrics"]
+        for prefix in ("", "beam3.")
+    )
+    assert beam.keys() == greedy.keys() and beam["CIDEr"] != greedy["CIDEr"]
 
 
 def test_an_edited_number_is_not_read(run: RunFolder) -> None:
