@@ -1,0 +1,53 @@
+"""The rules of `book/choices.md` as code: what the stored sweeps decide."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bookkit.report.sweeps import Sweep
+
+LEAST_SHARE = 0.9
+"""Of the CIDEr-D of +SCST++, that captions rewarded with the gap must keep."""
+
+
+def baseline(sweep: Sweep) -> str:
+    """Greedy, unless the mean of others is better by 2 points for all and no less varied."""
+    by = sweep.last.unstack("value")
+    gain = by["CIDEr-D", "mean_of_others"] - by["CIDEr-D", "greedy"]
+    varied = by["different", "mean_of_others"] >= by["different", "greedy"]
+    return "mean_of_others" if bool(((gain > 2) & varied).all()) else "greedy"
+
+
+def learning_rate(sweep: Sweep) -> float:
+    """Highest mean CIDEr-D among the rates at which no captioner collapses.
+
+    Raises:
+        ValueError: all collapse: then entropy needs a floor.
+    """
+    start = sweep.validation.query("epoch == 0").groupby("model")["different"].mean()
+    last = sweep.last
+    half = last.index.get_level_values("model").map(start / 2)
+    sound = (last["opening"] <= 0.5) & (last["different"] >= half)
+    every = sound.groupby("value").all()
+    means = last.groupby("value")["CIDEr-D"].mean()[every]
+    if means.empty:
+        raise ValueError("+SCST collapses at every learning rate")
+    return float(means.reset_index().sort_values("CIDEr-D")["value"].iloc[-1])
+
+
+def kept(sweep: Sweep, plain: Sweep) -> pd.DataFrame:
+    """Captioner x weight: share of the CIDEr-D of +SCST++ after the last epoch."""
+    without = plain.last.groupby("model")["CIDEr-D"].mean()
+    return sweep.last["CIDEr-D"].unstack("value").div(without, axis="index")
+
+
+def weight(sweep: Sweep, plain: Sweep) -> float:
+    """The largest weight with which each captioner keeps 90 % of the CIDEr-D of +SCST++.
+
+    Raises:
+        ValueError: none does.
+    """
+    every = (kept(sweep, plain) > LEAST_SHARE).all()
+    if not every.any():
+        raise ValueError("no weight keeps 90 % of the CIDEr-D of +SCST++")
+    return float(every[every].reset_index()["value"].max())

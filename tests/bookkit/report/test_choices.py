@@ -1,0 +1,87 @@
+"""The rules by which settings are chosen, and that the profiles follow from the stored sweeps."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from bookkit.report import choices
+from bookkit.report.results import STORED
+from bookkit.report.sweeps import Sweep, read_sweep
+from gegcore.profiles import Profile, load_profile
+
+
+def made(rows: list[tuple[str, object, float, float, float]], start: float = 0.8) -> Sweep:
+    """Rows of (model, value, CIDEr-D, opening, different) after the last epoch."""
+    names = ["model", "value", "CIDEr-D", "opening", "different"]
+    end = pd.DataFrame(rows, columns=names).assign(epoch=4, seed=11)
+    before = end.assign(epoch=0, different=start)
+    return Sweep(pd.concat([before, end], ignore_index=True), pd.DataFrame(), {})
+
+
+def both(gains: tuple[float, float], varied: tuple[float, float]) -> Sweep:
+    rows = [(m, "greedy", 100.0, 0.1, 0.7) for m in ("a", "b")]
+    others = zip(("a", "b"), gains, varied, strict=True)
+    return made([*rows, *((m, "mean_of_others", 100 + g, 0.1, v) for m, g, v in others)])
+
+
+def test_the_greedy_baseline_stays_unless_all_gain_and_none_is_less_varied() -> None:
+    assert choices.baseline(both((3, 2.1), (0.7, 0.8))) == "mean_of_others"
+    assert choices.baseline(both((9, 1.9), (0.7, 0.8))) == "greedy"
+    assert choices.baseline(both((9, 9), (0.7, 0.69))) == "greedy"
+
+
+def test_the_best_rate_without_collapse_is_taken() -> None:
+    rows = [
+        *(("a", 1e-4, 100.0, 0.1, 0.7), ("b", 1e-4, 100.0, 0.1, 0.7)),
+        *(("a", 2e-4, 130.0, 0.1, 0.5), ("b", 2e-4, 90.0, 0.5, 0.4)),
+        *(("a", 4e-4, 200.0, 0.6, 0.7), ("b", 4e-4, 200.0, 0.1, 0.7)),
+        *(("a", 8e-4, 200.0, 0.1, 0.39), ("b", 8e-4, 200.0, 0.1, 0.7)),
+    ]
+    assert choices.learning_rate(made(rows)) == 2e-4
+    with pytest.raises(ValueError, match="every"):
+        choices.learning_rate(made([row for row in rows if row[1] >= 4e-4]))
+
+
+def test_the_largest_weight_that_keeps_the_language_is_taken() -> None:
+    plain = made([("a", 4, 100.0, 0.1, 0.7), ("b", 4, 200.0, 0.1, 0.7)])
+    rows = [
+        *(("a", 0.5, 99.0, 0.1, 0.7), ("b", 0.5, 199.0, 0.1, 0.7)),
+        *(("a", 1.0, 91.0, 0.1, 0.7), ("b", 1.0, 181.0, 0.1, 0.7)),
+        *(("a", 2.0, 95.0, 0.1, 0.7), ("b", 2.0, 180.0, 0.1, 0.7)),
+    ]
+    assert choices.weight(made(rows), plain) == 1.0
+    with pytest.raises(ValueError):
+        choices.weight(made(rows[-2:]), plain)
+
+
+@pytest.fixture
+def standard() -> Profile:
+    if not (STORED / "sweeps" / "standard-scst_geg-rewards.geg_avg.json").is_file():
+        pytest.skip("the sweeps of profile standard are not stored yet")
+    return load_profile("standard")
+
+
+@pytest.mark.parametrize("objective", ["scst", "scst_pp", "scst_geg"])
+def test_the_profile_has_what_the_rules_say(standard: Profile, objective: str) -> None:
+    config = standard.objective(objective)
+    assert config.baseline == choices.baseline(read_sweep(standard, "scst", "baseline"))
+    assert config.learning_rate == choices.learning_rate(
+        read_sweep(standard, "scst", "learning_rate")
+    )
+
+
+def test_all_rewards_of_the_profile_have_the_weight_that_the_rule_says(standard: Profile) -> None:
+    sweeps = read_sweep(standard, "scst_geg", "rewards.geg_avg")
+    chosen = choices.weight(sweeps, read_sweep(standard, "scst_pp", "epochs"))
+    for name in ("scst_geg", "mle_geg", "scst_er", "scst_geg_min", "scst_geg_sole"):
+        weights = {k: w for k, w in standard.objective(name).rewards.items() if k != "cider"}
+        assert list(weights.values()) == [chosen], name
+
+
+def test_validation_decides_by_seeds_that_no_table_reports(standard: Profile) -> None:
+    tried = [("scst", "baseline"), ("scst", "learning_rate"), ("scst_geg", "rewards.geg_avg")]
+    for objective, field in tried:
+        rows = read_sweep(standard, objective, field).validation
+        assert not set(rows["seed"]) & set(standard.experiments.seeds)
+        assert set(rows["model"]) == set(standard.experiments.ablations.models)
