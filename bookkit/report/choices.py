@@ -1,4 +1,4 @@
-"""The rules of `book/choices.md` as code: what the stored sweeps decide."""
+"""The rules of notebook 12 as code: what the stored sweeps decide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LEAST_SHARE = 0.9
 """Of the CIDEr-D of +SCST++, that captions rewarded with the gap must keep."""
 
 
-def baseline(sweep: Sweep) -> str:
+def baseline_by_rule(sweep: Sweep) -> str:
     """Greedy, unless the mean of others is better by 2 points for all and no less varied."""
     by = sweep.last.unstack("value")
     gain = by["CIDEr-D", "mean_of_others"] - by["CIDEr-D", "greedy"]
@@ -18,7 +18,7 @@ def baseline(sweep: Sweep) -> str:
     return "mean_of_others" if bool(((gain > 2) & varied).all()) else "greedy"
 
 
-def learning_rate(sweep: Sweep) -> float:
+def rate_by_rule(sweep: Sweep) -> float:
     """Highest mean CIDEr-D among the rates at which no captioner collapses.
 
     Raises:
@@ -26,7 +26,7 @@ def learning_rate(sweep: Sweep) -> float:
     """
     start = sweep.validation.query("epoch == 0").groupby("model")["different"].mean()
     last = sweep.last
-    half = last.index.get_level_values("model").map(start / 2)
+    half = last.index.get_level_values("model").map((start / 2).to_dict())
     sound = (last["opening"] <= 0.5) & (last["different"] >= half)
     every = sound.groupby("value").all()
     means = last.groupby("value")["CIDEr-D"].mean()[every]
@@ -41,7 +41,7 @@ def kept(sweep: Sweep, plain: Sweep) -> pd.DataFrame:
     return sweep.last["CIDEr-D"].unstack("value").div(without, axis="index")
 
 
-def weight(sweep: Sweep, plain: Sweep) -> float:
+def weight_by_rule(sweep: Sweep, plain: Sweep) -> float:
     """The largest weight with which each captioner keeps 90 % of the CIDEr-D of +SCST++.
 
     Raises:

@@ -26,9 +26,9 @@ def both(gains: tuple[float, float], varied: tuple[float, float]) -> Sweep:
 
 
 def test_the_greedy_baseline_stays_unless_all_gain_and_none_is_less_varied() -> None:
-    assert choices.baseline(both((3, 2.1), (0.7, 0.8))) == "mean_of_others"
-    assert choices.baseline(both((9, 1.9), (0.7, 0.8))) == "greedy"
-    assert choices.baseline(both((9, 9), (0.7, 0.69))) == "greedy"
+    assert choices.baseline_by_rule(both((3, 2.1), (0.7, 0.8))) == "mean_of_others"
+    assert choices.baseline_by_rule(both((9, 1.9), (0.7, 0.8))) == "greedy"
+    assert choices.baseline_by_rule(both((9, 9), (0.7, 0.69))) == "greedy"
 
 
 def test_the_best_rate_without_collapse_is_taken() -> None:
@@ -38,9 +38,9 @@ def test_the_best_rate_without_collapse_is_taken() -> None:
         *(("a", 4e-4, 200.0, 0.6, 0.7), ("b", 4e-4, 200.0, 0.1, 0.7)),
         *(("a", 8e-4, 200.0, 0.1, 0.39), ("b", 8e-4, 200.0, 0.1, 0.7)),
     ]
-    assert choices.learning_rate(made(rows)) == 2e-4
+    assert choices.rate_by_rule(made(rows)) == 2e-4
     with pytest.raises(ValueError, match="every"):
-        choices.learning_rate(made([row for row in rows if row[1] >= 4e-4]))
+        choices.rate_by_rule(made([row for row in rows if row[1] >= 4e-4]))
 
 
 def test_the_largest_weight_that_keeps_the_language_is_taken() -> None:
@@ -50,9 +50,9 @@ def test_the_largest_weight_that_keeps_the_language_is_taken() -> None:
         *(("a", 1.0, 91.0, 0.1, 0.7), ("b", 1.0, 181.0, 0.1, 0.7)),
         *(("a", 2.0, 95.0, 0.1, 0.7), ("b", 2.0, 180.0, 0.1, 0.7)),
     ]
-    assert choices.weight(made(rows), plain) == 1.0
+    assert choices.weight_by_rule(made(rows), plain) == 1.0
     with pytest.raises(ValueError):
-        choices.weight(made(rows[-2:]), plain)
+        choices.weight_by_rule(made(rows[-2:]), plain)
 
 
 @pytest.fixture
@@ -65,15 +65,14 @@ def standard() -> Profile:
 @pytest.mark.parametrize("objective", ["scst", "scst_pp", "scst_geg"])
 def test_the_profile_has_what_the_rules_say(standard: Profile, objective: str) -> None:
     config = standard.objective(objective)
-    assert config.baseline == choices.baseline(read_sweep(standard, "scst", "baseline"))
-    assert config.learning_rate == choices.learning_rate(
-        read_sweep(standard, "scst", "learning_rate")
-    )
+    assert config.baseline == choices.baseline_by_rule(read_sweep(standard, "scst", "baseline"))
+    rates = read_sweep(standard, "scst", "learning_rate")
+    assert config.learning_rate == choices.rate_by_rule(rates)
 
 
 def test_all_rewards_of_the_profile_have_the_weight_that_the_rule_says(standard: Profile) -> None:
     sweeps = read_sweep(standard, "scst_geg", "rewards.geg_avg")
-    chosen = choices.weight(sweeps, read_sweep(standard, "scst_pp", "epochs"))
+    chosen = choices.weight_by_rule(sweeps, read_sweep(standard, "scst_pp", "epochs"))
     for name in ("scst_geg", "mle_geg", "scst_er", "scst_geg_min", "scst_geg_sole"):
         weights = {k: w for k, w in standard.objective(name).rewards.items() if k != "cider"}
         assert list(weights.values()) == [chosen], name
