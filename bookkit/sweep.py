@@ -100,8 +100,8 @@ def sweep(
         )
     bases = {model: profile.objective(objective, model) for model in models}
     changed = {
-        (model, value): profile.changed(model, objective, **_setting(base, field, value))
-        for model, base in bases.items()
+        (model, value): profile.changed(model, objective, **{field: value})
+        for model in models
         for value in values
     }
     entries = []
@@ -134,14 +134,6 @@ def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
     epoch = np.searchsorted(run.history()["step"], log["step"])
     means = log[[name for name in TRAINING if name in log]].groupby(epoch).mean()
     return means.rename_axis("epoch").reset_index().to_dict("records")
-
-
-def _setting(base: ObjectiveConfig, field: str, value: Any) -> dict[str, Any]:
-    """The field and what it becomes; the other rewards keep their weights."""
-    name, _, reward = field.partition(".")
-    if reward and name != "rewards":
-        raise ConfigError(f"'{name}' has no field '{reward}'", "only rewards.NAME has a dot")
-    return {name: {**base.rewards, reward: value} if reward else value}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

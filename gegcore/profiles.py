@@ -123,13 +123,23 @@ class Profile(Section):
         """This profile with other settings of one run, which then gets a folder of its own.
 
         Args:
-            group_size, fields: K, and fields of `ObjectiveConfig`; None: as it is.
+            group_size, fields: K, and fields of `ObjectiveConfig`, or `rewards.NAME` for the weight
+                of one reward; None: as it is.
 
         Raises:
             ConfigError: an unknown field, a value out of range, or rewards where there are none.
         """
         now = self.objective(objective, model)
-        given = {name: value for name, value in fields.items() if value is not None}
+        given: dict[str, Any] = {}
+        for field, value in fields.items():
+            name, _, reward = field.partition(".")
+            if reward and name != "rewards":
+                what = f"'{name}' has no field '{reward}'"
+                raise ConfigError(what, "only rewards.NAME has a dot")
+            if reward:
+                given[name] = {**given.get(name, now.rewards), reward: value}
+            elif value is not None:
+                given[name] = value
         wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
         before = now.model_dump(mode="json")
         new = {name: value for name, value in wanted.items() if value != before[name]}

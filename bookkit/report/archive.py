@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bookkit.dag import experiments
+from bookkit.report.frontier import neighbours
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.runs import EVALUATED, TRAINED, RunFolder
@@ -34,6 +35,8 @@ def small(scores: pd.DataFrame) -> pd.DataFrame:
 def archive(profile: Profile, folder: Path) -> list[Path]:
     """Copy the small files of all runs of a profile to `folder/<profile>/<run>/`.
 
+    Those that differ in the weights of their rewards alone, a frontier, are kept beside them.
+
     Nothing is deleted or overwritten: a run that is already there must be the same.
 
     Returns:
@@ -46,16 +49,19 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         StorageError: `folder` cannot be written.
     """
     copies: list[tuple[Path, Path]] = []
+    beams = [f"beam{n}.{what}.json" for n in profile.beams for what in ("captions", "metrics")]
+    files = (*KEPT, *beams)
     for experiment in experiments(profile).values():
         names = experiment.model, experiment.objective, experiment.seed
         run = profile.run(*names)
         if not run.file(EVALUATED).is_file():
             raise DataError(f"run {run.name} is not finished", "run `make book` first")
-        run.check(TRAINED)
-        run.check(EVALUATED)
-        kept = folder / profile.name / RunFolder.of(profile.name, *names, profile.variant).name
-        beams = [f"beam{n}.{what}.json" for n in profile.beams for what in ("captions", "metrics")]
-        copies += [(run.file(name), kept / name) for name in (*KEPT, *beams)]
+        name = RunFolder.of(profile.name, *names, profile.variant).name
+        kept = {name: run} | {other.name: other for other in neighbours(run)}
+        for name, each in kept.items():
+            each.check(TRAINED)
+            each.check(EVALUATED)
+            copies += [(each.file(file), folder / profile.name / name / file) for file in files]
     for source, target in copies:
         if target.exists() and target.samefile(source):
             raise DataError(f"{folder} is where the runs are", "keep them elsewhere: --to FOLDER")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from gegcore.commands.options import Commands, add_profile
 
@@ -23,7 +24,38 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="train anew what older code made, or what is damaged; the old run is kept beside it",
     )
+    run.add_argument(
+        "--set",
+        dest="changes",
+        nargs="+",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="other settings of the objective, for a run in a folder of its own: epochs=3, "
+        "rewards.geg_avg=2",
+    )
     run.set_defaults(function=_run)
+
+
+def _changes(given: list[str]) -> dict[str, Any]:
+    """Fields and their new values.
+
+    Raises:
+        ConfigError: a text that is no field and value.
+    """
+    import yaml
+
+    from gegcore.errors import ConfigError
+
+    changes = {}
+    for text in given:
+        field, _, value = text.partition("=")
+        try:
+            changes[field] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            changes[field] = None
+        if not field or changes[field] is None:
+            raise ConfigError(f"--set {text}: no field and value", "for example --set epochs=3")
+    return changes
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -32,7 +64,9 @@ def _run(arguments: argparse.Namespace) -> None:
     check_numbers({"seed": arguments.seed}, "--")
     from gegcore.profiles import load_profile
 
+    changes = _changes(arguments.changes)
     profile = load_profile(arguments.profile)
+    profile = profile.changed(arguments.model, arguments.objective, **changes)
     from gegcore.experiment import run_experiment
     from gegcore.training.distributed import finish
 

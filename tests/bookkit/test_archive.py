@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from finished_runs import write_records
 
+from bookkit.report import archive as archived
 from bookkit.report.archive import KEPT, SCORES, archive
 from gegcore.cli import main
 from gegcore.errors import DataError, StorageError
@@ -22,13 +23,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def finish(objective: str) -> None:
-    run = RunFolder.of("smoke", "transformer", objective, 1)
-    for name in {*KEPT, "checkpoint.safetensors"} - {TRAINED, EVALUATED}:
+BEAM = ["beam3.captions.json", "beam3.metrics.json"]
+
+
+def finish(objective: str, variant: str = "") -> RunFolder:
+    run = RunFolder.of("smoke", "transformer", objective, 1, variant)
+    for name in {*KEPT, *BEAM, "checkpoint.safetensors"} - {TRAINED, EVALUATED}:
         write_json(run.file(name), {"name": name})
     values = pd.DataFrame({"image_id": [1, 2], "CIDEr": [3.0, 4.0], "METEOR": [5.0, 6.0]})
     values.to_parquet(run.file("per_caption.parquet"))
     write_records(run, load_profile("smoke"), "transformer", objective)
+    return run
 
 
 def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Path) -> None:
@@ -41,8 +46,21 @@ def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Pat
     finish("scst_geg")
     assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0
     folder = target / "smoke" / "transformer-scst_geg-seed1"
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*KEPT, SCORES])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*KEPT, *BEAM, SCORES])
     assert list(pd.read_parquet(folder / SCORES)) == ["image_id", "CIDEr"]
+
+
+def test_runs_with_other_weights_are_kept_beside(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for objective in ("mle", "scst", "scst_geg"):
+        finish(objective)
+    other = finish("scst_geg", "0123abcd")
+    beside = {"transformer-scst_geg-seed1": [other]}
+    monkeypatch.setattr(archived, "neighbours", lambda run: beside.get(run.name, []))
+    kept = archive(load_profile("smoke"), tmp_path / "results")
+    assert other.name in [path.name for path in kept] and len(kept) == 4
+    assert (kept[-1].parent / other.name / SCORES).is_file()
 
 
 def test_archive_never_overwrites_another_run(home: Path, tmp_path: Path) -> None:

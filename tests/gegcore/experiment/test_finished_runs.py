@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from gegcore import code_digest, experiment, groups
@@ -220,6 +221,21 @@ def test_captions_of_beam_search_are_scored_beside_the_greedy_ones(
         for prefix in ("", "beam3.")
     )
     assert beam.keys() == greedy.keys() and beam["CIDEr"] != greedy["CIDEr"]
+
+
+def test_a_changed_setting_is_a_run_beside_the_profiles_own(
+    profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = profile.run(MODEL, "scst_geg", 1)
+    before, arguments = contents(own.path), ["run", "--profile", "smoke", "--objective", "scst_geg"]
+    assert main([*arguments, "--set", "rewards.geg_avg=2", "epochs=1"]) == 0
+    (other,) = (path for path in own.path.parent.glob(f"{own.name}-*"))
+    settings = yaml.safe_load((other / "config.yaml").read_text())["objective"]
+    assert settings["rewards"] == {"cider": 0.1, "geg_avg": 2}
+    assert contents(own.path) == before
+    for wrong in ("epochs", "=3", "epochs=[", "samples=0", "select.metric=R@1", "colour=red"):
+        assert main([*arguments, "--set", wrong]) == 1
+        assert wrong.split("=")[0].split(".")[-1] in capsys.readouterr().err
 
 
 def test_an_edited_number_is_not_read(run: RunFolder) -> None:
