@@ -96,7 +96,7 @@ class ScenesSigLip(CLIP):
         self.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def grid(self, images: Tensor) -> Tensor:
-        """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: the same, channels first."""
+        """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, 3, 128, 128)`."""
         return images.permute(0, 3, 1, 2)
 
     def encode_cells(self, grid: Tensor) -> tuple[Tensor, Tensor]:

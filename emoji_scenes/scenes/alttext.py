@@ -12,6 +12,9 @@ from emoji_scenes.scenes.catalogue import COLOURS, SETTINGS
 from emoji_scenes.scenes.entities import ENTITIES
 from emoji_scenes.scenes.graph import Relation, SceneGraph
 
+NOISY_CAPTIONS = 0.3
+"""Share of captions in the annotators' style among the noisy texts."""
+
 _OPPOSITE = {
     "left of": "right of",
     "right of": "left of",
@@ -78,7 +81,7 @@ def noisy_alt_text(scene: SceneGraph, seed: int, k: int) -> str:
     """Text as the web has it: partial, short, tagged, cut, with words dropped. All of it true."""
     rng = np.random.default_rng([seed, scene.image_id, 29, k])
     kind = rng.random()
-    if kind < 0.3:
+    if kind < NOISY_CAPTIONS:
         return human_captions(scene, seed + 101, n=5)[int(rng.integers(5))]
     if kind < 0.62:
         return _alt_text(rng, scene, kept=float(rng.uniform(0.35, 0.8)))

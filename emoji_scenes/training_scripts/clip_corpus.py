@@ -112,9 +112,7 @@ class Sampler:
         return positive.long(), torch.from_numpy(clean), extra.long()
 
 
-def cache_grids(
-    model: WorldClip, dataset: ScenesDataset, folder: Path
-) -> np.ndarray:
+def cache_grids(model: WorldClip, dataset: ScenesDataset, folder: Path) -> np.ndarray:
     """Paint every scene once: memory map of what the image tower sees, `(scenes, C, H, W)`.
 
     The frozen trunk's grids in float16, or pixels in uint8. Those that an earlier run left in

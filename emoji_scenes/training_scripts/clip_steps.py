@@ -1,4 +1,4 @@
-"""Steps of training a CLIP of the embedded world, and going on where an interruption stopped them."""
+"""Steps of training a CLIP of the embedded world, and going on after an interruption."""
 
 from __future__ import annotations
 

@@ -71,21 +71,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def validation_clip(
-    model: WorldClip, tokenizer: SimpleTokenizer, grids: np.ndarray
-) -> tuple[ClipModel, Tensor]:
-    """A frozen copy of the model as it is, and its embeddings of the pictures of `grids`."""
-    frozen = copy.deepcopy(model).eval()
-    size = int(model.visual.image_size[0])
-    clip = ClipModel("in training", frozen, tokenizer, lambda images: to_square(images, size))
-    with torch.no_grad():
-        parts = [
-            frozen.encode_grid(torch.from_numpy(grids[start : start + 128].astype(np.float32)))
-            for start in range(0, len(grids), 128)
-        ]
-    return clip, F.normalize(torch.cat(parts), dim=-1)
-
-
 def main(arguments: argparse.Namespace) -> dict[str, Any]:
     """Paint, learn the BPE, train, validate, write; returns the last validation."""
     started, machine = time.time(), environment()
@@ -125,7 +110,7 @@ def validation_clip(
     frozen = copy.deepcopy(model).eval()
     with torch.no_grad():
         parts = [
-            frozen.encode_grid(torch.from_numpy(grids[start : start + 128]))
+            frozen.encode_grid(torch.from_numpy(np.array(grids[start : start + 128])))
             for start in range(0, len(grids), 128)
         ]
     images = F.normalize(torch.cat(parts), dim=-1)
@@ -152,9 +137,7 @@ def _texts(
     return tokenize_texts(strings, [scene.family for scene in scenes], tokenizer)
 
 
-def _details(
-    arguments: argparse.Namespace, web: ScenesDataset, model: WorldClip
-) -> Details | None:
+def _details(arguments: argparse.Namespace, web: ScenesDataset, model: WorldClip) -> Details | None:
     """What is to be named first, if anything."""
     if not arguments.details:
         return None

@@ -36,7 +36,7 @@ def test_the_shipped_ledger_is_valid_and_fully_judged(project: Project) -> None:
     assert found["scst-cider"].verdict == "holds"
     assert found["geg-avg"].verdict == "holds"
     assert found["geg-cider-falls"].verdict == "holds"
-    for name in ("geg-judge-clip", "geg-judge-vse", "geg-listener"):
+    for name in ("geg-judge-siglip", "geg-judge-vse", "geg-listener"):
         assert found[name].values is not None
     for name in ("geg-over-er-r1", "people"):
         assert found[name].verdict == "not decided"
