@@ -93,7 +93,7 @@ class ScenesSigLip(CLIP):
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        self.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.visual.to(memory_format=torch.channels_last)
 
     def grid(self, images: Tensor) -> Tensor:
         """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, 3, 128, 128)`."""
