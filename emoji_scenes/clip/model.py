@@ -99,16 +99,10 @@ class ScenesSigLip(CLIP):
         """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, 3, 128, 128)`."""
         return images.permute(0, 3, 1, 2)
 
-    def encode_cells(self, grid: Tensor) -> tuple[Tensor, Tensor]:
-        """Image features `(B, E)` and the map `(B, C, 4, 4)` that they are pooled from."""
-        pixels = grid.float().contiguous(memory_format=torch.channels_last)
-        found = self.visual.forward_intermediates(pixels.div_(127.5).sub_(1.0), indices=1)
-        return found["image_features"], found["image_intermediates"][0]
-
     def encode_grid(self, grid: Tensor, normalize: bool = False) -> Tensor:
         """Image features `(B, E)` of what `grid` returned."""
-        features = self.encode_cells(grid)[0]
-        return F.normalize(features, dim=-1) if normalize else features
+        pixels = grid.float().contiguous(memory_format=torch.channels_last)
+        return super().encode_image(pixels / 127.5 - 1.0, normalize)
 
     def encode_image(self, image: Tensor, normalize: bool = False) -> Tensor:
         """Image features `(B, E)` of pictures uint8 `(B, 128, 128, 3)`."""

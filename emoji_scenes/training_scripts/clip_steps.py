@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from emoji_scenes.clip.model import ScenesSigLip, WorldClip
+from emoji_scenes.clip.model import WorldClip
 from emoji_scenes.training_scripts.clip_corpus import Sampler, epoch_batches
-from emoji_scenes.training_scripts.clip_details import Details
 from emoji_scenes.training_scripts.clip_loss import contrastive_loss, sigmoid_loss
 from gegcore.clip import crop_to_longest, encode_cropped
 from gegcore.progress import track
@@ -30,17 +29,13 @@ class Trainer:
 
     Args:
         model: with CLIP's loss, or with SigLIP's where it has a bias.
-        details: what a model that sees pixels learns to name first, or None.
-        arguments: of the command; `epochs`, `batch`, `texts`, `details`, `shift`, `learning_rate`,
+        arguments: of the command; `epochs`, `batch`, `texts`, `shift`, `learning_rate`,
             `weight_decay` and `seed` are used.
     """
 
-    def __init__(
-        self, model: WorldClip, details: Details | None, arguments: argparse.Namespace
-    ) -> None:
-        self.model, self.details, self.arguments = model, details, arguments
-        self.parts = torch.nn.ModuleList([model] if details is None else [model, details])
-        self.optimiser = optimiser_of(self.parts, arguments)
+    def __init__(self, model: WorldClip, arguments: argparse.Namespace) -> None:
+        self.model, self.arguments = model, arguments
+        self.optimiser = optimiser_of(model, arguments)
 
     def fit(
         self, grids: np.ndarray, sampler: Sampler, state: Path, key: str
@@ -60,15 +55,15 @@ class Trainer:
             rng = np.random.default_rng([options.seed, epoch])
             batches = epoch_batches(sampler.texts.family, options.batch, rng)
             losses = []
-            self.parts.train()
+            self.model.train()
             for i, scenes in enumerate(track(batches, f"epoch {epoch + 1}/{options.epochs}")):
                 done = epoch * len(batches) + i
                 for group in self.optimiser.param_groups:
                     group["lr"] = learning_rate(done, steps, options.learning_rate)
                 pictures = shifted(torch.from_numpy(grids[scenes]).float(), options.shift, rng)
                 texts = sampler(np.tile(scenes, options.texts), rng)
-                losses.append(self.step(pictures, scenes, texts, done / steps))
-            whole = {"key": key, "epoch": epoch + 1, "parts": self.parts.state_dict()}
+                losses.append(self.step(pictures, texts))
+            whole = {"key": key, "epoch": epoch + 1, "model": self.model.state_dict()}
             with atomic_write(state, "wb") as stream:
                 torch.save({**whole, "optimiser": self.optimiser.state_dict()}, stream)
             yield epoch, float(np.mean(losses))
@@ -78,50 +73,32 @@ class Trainer:
         state = torch.load(path, weights_only=True) if path.is_file() else {}
         if state.get("key") != key:
             return 0
-        self.parts.load_state_dict(state["parts"])
+        self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         return int(state["epoch"])
 
-    def step(
-        self,
-        pictures: Tensor,
-        scenes: np.ndarray,
-        texts: tuple[Tensor, Tensor, Tensor],
-        progress: float,
-    ) -> float:
-        """One update on one batch, `progress` of all done; returns the loss."""
+    def step(self, pictures: Tensor, texts: tuple[Tensor, Tensor, Tensor]) -> float:
+        """One update on one batch; returns the loss."""
         # The plain attention kernel: its backward pass on the CPU is faster than flash attention's.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = self._loss(pictures, scenes, texts, progress)
+            loss = self._loss(pictures, texts)
             self.optimiser.zero_grad()
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parts.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=math.log(_MAX_SCALE))
         return float(loss.detach())
 
-    def _loss(
-        self,
-        pictures: Tensor,
-        scenes: np.ndarray,
-        texts: tuple[Tensor, Tensor, Tensor],
-        progress: float,
-    ) -> Tensor:
+    def _loss(self, pictures: Tensor, texts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         model, (positive, clean, wrong) = self.model, texts
+        image = F.normalize(model.encode_grid(pictures).float(), dim=-1)
         text = F.normalize(_encode_by_length(model, torch.cat([positive, wrong])), dim=-1)
         own, extra = text[: len(positive)], text[len(positive) :]
         scale = model.logit_scale.exp()
-        if not isinstance(model, ScenesSigLip):
-            image = F.normalize(model.encode_grid(pictures).float(), dim=-1)
+        if model.logit_bias is None:
             return contrastive_loss(image, own, extra, clean, scale)
-        features, cells = model.encode_cells(pictures)
-        image = F.normalize(features.float(), dim=-1)
-        loss = sigmoid_loss(image, own, extra, scale, model.logit_bias)
-        if self.details is None or progress >= self.arguments.details:
-            return loss
-        weight = 1 - progress / self.arguments.details
-        return loss + weight * self.details(cells, scenes)
+        return sigmoid_loss(image, own, extra, scale, model.logit_bias)
 
 
 def optimiser_of(model: torch.nn.Module, arguments: argparse.Namespace) -> torch.optim.AdamW:

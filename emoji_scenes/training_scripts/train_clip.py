@@ -1,9 +1,9 @@
 """Train a CLIP of the embedded world: python -m emoji_scenes.training_scripts.train_clip --help
 
 The one that rewards, `scenes-clip`, learns with CLIP's loss on a frozen trunk's features: about 20
-minutes on one CPU core with bfloat16. The judge, `scenes-siglip`, learns with SigLIP's loss from
-pixels, and in its first epochs also to name what is in a picture: about an hour. `--help` has the
-options of the first; those of the second are in `emoji_scenes/weights/scenes_siglip.json`.
+minutes on one CPU core with bfloat16. The judge, `scenes-siglip`, learns with SigLIP's loss, from
+pixels to the last layer: COMMAND_TIME. The defaults of the options are those of the first; the
+command of each is stored in `emoji_scenes/weights/STEM.json`.
 
 Writes `emoji_scenes/weights/STEM.safetensors` (float16), `.json` (provenance, validation numbers)
 and `_bpe.txt.gz`. Interrupted, the same command goes on after the last whole epoch. The web split
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
@@ -36,7 +37,6 @@ from emoji_scenes.training_scripts.clip_corpus import (
     tokenize_texts,
     web_strings,
 )
-from emoji_scenes.training_scripts.clip_details import Details
 from emoji_scenes.training_scripts.clip_quality import evaluate, retrieval
 from emoji_scenes.training_scripts.clip_steps import Trainer
 from emoji_scenes.vision.weights import FOLDER, save_shipped
@@ -58,7 +58,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--short", type=float, default=0.2, help="share of short positives")
     parser.add_argument("--annotators", type=int, default=3, help="short texts of a scene")
     parser.add_argument("--texts", type=int, default=1, help="positives of an image at a step")
-    parser.add_argument("--details", type=float, default=0.0, help="share of steps that name them")
     parser.add_argument("--shift", type=int, default=0, help="pictures are shifted by, at most")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=0.1)
@@ -67,7 +66,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--world-seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=FOLDER)
-    parser.add_argument("--cache", type=Path, default=Path("artifacts/clip-training"))
+    parser.add_argument(
+        "--cache", type=Path, default=Path("artifacts/clip-training"), help="may be deleted later"
+    )
     return parser.parse_args(arguments)
 
 
@@ -89,9 +90,10 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
     grids, held_out = cache_grids(model, web, folder), cache_grids(model, validation, folder)
     if isinstance(model, ScenesClip):
         set_statistics(model, grids)
-    trainer = Trainer(model, _details(arguments, web, model), arguments)
-    state, key = folder / f"{stem}.state", f"{_options(arguments)} {generator()}"
-    for epoch, loss in trainer.fit(grids, sampler, state, key):
+    trainer = Trainer(model, arguments)
+    # An interrupted training of other options, texts or towers is not gone on with.
+    key = f"{_options(arguments)} {generator()} {open_clip.get_model_config(arguments.name)}"
+    for epoch, loss in trainer.fit(grids, sampler, folder / f"{stem}.state", key):
         clip, images = validation_clip(model, tokenizer, held_out)
         found = retrieval(clip, validation, images, arguments.seed)
         seconds = round(time.time() - started)
@@ -137,14 +139,6 @@ def _texts(
     return tokenize_texts(strings, [scene.family for scene in scenes], tokenizer)
 
 
-def _details(arguments: argparse.Namespace, web: ScenesDataset, model: WorldClip) -> Details | None:
-    """What is to be named first, if anything."""
-    if not arguments.details:
-        return None
-    width = model.visual.attnpool.positional_embedding.shape[1]
-    return Details(width, [web.scene(i) for i in range(arguments.scenes)])
-
-
 def _options(arguments: argparse.Namespace) -> str:
     """The command's options, without folders."""
     return " ".join(
@@ -161,7 +155,7 @@ def _save(
     report: dict[str, Any],
     machine: dict[str, Any],
 ) -> None:
-    """Write the weights, their provenance and the BPE; an interrupted training's state goes."""
+    """Write the weights, their provenance (seconds: of the last sitting) and the BPE."""
     tensors = {
         key: value.half() if value.ndim >= 2 else value for key, value in model.state_dict().items()
     }

@@ -10,12 +10,9 @@ import open_clip
 import pytest
 import torch
 
-from emoji_scenes.clip.model import ScenesClip, ScenesSigLip, build_scenes_clip
-from emoji_scenes.dataset import ScenesDataset
-from emoji_scenes.scenes.facts import details_of
+from emoji_scenes.clip.model import ScenesClip, build_scenes_clip
 from emoji_scenes.training_scripts import train_clip
 from emoji_scenes.training_scripts.clip_corpus import DETAILED, GAMED, Sampler, WebTexts
-from emoji_scenes.training_scripts.clip_details import Details
 from emoji_scenes.training_scripts.clip_steps import Trainer, shifted
 from gegcore.clip import load_clip
 
@@ -67,25 +64,6 @@ def test_a_shift_moves_pictures_and_keeps_left_on_the_left() -> None:
     assert len(seen) > 15, "in all directions"
 
 
-def test_details_are_those_of_the_scene_graph() -> None:
-    world = ScenesDataset("val", 200)
-    scenes = [world.scene(i) for i in range(200)]
-    details = Details(4, scenes)
-    for row, scene in enumerate(scenes):
-        named = {
-            name for name, there in zip(details.names, details.truth[row], strict=True) if there
-        }
-        assert named == details_of(scene) & set(details.names)
-    assert details.truth.sum(axis=0).min() >= 20
-    some = np.arange(3)
-    nothing = details(torch.zeros(3, 4, 2, 2), some)
-    with torch.no_grad():
-        details.classify.weight.zero_()
-        details.classify.bias.copy_(torch.from_numpy(details.truth[0]).float() * 20 - 10)
-    one = details(torch.zeros(1, 4, 2, 2), some[:1])
-    assert float(one.detach()) < 0.1 < float(nothing.detach()), "naming what is there costs nothing"
-
-
 @pytest.fixture
 def options() -> Iterator[list[str]]:
     """A judge so small that it learns in seconds."""
@@ -95,7 +73,7 @@ def options() -> Iterator[list[str]]:
     registered = open_clip.factory._MODEL_CONFIGS
     registered[name] = small
     yield (
-        f"--name {name} --world-seed 5 --scenes {SCENES} --batch 20 --epochs 3 --details 0.5 "
+        f"--name {name} --world-seed 5 --scenes {SCENES} --batch 20 --epochs 3 "
         "--texts 2 --shift 2 --annotators 5 --short 0.75 --extra 0.3 --validation 20".split()
     )
     registered[name] = config
@@ -125,7 +103,14 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     again = load_clip("scenes-siglip", tmp_path / "scenes_siglip.safetensors")
     assert again.digest == whole.digest
     assert not list((tmp_path / "c1").glob("*.state")), "what is finished leaves no state behind"
-    assert isinstance(again.model, ScenesSigLip)
+
+
+def test_the_state_of_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
+    model = build_scenes_clip("scenes-siglip")
+    trainer = Trainer(model, train_clip.parse(["--epochs", "2", "--batch", "20", "--extra", "0"]))
+    torch.save({"key": "another", "epoch": 2, "model": {}, "optimiser": {}}, tmp_path / "state")
+    assert trainer._resume(tmp_path / "state", "this") == 0
+    assert trainer._resume(tmp_path / "absent", "this") == 0
 
 
 def test_the_towers_may_be_of_different_widths() -> None:
