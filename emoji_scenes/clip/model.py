@@ -1,4 +1,4 @@
-"""The CLIP of the embedded world: open_clip's CLIP over the frozen trunk's feature grid."""
+"""The two CLIPs of the embedded world: one reads a frozen trunk's features, the other pixels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from emoji_scenes.vision.weights import FOLDER, load_shipped
 from gegcore.clip import ClipModel
 from gegcore.errors import DataError
 
-MODELS = {"scenes-clip": "scenes_clip", "scenes-clip-judge": "scenes_clip_judge"}
-"""Names for `load_clip` -> names of the shipped weights.
+MODELS = {"scenes-clip": "scenes_clip", "scenes-siglip": "scenes_siglip"}
+"""Names for `load_clip` -> names of the shipped weights: the CLIP that rewards, and a judge."""
 
-The judge has another architecture, other training scenes and another seed, and is never rewarded:
-it tells whether a caption became more distinctive, or only more to the taste of one CLIP.
-"""
+IMAGE_SIZE = 128
+"""Side of the pictures that both see."""
 
 GRID_CHANNELS = STRIDE16 + 4 * STRIDE8 + 3 * 4 * 4
 """Stride-16 map, stride-8 map folded 2x2, and the picture's colours at stride 4 folded 4x4."""
@@ -52,6 +51,10 @@ class ScenesClip(CLIP):
         # In a list, so that it is no submodule: it is neither saved nor trained.
         self._trunk: list[Trunk] = []
 
+    def train(self, mode: bool = True) -> ScenesClip:
+        """Stay in evaluation mode: BatchNorm's statistics are set from the data before training."""
+        return super().train(False)
+
     @torch.no_grad()
     def grid(self, images: Tensor) -> Tensor:
         """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, C, 8, 8)`."""
@@ -70,18 +73,50 @@ class ScenesClip(CLIP):
 
     def encode_grid(self, grid: Tensor, normalize: bool = False) -> Tensor:
         """Image features `(B, E)` of what `grid` returned: training computes grids only once."""
-        return super().encode_image(grid, normalize)
+        return super().encode_image(grid.float(), normalize)
 
     def encode_image(self, image: Tensor, normalize: bool = False) -> Tensor:
         """Image features `(B, E)` of pictures uint8 `(B, 128, 128, 3)`."""
         return self.encode_grid(self.grid(image), normalize)
 
 
-def build_scenes_clip(name: str = "scenes-clip") -> ScenesClip:
+class ScenesSigLip(CLIP):
+    """open_clip's CLIP with its ResNet on the pixels themselves: it shares no feature with others.
+
+    The judge. Its loss (`logit_bias` belongs to it), its text tower, its BPE, the scenes it learns
+    from and the texts it learns most from are others than those of the CLIP that rewards, and it
+    is never rewarded: it tells whether captions became more distinctive, or only more to the taste
+    of one CLIP.
+
+    Source: zhai2023siglip (loss); Radford et al. (2021), CLIP, Sec. 2.4 (ResNet).
+    """
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self.visual.to(memory_format=torch.channels_last)
+
+    def grid(self, images: Tensor) -> Tensor:
+        """What the image tower sees of pictures uint8 `(B, 128, 128, 3)`: `(B, 3, 128, 128)`."""
+        return images.permute(0, 3, 1, 2)
+
+    def encode_grid(self, grid: Tensor, normalize: bool = False) -> Tensor:
+        """Image features `(B, E)` of what `grid` returned."""
+        pixels = grid.float().contiguous(memory_format=torch.channels_last)
+        return super().encode_image(pixels / 127.5 - 1.0, normalize)
+
+    def encode_image(self, image: Tensor, normalize: bool = False) -> Tensor:
+        """Image features `(B, E)` of pictures uint8 `(B, 128, 128, 3)`."""
+        return self.encode_grid(self.grid(image), normalize)
+
+
+WorldClip = ScenesClip | ScenesSigLip
+
+
+def build_scenes_clip(name: str = "scenes-clip") -> WorldClip:
     """The model of a registered config with random weights."""
     config = open_clip.get_model_config(name)
     assert config is not None, name  # registered above
-    return ScenesClip(**config)
+    return ScenesClip(**config) if name == "scenes-clip" else ScenesSigLip(**config)
 
 
 def scenes_clip(pretrained: str | Path | None = None) -> ClipModel:
@@ -89,9 +124,9 @@ def scenes_clip(pretrained: str | Path | None = None) -> ClipModel:
     return load_scenes_clip("scenes-clip", Path(pretrained) if pretrained else None)
 
 
-def scenes_clip_judge(pretrained: str | Path | None = None) -> ClipModel:
-    """The CLIP that judges: "scenes-clip-judge" for `gegcore.clip.load_clip`."""
-    return load_scenes_clip("scenes-clip-judge", Path(pretrained) if pretrained else None)
+def scenes_siglip(pretrained: str | Path | None = None) -> ClipModel:
+    """The CLIP that judges: "scenes-siglip" for `gegcore.clip.load_clip`."""
+    return load_scenes_clip("scenes-siglip", Path(pretrained) if pretrained else None)
 
 
 def load_scenes_clip(name: str = "scenes-clip", weights: Path | None = None) -> ClipModel:
@@ -114,14 +149,13 @@ def load_scenes_clip(name: str = "scenes-clip", weights: Path | None = None) -> 
     except RuntimeError as error:
         raise DataError(
             f"{folder / stem}.safetensors does not fit the architecture {name}",
-            "train it again with python -m emoji_scenes.training_scripts.train_clip",
+            f"train it again with python -m emoji_scenes.training_scripts.train_clip --name {name}",
         ) from error
-    size = int(model.visual.image_size[0])
     tokenizer = load_tokenizer(folder / f"{stem}_bpe.txt.gz", model.context_length)
-    return ClipModel(name, model.eval(), tokenizer, lambda images: to_square(images, size))
+    return ClipModel(name, model.eval(), tokenizer, to_square)
 
 
-def to_square(images: np.ndarray | Sequence[Image.Image], size: int) -> Tensor:
+def to_square(images: np.ndarray | Sequence[Image.Image], size: int = IMAGE_SIZE) -> Tensor:
     """Pictures as uint8 `(B, size, size, 3)`, resized (bicubic) where they differ."""
     pictures = [x if isinstance(x, np.ndarray) else np.asarray(x.convert("RGB")) for x in images]
     ready = [

@@ -14,6 +14,8 @@ from emoji_scenes.scenes.graph import Relation, SceneGraph
 
 HABIT = 0.4
 """Of names: the web uses rare ones more often than annotators do (`AnnotatorModel.habit`)."""
+NOISY_CAPTIONS = 0.3
+"""Share of captions in the annotators' style among the noisy texts."""
 
 _OPPOSITE = {
     "left of": "right of",
@@ -81,7 +83,7 @@ def noisy_alt_text(scene: SceneGraph, seed: int, k: int) -> str:
     """Text as the web has it: partial, short, tagged, cut, with words dropped. All of it true."""
     rng = np.random.default_rng([seed, scene.image_id, 29, k])
     kind = rng.random()
-    if kind < 0.3:
+    if kind < NOISY_CAPTIONS:
         return human_captions(scene, seed + 101, n=5)[int(rng.integers(5))]
     if kind < 0.62:
         return _alt_text(rng, scene, kept=float(rng.uniform(0.35, 0.8)))

@@ -1,4 +1,4 @@
-"""What the CLIP of the embedded world learns from: feature grids and tokenised web texts."""
+"""What the CLIPs of the embedded world learn from: feature grids or pixels, and web texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
-from emoji_scenes.clip.model import ScenesClip
+from emoji_scenes.clip.model import ScenesClip, WorldClip
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.scenes.alttext import alt_texts, hard_negative, noisy_alt_text
 from emoji_scenes.scenes.annotators import human_captions
@@ -21,7 +21,7 @@ from emoji_scenes.training_scripts.clip_degenerate import degenerate
 from gegcore.data.dataset import pictures_key
 from gegcore.progress import track
 
-DETAILED, SHORT, NOISY, WRONG = 4, 3, 4, 3
+DETAILED, NOISY, WRONG = 4, 4, 3
 """How many texts of each kind a scene has; every epoch draws anew among them."""
 
 GAMED = 2
@@ -35,9 +35,9 @@ class WebTexts:
     """BPE ids of the texts of every scene, int16.
 
     Attributes:
-        fluent: `(scenes, DETAILED + SHORT, L)`: detailed alt-texts, then short ones as people
+        fluent: `(scenes, DETAILED + short, L)`: detailed alt-texts, then short ones as people
             write them.
-        gamed: `(scenes, DETAILED + SHORT, GAMED, L)`: each of those made into word lists,
+        gamed: `(scenes, DETAILED + short, GAMED, L)`: each of those made into word lists,
             repetitions and so on.
         noisy: `(scenes, NOISY, L)`: words dropped, cut, tags, as the web has it.
         wrong: `(scenes, WRONG, L)`: detailed texts with wrong details (hard negatives).
@@ -51,10 +51,10 @@ class WebTexts:
     family: np.ndarray
 
 
-def web_strings(scene: SceneGraph, seed: int) -> dict[str, list[str]]:
-    """All texts of one scene by kind; deterministic in (seed, image id)."""
+def web_strings(scene: SceneGraph, seed: int, short: int) -> dict[str, list[str]]:
+    """All texts of one scene by kind, `short` of them captions; deterministic in (seed, image)."""
     rng = random.Random(f"{seed}/{scene.image_id}")
-    fluent = [*alt_texts(scene, seed, DETAILED), *human_captions(scene, seed, SHORT)]
+    fluent = [*alt_texts(scene, seed, DETAILED), *human_captions(scene, seed, short)]
     return {
         "fluent": fluent,
         "gamed": [degenerate(text, rng) for text in fluent for _ in range(GAMED)],
@@ -74,29 +74,65 @@ def tokenize_texts(
         scenes = track(strings, f"BPE of {kind} texts")
         return torch.stack([tokenizer(scene[kind]).to(torch.int16) for scene in scenes])
 
-    gamed = table("gamed").unflatten(1, (DETAILED + SHORT, GAMED))
+    gamed = table("gamed").unflatten(1, (-1, GAMED))
     family = np.asarray(families)
     return WebTexts(table("fluent"), gamed, table("noisy"), table("wrong"), family)
 
 
-def cache_grids(model: ScenesClip, dataset: ScenesDataset, folder: Path) -> np.ndarray:
-    """Paint every scene and run the frozen trunk once: float16 memory map `(scenes, C, 8, 8)`.
+class Sampler:
+    """Draws the texts of a batch: one positive per image and some wrong texts.
 
-    Grids that an earlier run left in `folder` are used again if their pictures are the same.
+    Args:
+        texts: all texts of all scenes.
+        noisy: share of images whose positive is a noisy text.
+        short: share of short texts among the other positives.
+        extra: wrong texts per image, half of them gamed versions of the image's own positive.
+    """
+
+    def __init__(self, texts: WebTexts, noisy: float, short: float, extra: float) -> None:
+        self.texts, self.noisy, self.short, self.extra = texts, noisy, short, extra
+
+    def __call__(
+        self, scenes: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Positive BPE ids `(B, L)`, which are clean `(B,)`, wrong texts `(X, L)`."""
+        count = len(scenes)
+        detailed = rng.integers(0, DETAILED, count)
+        brief = rng.integers(DETAILED, self.texts.fluent.shape[1], count)
+        kind = np.where(rng.random(count) < self.short, brief, detailed)
+        clean = rng.random(count) >= self.noisy
+        fluent = self.texts.fluent[scenes, kind]
+        noisy = self.texts.noisy[scenes, rng.integers(0, NOISY, count)]
+        positive = torch.where(torch.from_numpy(clean)[:, None], fluent, noisy)
+        chosen = rng.permutation(count)[: round(self.extra * count)]
+        own, other = np.array_split(chosen, 2)
+        gamed = self.texts.gamed[scenes[own], kind[own], rng.integers(0, GAMED, len(own))]
+        wrong = self.texts.wrong[scenes[other], rng.integers(0, WRONG, len(other))]
+        extra = torch.cat([gamed, wrong])
+        return positive.long(), torch.from_numpy(clean), extra.long()
+
+
+def cache_grids(model: WorldClip, dataset: ScenesDataset, folder: Path) -> np.ndarray:
+    """Paint every scene once: memory map of what the image tower sees, `(scenes, C, H, W)`.
+
+    The frozen trunk's grids in float16, or pixels in uint8. Those that an earlier run left in
+    `folder` are used again if their pictures are the same.
     """
     count = len(dataset.records)
-    key = f"{dataset.name}-{dataset.split}-{count}-{pictures_key(dataset)['pixels']}"
+    kind = "grids" if isinstance(model, ScenesClip) else "pixels"
+    key = f"{kind}-{dataset.name}-{dataset.split}-{count}-{pictures_key(dataset)['pixels']}"
     path = folder / f"{key}.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
     unfinished = folder / f"{key}.part"
     grids: np.memmap | None = None
-    for start in track(range(0, count, _GRID_BATCH), f"grids of {dataset.split}"):
+    for start in track(range(0, count, _GRID_BATCH), f"{kind} of {dataset.split}"):
         indices = range(start, min(start + _GRID_BATCH, count))
-        batch = model.grid(torch.from_numpy(dataset.images(indices))).half().numpy()
+        batch = model.grid(torch.from_numpy(dataset.images(indices))).numpy()
         if grids is None:
+            kept = np.float16 if batch.dtype == np.float32 else batch.dtype
             shape = (count, *batch.shape[1:])
-            grids = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
+            grids = np.lib.format.open_memmap(unfinished, mode="w+", dtype=kept, shape=shape)
         grids[start : start + len(batch)] = batch
     assert grids is not None, "a dataset has at least one scene"
     grids.flush()

@@ -1,7 +1,12 @@
-"""How good an instrument the CLIP of the embedded world is: recall, scale, resistance to gaming."""
+"""How good an instrument a CLIP of the embedded world is: recall, scale, resistance to gaming.
+
+`python -m emoji_scenes.training_scripts.clip_quality` prints this for the shipped CLIP, SigLIP and
+VSE++, and how far the judges share the errors of the CLIP that rewards.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +15,16 @@ import torch
 from torch import Tensor
 
 from emoji_scenes.dataset import ScenesDataset
+from emoji_scenes.independence import shared_errors
 from emoji_scenes.scenes.alttext import alt_texts
 from emoji_scenes.training_scripts.clip_degenerate import KINDS
-from gegcore.clip import ClipModel
+from emoji_scenes.truth import count_truth
+from gegcore.embeddings import DualEncoder
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import similar_groups
+from gegcore.metrics.judged import load_judge
+
+REWARDED, *JUDGES = "scenes-clip", "scenes-siglip", "scenes-vse"
 
 
 def recalls(text_emb: Tensor, image_emb: Tensor) -> dict[str, float]:
@@ -24,7 +34,9 @@ def recalls(text_emb: Tensor, image_emb: Tensor) -> dict[str, float]:
     return {f"R@{k}": round(100 * float((rank <= k).float().mean()), 2) for k in (1, 5, 10)}
 
 
-def gaming(clip: ClipModel, texts: Sequence[str], image_emb: Tensor, seed: int) -> dict[str, float]:
+def gaming(
+    clip: DualEncoder, texts: Sequence[str], image_emb: Tensor, seed: int
+) -> dict[str, float]:
     """Per cent of scenes whose clean text is closer to the picture than its gamed version."""
     own = (clip.encode_texts(texts) * image_emb).sum(dim=1)
     report = {}
@@ -50,7 +62,7 @@ def scale(image_emb: Tensor, caption_emb: Tensor, owner: Tensor, k: int = 5) -> 
 
 
 def retrieval(
-    clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: int
+    clip: DualEncoder, dataset: ScenesDataset, image_emb: Tensor, seed: int
 ) -> dict[str, dict[str, float]]:
     """Recalls with one human caption and one clean alt-text per picture."""
     human, web = _texts(dataset, seed)
@@ -61,7 +73,7 @@ def retrieval(
 
 
 def evaluate(
-    clip: ClipModel, dataset: ScenesDataset, image_emb: Tensor, seed: int
+    clip: DualEncoder, dataset: ScenesDataset, image_emb: Tensor, seed: int
 ) -> dict[str, Any]:
     """Everything above on one split.
 
@@ -90,3 +102,33 @@ def _texts(dataset: ScenesDataset, seed: int) -> tuple[list[str], list[str]]:
     human = [record.captions[i % len(record.captions)] for i, record in enumerate(records)]
     web = [alt_texts(dataset.scene(i), seed, 1)[0] for i in range(len(records))]
     return human, web
+
+
+def independence(
+    rewarded: DualEncoder, judge: DualEncoder, dataset: ScenesDataset, seed: int
+) -> dict[str, float]:
+    """`shared_errors` of both with one human caption a picture."""
+    human, _ = _texts(dataset, seed)
+    ids = [record.image_id for record in dataset.records]
+    scenes = {image: dataset.scene(i) for i, image in enumerate(ids)}
+    listener = count_truth(dict(zip(ids, human, strict=True)), scenes).listener
+    pictures = dataset.images(range(len(ids)))
+    scores = [m.encode_texts(human) @ m.encode_images(pictures).T for m in (rewarded, judge)]
+    found = shared_errors(scores[0].numpy(), scores[1].numpy(), listener)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def main(scenes: int = 1000, seed: int = 11) -> None:
+    """Print the quality of the shipped models on validation scenes."""
+    dataset, rewarded = ScenesDataset("val", scenes), load_judge(REWARDED)
+    pictures = dataset.images(range(scenes))
+    for name in (REWARDED, *JUDGES):
+        model = load_judge(name)
+        report = evaluate(model, dataset, model.encode_images(pictures), seed)
+        if name != REWARDED:
+            report[f"errors shared with {REWARDED}"] = independence(rewarded, model, dataset, seed)
+        print(json.dumps({name: report}, indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -75,9 +75,9 @@ def test_everything_that_this_project_announces_is_there(kind: str) -> None:
 
 
 def test_a_judge_is_found_by_name_or_is_a_clip() -> None:
-    assert {load_judge(name).name for name in ("scenes-vse", "scenes-clip-judge")} == {
+    assert {load_judge(name).name for name in ("scenes-vse", "scenes-siglip")} == {
         "scenes-vse",
-        "scenes-clip-judge",
+        "scenes-siglip",
     }
     with pytest.raises(ConfigError, match="did you mean 'scenes-vse'"):
         load_judge("scenes-vsee")

@@ -112,7 +112,7 @@ def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float
             "METEOR": 28 + hard,
             "ROUGE-L": 57 + 3 * hard + 0.2 * rng.normal(size=count),
             "rank": ranks,
-            "rank judge CLIP": ranks,
+            "rank judge SigLIP": ranks,
             "rank VSE++": ranks,
             "listener R@1": np.where(ranks == 0, 50.0, 5.0),
             "GEG-Avg": gap + 0.02 * hard,
@@ -127,7 +127,7 @@ def _per_caption(dataset: ScenesDataset, objective: str, seed: int, shift: float
 def _metrics(frame: pd.DataFrame) -> dict[str, dict]:
     values = {name: float(frame[name].mean()) for name in ("CIDEr", "ROUGE-L", "METEOR")}
     values |= {f"R@{k}": float(100 * (frame["rank"] < k).mean()) for k in (1, 5, 10)}
-    for judge in ("judge CLIP", "VSE++"):
+    for judge in ("judge SigLIP", "VSE++"):
         values[f"R@1 {judge}"] = float(100 * (frame[f"rank {judge}"] < 1).mean())
     values["fact precision"] = 100 * float(frame["true facts"].sum() / frame["facts"].sum())
     values |= {"detail recall": 30.0, "facts": 5.0, "repetition": 0.0}

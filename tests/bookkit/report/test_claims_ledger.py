@@ -233,7 +233,7 @@ def test_the_shipped_ledger_is_judged_from_what_is_stored(stored: list[Runs]) ->
     for verdict, word in (("holds", "hold"), ("undecided", "are undecided")):
         assert f"{list(found.values()).count(verdict)} {word}" in said
     judges = judged["geg-judges"].found
-    assert {one.test.metric for one in judges} == {"R@1 judge CLIP", "R@1 VSE++"}
+    assert {one.test.metric for one in judges} == {"R@1 judge SigLIP", "R@1 VSE++"}
 
 
 def test_stored_scores_are_those_of_the_runs(stored: list[Runs], tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_scores_of_captions_average_to_the_metrics(project: Project) -> None:
     runs = Runs.of(project.profile)
     one = runs.scores.query("objective == 'scst_geg' and seed == 2")
     of_run = runs.metrics.query("objective == 'scst_geg' and seed == 2").set_index("metric")
-    for name in ("CIDEr", "R@1", "R@5", "R@10", "R@1 judge CLIP", "R@1 VSE++", "GEG-Min"):
+    for name in ("CIDEr", "R@1", "R@5", "R@10", "R@1 judge SigLIP", "R@1 VSE++", "GEG-Min"):
         assert one[name].mean() == pytest.approx(of_run["value"][name])
 
 

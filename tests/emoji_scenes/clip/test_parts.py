@@ -1,4 +1,4 @@
-"""Parts of the world's CLIP that need no weights: BPE, gamed texts, loss, batches."""
+"""Parts of the world's CLIPs that need no weights: BPE, gamed texts, losses, batches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from open_clip.loss import SigLipLoss
 from torch.nn import functional as F
 
 from emoji_scenes.clip.bpe import count_pieces, learn_merges, load_tokenizer, save_merges
 from emoji_scenes.training_scripts.clip_corpus import epoch_batches
 from emoji_scenes.training_scripts.clip_degenerate import KINDS, degenerate
-from emoji_scenes.training_scripts.clip_loss import contrastive_loss
+from emoji_scenes.training_scripts.clip_loss import contrastive_loss, sigmoid_loss
 from gegcore.errors import DataError
 
 TEXTS = ["a red dog on the beach", "the dogs, at 7 o'clock: a red-hot beach!"]
@@ -93,6 +94,24 @@ def test_extra_texts_push_only_images_with_a_clean_text() -> None:
     everywhere = contrastive_loss(image, text, extra, torch.ones(4, dtype=torch.bool), scale)
     torch.testing.assert_close(none, without)
     assert everywhere > without
+
+
+def test_sigmoid_loss_of_one_text_a_picture_is_open_clips() -> None:
+    image, text = embeddings(5, 1), embeddings(5, 2)
+    scale, bias = torch.tensor(7.0), torch.tensor(-3.0)
+    expected = SigLipLoss()(image, text, scale, bias)
+    torch.testing.assert_close(sigmoid_loss(image, text, text[:0], scale, bias), expected)
+
+
+def test_sigmoid_loss_like_loops() -> None:
+    image, text, extra = embeddings(4, 1), embeddings(8, 2), embeddings(3, 3)
+    total = 0.0
+    for i, picture in enumerate(image):
+        for j, said in enumerate([*text, *extra]):
+            logit = 5 * float(picture @ said) - 2
+            total += float(np.log1p(np.exp(-logit if j < 8 and j % 4 == i else logit)))
+    found = sigmoid_loss(image, text, extra, torch.tensor(5.0), torch.tensor(-2.0))
+    assert float(found) == pytest.approx(total / 8, rel=1e-5)
 
 
 def test_batches_hold_whole_families_and_no_scene_twice() -> None:

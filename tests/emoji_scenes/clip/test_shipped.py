@@ -14,12 +14,14 @@ from emoji_scenes.clip.model import MODELS
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.scenes.alttext import alt_texts
 from emoji_scenes.training_scripts.clip_quality import gaming, recalls
-from emoji_scenes.vision.weights import FOLDER
+from emoji_scenes.vision.trunk import Trunk
+from emoji_scenes.vision.weights import FOLDER, load_shipped
 from gegcore.clip import ClipModel, WordToBpe, load_clip
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ChecksumError, DataError, MissingDependencyError
 
 SCENES = 100
+LEAST = {"scenes-clip": 85, "scenes-siglip": 65}  # R@1 of alt-texts among these scenes
 FILES = ("scenes_clip.safetensors", "scenes_clip.json", "scenes_clip_bpe.txt.gz")
 
 
@@ -52,7 +54,8 @@ def test_it_tells_scenes_apart(
     human = [record.captions[0] for record in held_out.records]
     detailed = recalls(clip.encode_texts(web), pictures)
     generic = recalls(clip.encode_texts(human), pictures)
-    assert detailed["R@1"] > 85 and detailed["R@5"] > 95
+    least = LEAST[clip.name]
+    assert detailed["R@1"] > least and detailed["R@5"] > least + 10
     assert 15 < generic["R@1"] < detailed["R@1"] - 15
     won = gaming(clip, web, pictures, seed=0)
     # A text cut short is often still right, so CLIP minds it least.
@@ -68,7 +71,8 @@ def test_pictures_of_any_size_and_kind(clip: ClipModel, held_out: ScenesDataset)
     assert float((clip.encode_images(large[None]) * small).sum()) > 0.9
 
 
-def test_every_word_of_the_world_is_one_token(clip: ClipModel, held_out: ScenesDataset) -> None:
+def test_every_word_of_the_world_is_one_token(held_out: ScenesDataset) -> None:
+    clip = load_clip("scenes-clip")  # the one that reads the words of captioners in training
     captions = [caption for record in held_out.records for caption in record.captions]
     words = Vocabulary.build(captions, min_count=1)
     lookup = WordToBpe(words.words, clip.tokenizer)
@@ -85,10 +89,23 @@ def test_the_digest_does_not_change_between_loads(clip: ClipModel) -> None:
     assert load_clip(clip.name).digest == clip.digest
 
 
-def test_the_judge_is_another_model() -> None:
+def test_the_judge_shares_nothing_with_the_clip_that_rewards(held_out: ScenesDataset) -> None:
     rewarded, judge = (load_clip(name) for name in MODELS)
-    assert rewarded.digest != judge.digest
-    assert rewarded.encode_texts(["a dog"]).shape != judge.encode_texts(["a dog"]).shape
+    judge.encode_images(held_out.images([0]))
+    rewarded.encode_images(held_out.images([0]))
+    assert rewarded.model._trunk, "it reads the frozen trunk that the detector reads"
+    networks = [module for module in judge.modules() if isinstance(module, Trunk)]
+    assert not networks and not hasattr(judge.model, "_trunk"), "the judge reads pixels"
+    shapes = [
+        {tuple(p.shape) for p in clip.model.visual.parameters()} for clip in (rewarded, judge)
+    ]
+    assert not {s for s in shapes[0] & shapes[1] if len(s) > 1}, "another architecture"
+    assert rewarded.model.logit_bias is None and judge.model.logit_bias < 0, "another loss"
+    said = "a red bus next to two dogs"
+    assert rewarded.tokenizer.encode(said) != judge.tokenizer.encode(said), "another BPE"
+    seeds = [load_shipped(stem).metadata["command"] for stem in MODELS.values()]
+    worlds = [command.split("--world-seed ")[1].split()[0] for command in seeds]
+    assert worlds[0] != worlds[1], "other scenes"
 
 
 def test_damaged_files_are_named(copied: Path) -> None:

@@ -77,7 +77,7 @@ def test_the_shipped_model_tells_scenes_apart(vse: VsePlusPlus, held_out: Scenes
 
 def test_judges_embed_a_split(held_out: ScenesDataset, tmp_path: Path) -> None:
     few = ScenesDataset("val", 6)
-    for name in ("scenes-clip-judge", NAME):
+    for name in ("scenes-siglip", NAME):
         judge = load_judge(name)
         table = embed_dataset(judge, few, tmp_path / name)
         assert table.key["clip"] == name and len(table.images) == 6
