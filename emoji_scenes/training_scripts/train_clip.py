@@ -2,7 +2,7 @@
 
 The one that rewards, `scenes-clip`, learns with CLIP's loss on a frozen trunk's features: about 20
 minutes on one CPU core with bfloat16. The judge, `scenes-siglip`, learns with SigLIP's loss, from
-pixels to the last layer: COMMAND_TIME. The defaults of the options are those of the first; the
+pixels to the last layer: about an hour. The defaults of the options are those of the first; the
 command of each is stored in `emoji_scenes/weights/STEM.json`.
 
 Writes `emoji_scenes/weights/STEM.safetensors` (float16), `.json` (provenance, validation numbers)
