@@ -95,15 +95,16 @@ class Captioner(nn.Module, ABC):
         return torch.stack(logits, dim=1).view(images, copies, length, -1)
 
     def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``decode_teacher_forced``, without logits of padding; the host waits for the device.
+        """As ``decode_teacher_forced``, with as little work as there can be.
 
-        Models that see all words at once compute each of the P distinct prefixes of an image's
-        captions once.
+        Models override it to leave out padding, or to compute each of the P distinct prefixes of
+        an image's captions once; the host waits for the device.
 
         Shapes: tokens (B, S, T) -> logits (P, V), and which of them each input has, (B, S, T);
         inputs that are padding have any.
         """
-        return said_rows(self.decode_teacher_forced(memory, tokens), tokens)
+        logits = self.decode_teacher_forced(memory, tokens).flatten(0, 2)
+        return logits, torch.arange(len(logits), device=logits.device).view_as(tokens)
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         """Where the model looks while it says each word, or None if it does not attend to regions.
@@ -132,11 +133,20 @@ def shift_right(tokens: Tensor) -> Tensor:
     return torch.cat([torch.full_like(tokens[..., :1], END), tokens[..., :-1]], dim=-1)
 
 
-def said_rows(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """What belongs to inputs that are not padding, and which of its P rows each input has.
+def longest_first(tokens: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Order the captions of each image so that those that still go on come first at every step.
 
-    Shapes: x (B, S, T, d), tokens (B, S, T), the inputs -> (P, d), (B, S, T).
+    Shapes: tokens (B, S, T) long, the inputs -> the same in that order, without steps that no
+    caption has; for each step which of its leading captions go on, (B, S') bool; and the number of
+    each input as given, (B, S, T), among all that are no padding, step by step (padding has any).
     """
-    real = pad(tokens[..., 1:] != END, (1, 0), value=True).flatten()
-    rows = x.flatten(0, 2).index_select(0, real.nonzero().squeeze(1))
-    return rows, real.cumsum(0).view_as(tokens) - 1
+    real = pad(tokens[..., 1:] != END, (1, 0), value=True)
+    order = real.sum(-1).argsort(dim=1, descending=True, stable=True)[..., None].expand_as(tokens)
+    real, most = real.gather(1, order), real.sum(1).amax(0).tolist()
+    number = real.permute(2, 0, 1).flatten().cumsum(0).view(-1, *tokens.shape[:2]).permute(1, 2, 0)
+    going = [now[:, :n] for now, n in zip(real.unbind(2), most, strict=True) if n]
+    return (
+        tokens.gather(1, order)[..., : len(going)],
+        going,
+        torch.zeros_like(tokens).scatter(1, order, number - 1),
+    )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gegcore.linear import Linear, linear
-from gegcore.models.captioner import Captioner, Memory, State, said_rows
+from gegcore.models.captioner import Captioner, Memory, State, longest_first
 from gegcore.models.config import RecurrentConfig
 
 
@@ -132,21 +132,31 @@ class RecurrentCaptioner(Captioner, Generic[M]):
         return self._logits(torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2))
 
     def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        spoken = torch.stack([h for h, _ in self._unroll(memory, tokens)], dim=2)
-        rows, number = said_rows(spoken, tokens)
-        return self._logits(rows), number
+        inputs, going, number = longest_first(tokens)
+        spoken = [h for h, _ in self._unroll(memory, inputs, [now.shape[1] for now in going])]
+        rows = [h[now] for h, now in zip(spoken, going, strict=True)]
+        return self._logits(torch.cat(rows)), number
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor | None:
         weights = [a for _, a in self._unroll(memory, tokens) if a is not None]
         return torch.stack(weights, dim=2) if weights else None
 
-    def _unroll(self, memory: Memory, tokens: Tensor) -> list[tuple[Tensor, Tensor | None]]:
-        """All time steps of given captions; only what depends on the step before is in the loop."""
+    def _unroll(
+        self, memory: Memory, tokens: Tensor, most: Sequence[int] = ()
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """All time steps of given captions; only what depends on the step before is in the loop.
+
+        Args:
+            most: how many captions of an image go on at each step; by default all to the end.
+        """
         _, copies, length = tokens.shape
-        state = self.start(memory, copies, length)
+        state, steps = self.start(memory, copies, length), []
         assert isinstance(state, RecurrentState)
         words = self.word_gates(self._embed(tokens)).unbind(2)
-        return [self.advance(word, state) for word in words]
+        for word, count in zip(words, most or [copies] * length, strict=True):
+            state.hidden = tuple(h[:, :count] for h in state.hidden)
+            steps.append(self.advance(word[:, :count], state))
+        return steps
 
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.word_dropout(self.words(tokens).relu())

@@ -6,6 +6,7 @@ where the authors' code has CELU in the two embeddings. LayerNorm and GroupNorm 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn.functional import glu
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.linear import Linear, linear
-from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State, said_rows
+from gegcore.models.captioner import MAX_LENGTH, Captioner, Memory, State, longest_first
 from gegcore.models.config import CaptionerConfig, Dropout, Size
 from gegcore.models.inputs import require_sizes
 from gegcore.models.recurrent import LSTMCell, TensorMemory
@@ -66,6 +67,14 @@ class XlanState(State):
         # From here on every row has an image of its own.
         memory = self.memory.keep(rows // self.copies)
         return XlanState(memory, 1, self.hidden[rows], self.cell[rows], self.context[rows])
+
+    def narrow(self, copies: int) -> XlanState:
+        """Only the first captions of each image."""
+        rows = (
+            x.unflatten(0, (-1, self.copies))[:, :copies].flatten(0, 1)
+            for x in (self.hidden, self.cell, self.context)
+        )
+        return XlanState(self.memory, copies, *rows)
 
 
 class EncoderLayer(nn.Module):
@@ -140,25 +149,30 @@ class Xlan(Captioner):
 
     def decode_teacher_forced(self, memory: Memory, tokens: Tensor) -> Tensor:
         """As the base class says, but with one product with the output matrix for all words."""
-        return self.output(self.output_dropout(self._contexts(memory, tokens)))
+        contexts = [state.context for state, _ in self._unroll(memory, tokens)]
+        context = torch.stack(contexts, 1).unflatten(0, tokens.shape[:2])
+        return self.output(self.output_dropout(context))
 
     def decode_prefixes(self, memory: Memory, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        rows, number = said_rows(self._contexts(memory, tokens), tokens)
-        return self.output(self.output_dropout(rows)), number
-
-    def _contexts(self, memory: Memory, tokens: Tensor) -> Tensor:
-        contexts = [state.context for state, _ in self._unroll(memory, tokens)]
-        return torch.stack(contexts, 1).unflatten(0, tokens.shape[:2])
+        inputs, going, number = longest_first(tokens)
+        steps = self._unroll(memory, inputs, [now.shape[1] for now in going])
+        rows = [state.context[now.flatten()] for (state, _), now in zip(steps, going, strict=True)]
+        return self.output(self.output_dropout(torch.cat(rows))), number
 
     def attention(self, memory: Memory, tokens: Tensor) -> Tensor:
         """The decoder's spatial attention, mean over heads."""
         return torch.stack([spatial.mean(1) for _, spatial in self._unroll(memory, tokens)], 2)
 
-    def _unroll(self, memory: Memory, tokens: Tensor) -> list[tuple[XlanState, Tensor]]:
-        """Shapes: tokens (B, S, T) -> T times a state and its attention (B, H, S, N)."""
-        state, steps = self.start(memory, tokens.shape[1]), []
-        for words in tokens.flatten(0, 1).unbind(1):
-            state, spatial = self._advance(words, state)
+    def _unroll(
+        self, memory: Memory, tokens: Tensor, most: Sequence[int] = ()
+    ) -> list[tuple[XlanState, Tensor]]:
+        """As ``RecurrentCaptioner._unroll``; a state and its attention (B, H, S, N) a step."""
+        _, copies, length = tokens.shape
+        state, steps = self.start(memory, copies), []
+        for words, count in zip(tokens.unbind(2), most or [copies] * length, strict=True):
+            if count < state.copies:
+                state = state.narrow(count)
+            state, spatial = self._advance(words[:, :count].flatten(), state)
             steps.append((state, spatial))
         return steps
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from gegcore.linear import Linear
 
@@ -24,6 +25,15 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return torch.einsum("b...nd,bn->b...d", x, weights)
 
 
+class HeadNorm(nn.GroupNorm):
+    """GroupNorm of vectors (M, d): a LayerNorm of each head, which is faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        heads = x.unflatten(-1, (self.num_groups, -1))
+        y = layer_norm(heads, heads.shape[-1:], eps=self.eps).flatten(-2)
+        return y * self.weight + self.bias
+
+
 class XLinearAttention(nn.Module):
     """One X-linear block with several heads, all of which share the three small layers."""
 
@@ -32,9 +42,7 @@ class XLinearAttention(nn.Module):
         width, heads = config.width, config.heads
         self.heads = heads
         self.query, self.query_value, self.key, self.value = (
-            nn.Sequential(
-                Linear(width, width), nn.CELU(config.celu_alpha), nn.GroupNorm(heads, width)
-            )
+            nn.Sequential(Linear(width, width), nn.CELU(config.celu_alpha), HeadNorm(heads, width))
             for _ in range(4)
         )
         self.bilinear = Linear(width // heads, config.attention_width)

@@ -14,8 +14,9 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
+import gegcore.clip
 from emoji_scenes.dataset import ScenesDataset
-from gegcore.clip import ClipModel, WordToBpe, embed_dataset, load_clip, similarity
+from gegcore.clip import WordToBpe, embed_dataset, load_clip, similarity
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
 from gegcore.groups import similar_groups
@@ -132,13 +133,14 @@ def test_no_synchronisation_on_a_gpu() -> None:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of captions that the text tower was given, call by call."""
     rows: list[int] = []
-    encode = ClipModel.encode_tokens
+    for name in ("encode_packed", "encode_cropped"):
+        encode = getattr(gegcore.clip, name)
 
-    def count(self: ClipModel, bpe: torch.Tensor, *args: Any) -> torch.Tensor:
-        rows.append(len(bpe))
-        return encode(self, bpe, *args)
+        def count(model: Any, bpe: torch.Tensor, encode: Any = encode) -> torch.Tensor:
+            rows.append(len(bpe))
+            return encode(model, bpe)
 
-    monkeypatch.setattr(ClipModel, "encode_tokens", count)
+        monkeypatch.setattr(gegcore.clip, name, count)
     return rows
 
 
