@@ -47,7 +47,7 @@ def said(width: int = MAX_LEN) -> Tensor:
     """Of two images and every other its own caption, of the rest that of the image before."""
     tokens = torch.zeros(12, width, dtype=torch.long)
     for image in range(12):
-        ids = REFERENCES["val"][image - (image % 2 and image > 1)][1][:width]
+        ids = REFERENCES["val"][image - (image % 2 and image > 1)][2][:width]
         tokens[image, : len(ids)] = torch.tensor(ids)
     return tokens
 
