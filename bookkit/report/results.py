@@ -153,9 +153,17 @@ class Runs:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """A row a run and metric: value, low and high of its 95 % interval over n images."""
+        return self._metrics("metrics.json")
+
+    def beam(self, size: int) -> pd.DataFrame:
+        """`metrics` of captions found by beam search; no rows if the profile has no such beam."""
+        none = size not in self.profile.beams
+        return self.metrics[:0] if none else self._metrics(f"beam{size}.metrics.json")
+
+    def _metrics(self, file: str) -> pd.DataFrame:
         rows: list[dict[str, Any]] = []
         for about, run in self._named():
-            for metric, found in run.metrics().items():
+            for metric, found in read_json(run.whole(file))["metrics"].items():
                 low, high = found["ci95"]
                 row = {"metric": metric, "value": found["value"], "low": low, "high": high}
                 rows.append({**about, **row, "n": found["n"]})

@@ -77,6 +77,9 @@ def make_run(
     rows = frame[["image_id", "caption"]].to_dict("records")
     write_json(run.file("captions.json"), rows)
     write_json(run.file("metrics.json"), {"metrics": _metrics(frame), "signature": {}})
+    for size in profile.beams:
+        beam = {"metrics": _metrics(frame.assign(CIDEr=frame["CIDEr"] + size)), "signature": {}}
+        write_json(run.file(f"beam{size}.metrics.json"), beam)
     log = _log(objective, seed)
     log.to_csv(run.file("log.csv"), index=False)
     history = [

@@ -120,3 +120,13 @@ def test_where_numbers_come_from(project: Project) -> None:
 
 def test_every_stored_metric_belongs_to_a_family(project: Project) -> None:
     assert "Others" not in families_of(list(Runs.of("quick").metrics["metric"].unique()))
+
+
+def test_of_a_beam_the_metrics_are_its_own(project: Project) -> None:
+    project.all_runs()
+    runs = Runs.of(project.profile)
+    assert runs.profile.beams == (3,)
+    beam, greedy = (table.query("metric == 'CIDEr'") for table in (runs.beam(3), runs.metrics))
+    assert list(beam["label"]) == list(greedy["label"])
+    assert list(beam["value"] - greedy["value"]) == pytest.approx([3.0] * len(greedy))
+    assert runs.beam(5).empty and {*runs.beam(5)} == {*runs.metrics}
