@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = (".[java,scenes,book,test]", "pip")
+PACKAGES = (".[java,photographs,scenes,book,test]", "pip")
 CONSTRAINTS = ("--constraint", "constraints.txt")
 STAMP = "installed.txt"
 """In the environment: what it was made for, once the whole installation went well, and by whom."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from emoji_scenes.clip.model import to_square
 from emoji_scenes.vision.trunk import STRIDE8, STRIDE16, Trunk
 from emoji_scenes.vision.weights import FOLDER, load_shipped
 from gegcore.data.vocabulary import Vocabulary
+from gegcore.embeddings import weights_digest
 from gegcore.errors import DataError
 
 NAME, STEM = "scenes-vse", "scenes_vse"
@@ -61,12 +61,8 @@ class VsePlusPlus(nn.Module):
 
     @cached_property
     def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of the weights and words."""
-        state = hashlib.sha256(" ".join(self.words.words).encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            state.update(f"{name}{tuple(tensor.shape)}".encode())
-            state.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return state.hexdigest()[:16]
+        """Of the weights and words."""
+        return weights_digest(self, " ".join(self.words.words))
 
     @torch.no_grad()
     def picture_features(self, images: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 
 from gegcore import registry
 from gegcore.clip_files import activation_error, build, local_file
-from gegcore.embeddings import EmbeddingTable, embed_dataset
+from gegcore.embeddings import EmbeddingTable, embed_dataset, weights_digest
 from gegcore.errors import ConfigError, DataError
 from gegcore.text_tower import crop_to_longest, encode_cropped, encode_packed, packable
 from gegcore.word_to_bpe import WordToBpe
@@ -75,14 +74,15 @@ class ClipModel(nn.Module):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def rewarding(self) -> ClipModel:
+        """What rewards captions of a training split: itself, unless it has learnt from them."""
+        return self
+
     @cached_property
     def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of the weights (names, shapes, float32 bytes)."""
-        state = hashlib.sha256(type(self.model).__name__.encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            state.update(f"{name}{tuple(tensor.shape)}".encode())
-            state.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return state.hexdigest()[:16]
+        """Of the weights."""
+        return weights_digest(self.model)
 
     @torch.no_grad()
     def encode_images(self, images: Pictures | Tensor, batch_size: int = 64) -> Tensor:
@@ -167,6 +167,8 @@ def load_clip(
         MissingDependencyError: weights, or the tokenizer or configuration of a text tower of
             Hugging Face, are neither here nor could be downloaded.
     """
+    if registry.learner("clip", name):
+        raise ConfigError(f"CLIP '{name}' learns from captions", "name it in a profile")
     if ":" in name or name in registry.names("clip"):
         return registry.find("clip", name)(pretrained).to(device)
     source = str(pretrained or "openai")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
 from gegcore.code_digest import code_digest, modules_of
@@ -23,7 +24,11 @@ _ARRAYS, _WHAT = ("images", "captions", "caption_image"), "CLIP embeddings"
 
 
 class DualEncoder(Protocol):
-    """Embeds pictures and captions in one space: CLIP, VSE++."""
+    """Embeds pictures and captions in one space: CLIP, VSE++.
+
+    One that is put together of several may have `beside(captions, images)`, which is given
+    embeddings of captions and of the image of each `(M, E)` before they are stored.
+    """
 
     name: str
 
@@ -70,6 +75,15 @@ class EmbeddingTable:
         return cls(**folder.tensors, key=folder.key, digest=folder.digest)
 
 
+def weights_digest(model: nn.Module, name: str = "") -> str:
+    """First 16 hex digits of the SHA-256 of weights (names, shapes, float32 bytes)."""
+    state = hashlib.sha256((name or type(model).__name__).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        state.update(f"{key}{tuple(tensor.shape)}".encode())
+        state.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return state.hexdigest()[:16]
+
+
 def embed_dataset(
     clip: DualEncoder, dataset: CaptionDataset, directory: Path | str | None = None
 ) -> EmbeddingTable:
@@ -99,6 +113,8 @@ def embed_dataset(
     images = _in_chunks(
         rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images", directory
     )
+    if beside := getattr(clip, "beside", None):
+        captions = beside(captions, images[owners])
     table = EmbeddingTable(images, captions, owners, key)
     if directory is None:
         return table

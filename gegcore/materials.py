@@ -16,10 +16,11 @@ from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
 from gegcore.data.features import FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
+from gegcore.embeddings import DualEncoder
 from gegcore.errors import DataError
 from gegcore.groups import SimilarGroups, groups_of
 from gegcore.metrics.inputs import Judged
-from gegcore.metrics.judged import open_judges
+from gegcore.metrics.judged import load_judge, open_judges
 from gegcore.profiles import Profile
 from gegcore.runs import project_root
 
@@ -64,12 +65,17 @@ class Materials:
 
     @cached_property
     def clip(self) -> ClipModel:
-        return load_clip(self.profile.clip, self.profile.clip_pretrained, self.device)
+        """The CLIP that measures; `clip.rewarding` embeds the training split."""
+        name, weights = self.profile.clip, self.profile.clip_pretrained
+        learner = registry.learner("clip", name)
+        return learner(self) if learner else load_clip(name, weights, self.device)
 
     @cached_property
     def features(self) -> dict[str, FeatureStore]:
         """Pooled and region features of each split."""
-        extractor = registry.find("extractor", self.profile.data.extractor)(self.device)
+        name = self.profile.data.extractor
+        learner = registry.learner("extractor", name)
+        extractor = learner(self) if learner else registry.find("extractor", name)(self.device)
         return {
             split: write_features(dataset, extractor, self.folder / "features" / split)
             for split, dataset in self.data.items()
@@ -78,8 +84,9 @@ class Materials:
     @cached_property
     def tables(self) -> dict[str, EmbeddingTable]:
         """CLIP embeddings of the images and reference captions of each split."""
+        clips = dict.fromkeys(SPLITS, self.clip) | {"train": self.clip.rewarding}
         return {
-            split: embed_dataset(self.clip, dataset, self.folder / "clip" / split)
+            split: embed_dataset(clips[split], dataset, self.folder / "clip" / split)
             for split, dataset in self.data.items()
         }
 
@@ -123,7 +130,16 @@ class Materials:
 
     def judges(self, split: str) -> dict[str, Judged]:
         """The profile's judges by label, with what they see of a split."""
-        return open_judges(self.profile.judges, self.data[split], self.folder, self.device)
+        return open_judges(self._judges, self.profile.judges, self.data[split], self.folder)
+
+    @cached_property
+    def _judges(self) -> dict[str, DualEncoder]:
+        """By label."""
+        opened = {}
+        for label, name in self.profile.judges.items():
+            learner = registry.learner("judge", name)
+            opened[label] = learner(self) if learner else load_judge(name, self.device)
+        return opened
 
     def make(self, stage: str) -> None:
         """Make one stage ("data", "features", "clip" or "groups") for all splits."""
@@ -142,6 +158,8 @@ class Materials:
         }
         if clip:
             found["clip"] = self.clip.digest
+            if self.clip.rewarding is not self.clip:
+                found["rewarding clip"] = self.clip.rewarding.digest
             found["embeddings"] = {split: self.tables[split].digest for split in splits}
             found["groups"] = {split: self.groups[split].digest for split in splits}
         return found

@@ -47,6 +47,15 @@ def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
     raise ConfigError(f"unknown {kind} '{name}'", f"{hint}{listed}give package.module:object")
 
 
+def learner(kind: str, name: str) -> Any:
+    """Of what learns from a profile's captions: the function (`Materials`) -> object; else None.
+
+    Such a function says so by an attribute `learns`.
+    """
+    found = find(kind, name) if ":" in name or name in names(kind) else None
+    return found if getattr(found, "learns", False) else None
+
+
 def names(kind: str, own: Mapping[str, Any] = _NONE) -> list[str]:
     """All short names of a kind: gegcore's own, then those of installed packages."""
     return [*own, *(entry.name for entry in _announced(kind) if entry.name not in own)]

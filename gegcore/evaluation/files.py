@@ -85,9 +85,7 @@ def evaluate_files(
     _check_settings(settings)
     skips = Skips(settings.skip_bad)
     roles = {"captions": captions, "references": references, "compared with": compare}
-    sources = {
-        role: (Path(path), read_file(Path(path))) for role, path in roles.items() if path
-    }
+    sources = {role: (Path(path), read_file(Path(path))) for role, path in roles.items() if path}
     truth = read_references(references, skips, sources["references"][1])
     scored = [source for role, source in sources.items() if role != "references"]
     said = _read_matching(scored, truth.captions, skips)

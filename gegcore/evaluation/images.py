@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeGuard, TypeVar
+from typing import IO, Generic, TypeGuard, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -184,8 +184,11 @@ def _visible_files(folder: Path) -> Iterator[tuple[str, str]]:
                     yield path[len(str(folder)) :], path
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(file: Path | IO[bytes], name: str = "") -> Image.Image:
     """Read a picture as 8-bit RGB, upright as its EXIF says: the first frame, opaque.
+
+    Args:
+        file: its path, or its bytes, of which errors say `name`.
 
     Raises:
         DataError: it is no picture, is damaged, has more than `MAX_PIXELS` or one side `MAX_ASPECT`
@@ -194,12 +197,13 @@ def open_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of palettes, metadata and large pictures.
-            with Image.open(path) as picture:
+            with Image.open(file) as picture:
                 return _upright_rgb(picture)
     # Decoders raise whatever a damaged file leads them to: SyntaxError, struct.error, ...
     except Exception as error:
-        reason = str(error).split("\n")[0].replace(repr(str(path)), "it") or type(error).__name__
-        what = f"{printable(str(path))} does not open as a picture: {reason[:120]}"
+        reason = str(error).split("\n")[0].replace(repr(str(file)), "it") or type(error).__name__
+        shown = printable(name or str(file))
+        what = f"{shown} does not open as a picture: {reason.replace(repr(file), 'it')[:120]}"
         raise DataError(what, "replace it, or remove it") from error
 
 

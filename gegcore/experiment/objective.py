@@ -35,7 +35,7 @@ def build_objective(
     given = RewardInputs(
         materials.vocabulary,
         materials.references("train"),
-        materials.clip,
+        materials.clip.rewarding,
         materials.tables["train"].images,
         materials.groups["train"],
         config.count_end,

@@ -13,6 +13,7 @@ from gegcore import registry
 from gegcore.clip import load_clip
 from gegcore.data.dataset import CaptionDataset
 from gegcore.embeddings import DualEncoder, embed_dataset
+from gegcore.errors import ConfigError
 from gegcore.groups import SimilarGroups
 from gegcore.metrics.distinctiveness import caption_gaps
 from gegcore.metrics.inputs import Judged, MetricInputs
@@ -22,21 +23,19 @@ from gegcore.metrics.uncertainty import Statistic
 
 
 def open_judges(
+    judges: Mapping[str, DualEncoder],
     names: Mapping[str, str],
     dataset: CaptionDataset,
     folder: Path,
-    device: torch.device | str = "cpu",
 ) -> dict[str, Judged]:
-    """Judges by their labels, with what they see of a split.
+    """Judges by their labels in tables, with what they see of a split.
 
     Args:
-        names: label in tables -> a judge that `load_judge` knows.
-        folder: where the embeddings are kept, in `judges/NAME/SPLIT`.
+        names: of the same labels; embeddings are kept in `folder`, in `judges/NAME/SPLIT`.
     """
     judged = {}
-    for label, name in names.items():
-        judge = load_judge(name, device)
-        place = folder / "judges" / registry.file_name(name) / dataset.split
+    for label, judge in judges.items():
+        place = folder / "judges" / registry.file_name(names[label]) / dataset.split
         judged[label] = Judged(judge, embed_dataset(judge, dataset, place))
     return judged
 
@@ -50,6 +49,8 @@ def load_judge(name: str, device: torch.device | str = "cpu") -> DualEncoder:
     """
     if name in registry.names("clip") or name in open_clip.list_models():
         return load_clip(name, None, device)
+    if registry.learner("judge", name):
+        raise ConfigError(f"judge '{name}' learns from captions", "name it in a profile")
     found: DualEncoder = registry.find("judge", name)(device)
     return found
 

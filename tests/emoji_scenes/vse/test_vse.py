@@ -14,13 +14,13 @@ from PIL import Image
 
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.training_scripts.clip_quality import recalls
-from emoji_scenes.training_scripts.vse_loss import hinge_loss
 from emoji_scenes.vision.weights import FOLDER
 from emoji_scenes.vse import NAME, STEM, VsePlusPlus, load_vse, word_ids
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import embed_dataset
 from gegcore.errors import ChecksumError, ConfigError, DataError, MissingDependencyError
 from gegcore.metrics.judged import load_judge
+from photographs.hinge_loss import hinge_loss
 
 SCENES = 100
 

@@ -1,0 +1,1 @@
+"""Real photographs: Karpathy's splits, grid features, retrieval models trained on the captions."""

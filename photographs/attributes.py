@@ -1,0 +1,89 @@
+"""Which words people would say of a photograph: the attributes that LSTM-A3 starts from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gegcore.array_folder import save_arrays, stored_arrays
+from gegcore.code_digest import code_digest
+from gegcore.data.vocabulary import tokenize
+from gegcore.progress import track
+from gegcore.storage import digest
+
+MOST, WIDEST = 300, 0.5
+"""Words at most, and the share of pictures above which a word says nothing ("a", "in")."""
+
+_STEPS, _RATE, _DECAY = 200, 0.01, 0.05
+"""Of AdamW on all pictures at once; chosen on the validation split's average precision."""
+
+_ARRAYS = ("weight", "bias")
+
+
+class WordClassifier(nn.Module):
+    """Probability of each of A words, linear in the mean of a picture's cells `(B, D)`."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, words: Sequence[str]) -> None:
+        super().__init__()
+        self.words = tuple(words)
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return F.linear(pooled, self.weight, self.bias).sigmoid()
+
+
+def frequent_words(captions: Sequence[Sequence[str]]) -> list[str]:
+    """The words said of most pictures, but for those said of half of all; most frequent first."""
+    counts = Counter(word for texts in captions for word in {w for t in texts for w in tokenize(t)})
+    telling = [word for word, n in counts.items() if n < WIDEST * len(captions)]
+    return sorted(telling, key=lambda word: (-counts[word], word))[:MOST]
+
+
+def fit_classifier(pooled: Tensor, captions: Sequence[Sequence[str]]) -> WordClassifier:
+    """Logistic regression of every word on standardised features `(N, D)`.
+
+    Source: Yao et al. (2017), "Boosting Image Captioning with Attributes", Sec. 3.2: the attribute
+    is in one of the picture's captions, or in none.
+    """
+    words = frequent_words(captions)
+    said = [{word for text in texts for word in tokenize(text)} for texts in captions]
+    truth = torch.tensor([[float(word in found) for word in words] for found in said])
+    mean, std = pooled.mean(0), pooled.std(0).clamp_min(1e-3)
+    x = (pooled - mean) / std
+    weight = torch.zeros(len(words), x.shape[1], requires_grad=True)
+    share = truth.mean(0).clamp(1e-4, 1 - 1e-4)
+    bias = share.logit().requires_grad_()
+    optimiser = torch.optim.AdamW([weight, bias], lr=_RATE, weight_decay=_DECAY)
+    for _ in track(range(_STEPS), "word classifier"):
+        loss = F.binary_cross_entropy_with_logits(F.linear(x, weight, bias), truth)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        plain = weight / std
+        return WordClassifier(plain, bias - plain @ mean, words)
+
+
+def classifier_of(
+    pooled: Tensor, captions: Sequence[Sequence[str]], network: str, folder: Path
+) -> WordClassifier:
+    """The classifier in `folder`, if it learnt from just this; else it is trained, and kept."""
+    words = frequent_words(captions)
+    key: dict[str, Any] = {"network": network, "captions": digest([list(c) for c in captions])}
+    key |= {"words": words, "code": code_digest(__name__)}
+    stored = stored_arrays(folder, _ARRAYS, "word classifier", key)
+    if stored is None:
+        made = fit_classifier(pooled, captions)
+        save_arrays(folder, {name: getattr(made, name) for name in _ARRAYS}, key)
+        return made
+    return WordClassifier(stored.tensors["weight"], stored.tensors["bias"], words)
