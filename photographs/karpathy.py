@@ -85,6 +85,7 @@ class KarpathyData(DataSettings):
     extractor: str = "grid"
     annotations: Path = Field(alias="json", description="the JSON; from the project folder on")
     pictures: Path = Field(alias="images", description="folder or zip; from the project folder on")
+    network: str = Field("efficientnet-lite0", description="whose last map is the grid of cells")
     image_px: int = Field(224, ge=32, multiple_of=32, description="side that pictures are made")
     least_captions: int = Field(5, ge=1, description="of an image; fewer are an error")
     skip_broken: bool = Field(

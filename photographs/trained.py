@@ -83,12 +83,14 @@ def _trained(
     """A model that learns from the training split, or from the pictures of one half of it."""
     train, grids = materials.data["train"], grids_of(materials, settings.network)
     view, captions = grids.of(train), [record.captions for record in train.records]
+    # Of both halves: they read the same ids.
+    words = Vocabulary.build((text for texts in captions for text in texts), settings.min_count)
     if part is not None:
         mine = [row for row, sha in enumerate(view.shas) if half_of(sha) == part]
         view, captions = view.only(mine), [captions[row] for row in mine]
         name, seed = f"{name}-half{part}", seed + part
     folder = materials.folder / "retrieval" / name
-    model, tokenizer = _kept(settings, view, captions, seed, grids, folder)
+    model, tokenizer = _kept(settings, words, view, captions, seed, grids, folder)
     side = materials.profile.data.image_px  # type: ignore[attr-defined]
 
     def prepare(pictures: Pictures) -> Tensor:
@@ -99,6 +101,7 @@ def _trained(
 
 def _kept(
     settings: EncoderSettings,
+    words: Vocabulary,
     view: GridView,
     captions: Sequence[Sequence[str]],
     seed: int,
@@ -109,12 +112,12 @@ def _kept(
     key = {
         "settings": settings.model_dump(),
         "network": grids.digest,
+        "words": words.digest,
         "pictures": digest([sha.hex() for sha in view.shas]),
         "captions": digest([list(texts) for texts in captions]),
         "seed": seed,
         "code": code_digest("photographs.fit"),
     }
-    words = Vocabulary.build((text for texts in captions for text in texts), settings.min_count)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = PhotoEncoder(settings, grids.width, words).to(grids.device)
