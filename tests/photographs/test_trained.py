@@ -1,4 +1,4 @@
-"""Retrieval models learnt from captions: they retrieve, and never reward what they know by heart."""
+"""Retrieval models learnt from captions: they retrieve, and do not reward what they know."""
 
 from __future__ import annotations
 
