@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from gegcore.array_folder import save_arrays, stored_arrays
 from gegcore.code_digest import code_digest
 from gegcore.data.vocabulary import tokenize
-from gegcore.progress import track
 from gegcore.storage import digest
 
 MOST, WIDEST = 300, 0.5
 """Words at most, and the share of pictures above which a word says nothing ("a", "in")."""
 
-_STEPS, _RATE, _DECAY = 200, 0.01, 0.05
-"""Of AdamW on all pictures at once; chosen on the validation split's average precision."""
+_PENALTY, _ITERATIONS = 0.1, 40
+"""On half the squared weights, chosen on Flickr8k's validation split by mean average precision
+(.01: .227, .03: .246, .1: .256, .3: .253); and steps of L-BFGS."""
 
 _ARRAYS = ("weight", "bias")
 
@@ -50,7 +50,7 @@ def frequent_words(captions: Sequence[Sequence[str]]) -> list[str]:
 
 
 def fit_classifier(pooled: Tensor, captions: Sequence[Sequence[str]]) -> WordClassifier:
-    """Logistic regression of every word on standardised features `(N, D)`.
+    """Logistic regression of every word on standardised features `(N, D)`; seconds.
 
     Source: Yao et al. (2017), "Boosting Image Captioning with Attributes", Sec. 3.2: the attribute
     is in one of the picture's captions, or in none.
@@ -61,14 +61,18 @@ def fit_classifier(pooled: Tensor, captions: Sequence[Sequence[str]]) -> WordCla
     mean, std = pooled.mean(0), pooled.std(0).clamp_min(1e-3)
     x = (pooled - mean) / std
     weight = torch.zeros(len(words), x.shape[1], requires_grad=True)
-    share = truth.mean(0).clamp(1e-4, 1 - 1e-4)
-    bias = share.logit().requires_grad_()
-    optimiser = torch.optim.AdamW([weight, bias], lr=_RATE, weight_decay=_DECAY)
-    for _ in track(range(_STEPS), "word classifier"):
-        loss = F.binary_cross_entropy_with_logits(F.linear(x, weight, bias), truth)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    bias = truth.mean(0).clamp(1e-4, 1 - 1e-4).logit().requires_grad_()
+    solver = torch.optim.LBFGS([weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        logits = F.linear(x, weight, bias)
+        wrong = F.binary_cross_entropy_with_logits(logits, truth, reduction="sum") / len(x)
+        total = wrong + _PENALTY / 2 * weight.square().sum()
+        total.backward()
+        return total
+
+    solver.step(loss)
     with torch.no_grad():
         plain = weight / std
         return WordClassifier(plain, bias - plain @ mean, words)
