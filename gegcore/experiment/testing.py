@@ -100,18 +100,23 @@ def _scored(
     references = {r.image_id: list(r.captions) for r in materials.data["test"].records}
     spoken = map(materials.vocabulary.decode, tokens.tolist())
     captions = dict(zip(references, spoken, strict=True))
-    table = materials.tables["test"]
-    given = MetricInputs(
-        captions,
-        references,
-        Pictures(materials.clip, table, list(references), materials.groups["test"]),
-        judges,
-        materials.data["test"],
-    )
-    computed = [registry.find("metric", name) for name in materials.profile.metrics]
-    result = evaluate_captions(given, computed, resamples=materials.profile.resamples)
+    result = score_captions(materials, judges, captions, references)
     rows = [{"image_id": image, "caption": caption} for image, caption in captions.items()]
     write_json(run.file(f"{prefix}captions.json"), rows)
     scores = {"metrics": result.metrics, "missing": result.missing, "signature": result.signature}
     write_json(run.file(f"{prefix}metrics.json"), scores)
     return result
+
+
+def score_captions(
+    materials: Materials,
+    judges: dict[str, Judged],
+    captions: dict[int, str],
+    references: dict[int, list[str]],
+) -> Evaluation:
+    """Every metric of a profile for captions of all test images, by image id."""
+    table, groups = materials.tables["test"], materials.groups["test"]
+    pictures = Pictures(materials.clip, table, list(references), groups)
+    given = MetricInputs(captions, references, pictures, judges, materials.data["test"])
+    computed = [registry.find("metric", name) for name in materials.profile.metrics]
+    return evaluate_captions(given, computed, resamples=materials.profile.resamples)
