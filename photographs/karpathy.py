@@ -8,51 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_serializer,
-)
+from pydantic import ConfigDict, Field, field_serializer
 
-from gegcore.data.dataset import SPLITS, DataSettings, ImageRecord
+from gegcore.data.dataset import DataSettings, ImageRecord
+from gegcore.data.karpathy import KarpathyFile, KarpathyImage, parse_karpathy
 from gegcore.errors import DataError, some
 from gegcore.progress import track
 from gegcore.runs import project_root
 from gegcore.storage import digest, read_json, write_json
 from photographs.pictures import Pictures, square
-
-_SPLIT_OF = {**{split: split for split in SPLITS}, "restval": "train"}
-"""Split as the file has it -> where it is used; COCO's "restval" is trained on (Sec. 4.1)."""
-
-
-class _Sentence(BaseModel):
-    raw: str = ""
-    tokens: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return " ".join((self.raw or " ".join(self.tokens)).split())
-
-
-class _Image(BaseModel):
-    filename: str
-    split: str
-    sentences: list[_Sentence]
-    filepath: str = ""
-    image_id: int = Field(validation_alias=AliasChoices("cocoid", "imgid"))
-
-    @property
-    def name(self) -> str:
-        return f"{self.filepath}/{self.filename}" if self.filepath else self.filename
-
-
-class _File(BaseModel):
-    dataset: str
-    images: list[_Image]
 
 
 class Photographs:
@@ -106,7 +70,7 @@ class KarpathyData(DataSettings):
         path = project_root() / self.annotations
         if not path.is_file():
             return int(wanted or 2**31)
-        found = len(_of_split(_read(path, path.stat().st_mtime_ns), split))
+        found = len(_read(path, path.stat().st_mtime_ns).of_split(split))
         return min(found, wanted or found)
 
     def open(self, split: str, folder: Path) -> Photographs:
@@ -124,7 +88,7 @@ class KarpathyData(DataSettings):
                 f"{project_root() / self.pictures}; or set data.json and data.images",
             )
         content = _read(path, path.stat().st_mtime_ns)
-        chosen = _of_split(content, split)
+        chosen = content.of_split(split)
         if not chosen:
             raise DataError(f"{path} has no image of split '{split}'", "use the whole file")
         self._check_captions(chosen, path)
@@ -132,7 +96,7 @@ class KarpathyData(DataSettings):
         files = pictures.find(image.name for image in chosen)
         self._check_pictures([image.name for image in chosen if image.name not in files], pictures)
         records = [
-            ImageRecord(image.image_id, tuple(s.text for s in image.sentences), files[image.name])
+            ImageRecord(int(image.image_id), image.captions, files[image.name])
             for image in chosen
             if image.name in files
         ]
@@ -141,8 +105,8 @@ class KarpathyData(DataSettings):
         kept = records[: getattr(self, split)]
         return Photographs(content.dataset, split, kept, pictures, self.image_px)
 
-    def _check_captions(self, images: list[_Image], path: Path) -> None:
-        said = {i.name: sum(bool(s.text) for s in i.sentences) for i in images}
+    def _check_captions(self, images: list[KarpathyImage], path: Path) -> None:
+        said = {image.name: len(image.captions) for image in images}
         few = [name for name, count in said.items() if count < self.least_captions]
         if few:
             what = f"{path}: fewer than {self.least_captions} captions of {some(few, 3)}"
@@ -157,29 +121,17 @@ class KarpathyData(DataSettings):
         print(f"left out: {what}")
 
 
-def _of_split(content: _File, split: str) -> list[_Image]:
-    return [image for image in content.images if _SPLIT_OF[image.split] == split]
-
-
 @cache
-def _read(path: Path, _modified: int) -> _File:
+def _read(path: Path, _modified: int) -> KarpathyFile:
     """Karpathy's JSON, checked; once in a process."""
-    fix = "give Karpathy's dataset_*.json: images with filename, split and sentences"
-    try:
-        content = TypeAdapter(_File).validate_python(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}, field '{place}': {first['msg']}", fix) from error
-    unknown = {image.split for image in content.images} - _SPLIT_OF.keys()
-    if unknown:
-        raise DataError(f"{path} has unknown splits: {some(sorted(unknown))}", fix)
-    for what in ("name", "image_id"):
-        twice = [x for x, n in Counter(getattr(i, what) for i in content.images).items() if n > 1]
+    content = parse_karpathy(read_json(path), path)
+    if any(isinstance(image.image_id, str) for image in content.images):
+        raise DataError(f"{path}: images without cocoid and imgid", "number them: imgid 0, 1, ...")
+    for field in ("name", "image_id"):
+        counts = Counter(getattr(image, field) for image in content.images)
+        twice = [str(value) for value, count in counts.items() if count > 1]
         if twice:
-            what = (
-                f"{path} lists images more than once, or in two splits: {some(map(str, twice), 3)}"
-            )
+            what = f"{path} lists images more than once, or in two splits: {some(twice, 3)}"
             raise DataError(what, "keep each image once: splits must not overlap")
     return content
 

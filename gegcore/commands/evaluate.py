@@ -11,10 +11,11 @@ from pathlib import Path
 from gegcore.commands.options import Commands
 
 _EXAMPLE = """\
-captions.json is [{"image_id": 42, "caption": "a dog"}, ...], one such object a line, or a mapping
-of id to caption; refs.json holds COCO annotations or a mapping of id to a list of captions. 42 and
-"42" are the same image, whose picture is 42.jpg, 000042.png, COCO_val2014_000000000042.jpg, or the
-file that the annotations name.
+captions.json is [{"image_id": 42, "caption": "a dog"}, ...], one such object a line, {"42": "a
+dog", ...}, or a table (CSV, TSV, Parquet) with these two columns. refs.json is any of these with
+several captions an image, COCO's, nocaps' or TextCaps' annotations, Karpathy's dataset_*.json, or
+Flickr's token.txt; it may hold more images than have captions. 42 and "42" are the same image,
+whose picture is 42.jpg, 000042.png, COCO_val2014_000000000042.jpg, or the file that is named.
 
   gegcore evaluate captions.json --references refs.json --images pictures -o report.html
 """
@@ -30,6 +31,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     option = evaluate.add_argument
     option("captions", type=Path, metavar="CAPTIONS")
     option("--references", type=Path, required=True, metavar="FILE")
+    option(
+        "--split",
+        choices=("train", "val", "test"),
+        help="of references in Karpathy's format (default: all)",
+    )
     option("--images", type=Path, metavar="DIR", help="pictures; without: metrics of language only")
     option("--compare", type=Path, metavar="FILE", help="other captions of the same images")
     option(

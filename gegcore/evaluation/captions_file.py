@@ -1,4 +1,4 @@
-"""Captions and references from files: COCO results, COCO annotations, JSON Lines, mappings."""
+"""Captions and references from files in any of the layouts that are known, checked one by one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 
 from gegcore.errors import DataError
 from gegcore.evaluation.images import ImageId, image_id, is_text
-from gegcore.evaluation.json_file import JsonObject, read_json_file
+from gegcore.evaluation.json_file import decoded, parsed_json, read_file
+from gegcore.evaluation.layouts import WRITE, json_entries, named, short
+from gegcore.evaluation.other_kinds import refuse_other_kinds
 from gegcore.evaluation.skipped import Skips
-from gegcore.metrics import ptb
-
-_ID_FIELDS = ("image_id", "image", "file_name", "id")
-_TEXT_FIELDS = ("caption", "captions", "references", "text")
-
-_FORMATS = (
-    'write [{"image_id": 42, "caption": "a dog"}, ...] (COCO results), one such object a line '
-    '(JSON Lines), {"42": "a dog", ...}, or COCO annotations'
+from gegcore.evaluation.tables import (
+    ID_FIELDS,
+    TEXT_FIELDS,
+    Entries,
+    is_parquet,
+    parquet_entries,
+    text_entries,
 )
+from gegcore.metrics import ptb
 
 MOST_WORDS, MOST_CHARACTERS = 500, 5_000
 """Of one text; words and signs count. METEOR's time grows with the third power of the length: of
@@ -28,11 +30,6 @@ one word repeated, 300 times take 3 s, 1,000 more than a minute, and 2,000 all o
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 _ENTITY = re.compile(r"&#?\w+;")
 _PLAIN = re.compile("[A-Za-z0-9]")
-
-_KARPATHY = (
-    "write {id: [sentence['raw'] for sentence in image['sentences']], ...} of the images of your"
-    " split, where the id is that of your captions: cocoid, imgid or filename"
-)
 
 _Text = tuple[str, ImageId, str]
 """Where it stands, its image, and what it says."""
@@ -53,9 +50,9 @@ def read_captions(
     A caption may be empty, and may stand in a list of its own, as pycocoevalcap has it.
 
     Args:
-        path: COCO results or annotations, JSON Lines of the same entries, a mapping of id to
-            caption, or an object that holds one list of entries. `42`, `42.0` and `"42"` are the
-            same id. A text longer than `MOST_WORDS` or `MOST_CHARACTERS` is bad input.
+        path: JSON in one of `LAYOUTS`, JSON Lines of entries, a table (CSV, TSV, Parquet) with a
+            column of ids and one of captions, or Flickr's token.txt. `42`, `42.0` and `"42"` are
+            the same id. A text longer than `MOST_WORDS` or `MOST_CHARACTERS` is bad input.
         skips: whether bad entries are left out; the first of an image's captions stays.
         content: of the file, where it has been read already.
 
@@ -73,16 +70,24 @@ def read_captions(
             captions[image], first[image] = text, where
     skips.check("keep one caption per image")
     if not captions:
-        raise DataError(f"{path} holds no captions", _FORMATS)
+        raise DataError(f"{path} holds no captions", WRITE)
     return captions
 
 
 def read_references(
-    path: Path | str, skips: Skips | None = None, content: bytes | None = None
+    path: Path | str,
+    skips: Skips | None = None,
+    content: bytes | None = None,
+    split: str | None = None,
+    wanted: Collection[ImageId] = (),
 ) -> References:
     """Reference captions by image, and the file names of images where the file has them.
 
     The formats are those of `read_captions`, with lists of captions, or several entries an image.
+
+    Args:
+        split: "train", "val" or "test" of a file in Karpathy's format; None: all.
+        wanted: ids of the captions: Karpathy's images go by COCO's id, their file or his number.
 
     Raises:
         DataError: as `read_captions`; or an image without a reference that holds a word:
@@ -90,7 +95,7 @@ def read_references(
         ToolError: the tokenizer failed.
     """
     path, skips = Path(path), skips or Skips()
-    found, files = _read(path, skips, content)
+    found, files = _read(path, skips, content, split, wanted)
     captions: dict[ImageId, list[str]] = {}
     for _, image, text in found:
         captions.setdefault(image, []).append(text)
@@ -99,7 +104,7 @@ def read_references(
         del captions[image]
     skips.check("give each image a reference with a word")
     if not captions:
-        raise DataError(f"{path} holds no references", _FORMATS)
+        raise DataError(f"{path} holds no references", WRITE)
     return References(captions, files)
 
 
@@ -121,48 +126,49 @@ def _wordless(captions: Mapping[ImageId, list[str]]) -> list[tuple[ImageId, str]
 
 
 def _read(
-    path: Path, skips: Skips, written: bytes | None
+    path: Path,
+    skips: Skips,
+    written: bytes | None,
+    split: str | None = None,
+    wanted: Collection[ImageId] = (),
 ) -> tuple[list[_Text], dict[ImageId, str]]:
     """All texts, and file names by image."""
-    content, places = read_json_file(path, written)
-    kind, files = "entry", dict[ImageId, str]()
-    if isinstance(content, JsonObject):
-        lists = [key for key, value in content.items() if _entries(value, _TEXT_FIELDS)]
-        if isinstance(content.get("annotations"), list):
-            files = dict(_files(content.get("images")))
-            kind, content = "annotation", content["annotations"]
-        elif len(lists) == 1:
-            content = content[lists[0]]
-        elif _entries(content.get("images"), ("sentences",)):
-            raise DataError(f"{path} is in Karpathy's format, which is not read", _KARPATHY)
-    if isinstance(content, JsonObject):
-        for key in content.repeated:
-            skips.add(f"{path}: images named twice", f"key {_short(key)}")
-        places = [f"key {_short(key)}" for key in content]
-        content = [{"image_id": key, "caption": value} for key, value in content.items()]
-    if not isinstance(content, list):
-        what = f"{path} holds {_named(content)} at its top level, not a list or an object"
-        raise DataError(what, _FORMATS)
-    places = places or [f"{kind} {number}" for number in range(1, len(content) + 1)]
-    items = zip(places, content, strict=True)
-    found = [text for item in items for text in _texts(path, *item, skips)]
-    skips.check(_FORMATS)
-    return found, files
+    content = read_file(path) if written is None else written
+    entries = _entries(path, content, split, wanted)
+    for key in entries.repeated:
+        skips.add(f"{path}: images named twice", f"key {short(key)}")
+    found = [text for item in entries.items for text in _texts(path, *item, skips)]
+    skips.check(WRITE)
+    known = ((image_id(image), file) for image, file in entries.files)
+    return found, {i: file for i, file in known if i is not None and is_text(file)}
+
+
+def _entries(path: Path, content: bytes, split: str | None, wanted: Collection[ImageId]) -> Entries:
+    """What a file says, by whatever it turns out to be."""
+    if is_parquet(content):
+        return parquet_entries(path, content)
+    refuse_other_kinds(path, content)
+    text = decoded(path, content)
+    if text.lstrip()[:1] not in ("{", "["):
+        table = text_entries(path, text)
+        if table is not None:
+            return table
+    return json_entries(path, *parsed_json(path, text), split, wanted)
 
 
 def _texts(path: Path, where: str, item: Any, skips: Skips) -> Iterator[_Text]:
     """What `{"image_id": ..., "caption": ...}` says, as far as it can be used."""
     known = item if isinstance(item, dict) else {}
-    name = next((field for field in _ID_FIELDS if field in known), "image_id")
-    said = next((field for field in _TEXT_FIELDS if field in known), "caption")
+    name = next((field for field in ID_FIELDS if field in known), "image_id")
+    said = next((field for field in TEXT_FIELDS if field in known), "caption")
     absent = [field for field in (name, said) if field not in known]
     image, value = image_id(known.get(name)), known.get(said)
     if not isinstance(item, dict):
-        skips.add(f"{path}: entries that are not objects", f"{where} is {_named(item)}")
+        skips.add(f"{path}: entries that are not objects", f"{where} is {named(item)}")
     elif absent:
         skips.add(f"{path}: entries without a field", f'{where} has no "{absent[0]}"')
     elif image is None:
-        unusable = f"{where} ({name}: {_short(item[name])})"
+        unusable = f"{where} ({name}: {short(item[name])})"
         skips.add(f"{path}: ids that are neither number nor name", unusable)
     elif value == []:
         skips.add(f"{path}: images with an empty list", f"{where} (image {image!r})")
@@ -177,31 +183,5 @@ def _texts(path: Path, where: str, item: Any, skips: Skips) -> Iterator[_Text]:
                     long = f"{where} (image {image!r}: {size:,} words, {len(text):,} characters)"
                     skips.add(f"{path}: captions of more than {most}", long, "cut or remove them")
             else:
-                wrong = f"{where} (image {image!r}: {_named(text)})"
+                wrong = f"{where} (image {image!r}: {named(text)})"
                 skips.add(f"{path}: captions that are not text", wrong)
-
-
-def _entries(value: object, fields: Collection[str]) -> bool:
-    """Whether it is a list of objects, the first of which has one of the fields."""
-    first = value[0] if isinstance(value, list) and value else None
-    return isinstance(first, JsonObject) and not first.keys().isdisjoint(fields)
-
-
-def _files(images: object) -> Iterator[tuple[ImageId, str]]:
-    for item in images if isinstance(images, list) else ():
-        if isinstance(item, dict):
-            image, file = image_id(item.get("id")), item.get("file_name")
-            if image is not None and is_text(file):
-                yield image, file
-
-
-def _named(value: object) -> str:
-    """The type of a JSON value in JSON's words."""
-    names = {bool: "true or false", list: "a list", JsonObject: "an object", type(None): "null"}
-    text = "a string" if is_text(value) else "half a surrogate pair"
-    return text if isinstance(value, str) else names.get(type(value), "a number")
-
-
-def _short(value: object) -> str:
-    """A value as an error shows it: in ASCII, since it may not be writable text."""
-    return ascii(value)[:60]

@@ -45,6 +45,7 @@ class EvaluationSettings:
         cache: where embeddings are kept; None: nowhere.
         spice: compute SPICE if its programs are here; minutes for thousands of new captions.
         skip_bad: leave bad input out and list it, instead of stopping at it.
+        split: "train", "val" or "test" of references in Karpathy's format; None: all.
     """
 
     clip: str = "ViT-B-32-quickgelu"
@@ -57,6 +58,7 @@ class EvaluationSettings:
     cache: Path | None = None
     skip_bad: bool = False
     spice: bool = True
+    split: str | None = None
 
 
 def evaluate_files(
@@ -68,8 +70,8 @@ def evaluate_files(
 ) -> EvaluationReport:
     """Score a captions file with every metric, and compare it with another one.
 
-    The scored images are those that compete in retrieval, and from which the similar groups are
-    taken; their references decide CIDEr's document frequencies.
+    The scored images are those that have captions. They compete in retrieval, similar groups are
+    taken from them, and their references decide CIDEr's document frequencies.
 
     Args:
         captions, references: of the same images (`read_captions`, `read_references`).
@@ -86,9 +88,11 @@ def evaluate_files(
     skips = Skips(settings.skip_bad)
     roles = {"captions": captions, "references": references, "compared with": compare}
     sources = {role: (Path(path), read_file(Path(path))) for role, path in roles.items() if path}
-    truth = read_references(references, skips, sources["references"][1])
     scored = [source for role, source in sources.items() if role != "references"]
-    said = _read_matching(scored, truth.captions, skips)
+    read = [(path, read_captions(path, skips, content)) for path, content in scored]
+    wanted = dict.fromkeys(chain(*(captions for _, captions in read)))
+    truth = read_references(references, skips, sources["references"][1], settings.split, wanted)
+    said = _matching(read, truth.captions, skips)
     ids, files, pictures = list(said[0]), dict[ImageId, Path](), None
     if images is not None:
         files = find_pictures(images, ids, truth.files, skips)
@@ -107,7 +111,8 @@ def evaluate_files(
     ]
     named, references_digest = _named(sources), digest([*known.values()])
     texts = [[each[i] for i in ids] for each in said]
-    hints = _special_tokens(named, [texts[0], list(chain(*known.values())), *texts[1:]])
+    hints = _not_needed(named, len(truth.captions) - len(said[0]))
+    hints += _special_tokens(named, [texts[0], list(chain(*known.values())), *texts[1:]])
     report = EvaluationReport(found[0], named, references_digest, skips.found, files, hints=hints)
     if compare is None:
         return report
@@ -127,26 +132,36 @@ def _check_settings(settings: EvaluationSettings) -> None:
         raise ConfigError(what, "use --device cpu") from error
 
 
-def _read_matching(
-    sources: Sequence[tuple[Path, bytes]], truth: Mapping[ImageId, object], skips: Skips
+def _matching(
+    read: Sequence[tuple[Path, Mapping[ImageId, str]]],
+    truth: Mapping[ImageId, object],
+    skips: Skips,
 ) -> list[dict[ImageId, str]]:
-    """Captions by the references' ids, of the images that all files have, in the same order."""
+    """Captions by the references' ids, of the images that all captions files have, in one order."""
     fix = "give captions and references of the same images, with the same ids"
     known: list[dict[ImageId, str]] = []
-    for path, content in sources:
-        captions = read_captions(path, skips, content)
+    for path, captions in read:
         pairs = matches(captions, truth)
         known.append({pairs[image]: text for image, text in captions.items() if image in pairs})
         for image in [image for image in captions if image not in pairs]:
             skips.add(f"{path}: captions of images without references", repr(image))
-        for image in [image for image in truth if image not in known[-1]]:
-            skips.add(f"{path}: images with references but no caption", repr(image))
-        skips.check(fix)
+    for (path, _), captions in zip(read, known, strict=True):
+        for image in [image for image in dict.fromkeys(chain(*known)) if image not in captions]:
+            skips.add(f"{path}: images that only the other file has captions of", repr(image))
+    skips.check(fix)
     order = [image for image in known[0] if image in known[-1]]
     if not order:
-        names = " and ".join(str(path) for path, _ in sources)
+        names = " and ".join(str(path) for path, _ in read)
         raise DataError(f"{names}: no image has captions and references", fix)
     return [{image: captions[image] for image in order} for captions in known]
+
+
+def _not_needed(named: Mapping[str, Mapping[str, str]], count: int) -> list[str]:
+    """A remark on references of images that nobody captioned."""
+    file = named["references"]["name"]
+    return [f"{file}: references of {count:,} images without captions were not needed"] * (
+        count > 0
+    )
 
 
 def _named(sources: Mapping[str, tuple[Path, bytes]]) -> dict[str, dict[str, str]]:

@@ -24,16 +24,15 @@ class JsonObject(dict[str, Any]):
             self.repeated = tuple(key for key, count in counts.items() if count > 1)
 
 
-def read_json_file(path: Path, content: bytes | None = None) -> tuple[Any, list[str]]:
-    """The content of a JSON or JSON Lines file, which is read unless its `content` is given.
+def parsed_json(path: Path, text: str) -> tuple[Any, list[str]]:
+    """The content of JSON or JSON Lines.
 
     JSON Lines is recognised by its ending (.jsonl, .ndjson), or by a first line that is an object
     with more behind it: a list, with the place of each value ("line 3") beside it.
 
     Raises:
-        DataError: the file cannot be read, is empty, is not UTF-8 text, or not JSON.
+        DataError: it is not JSON.
     """
-    text = _decoded(path, read_file(path) if content is None else content)
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     if path.suffix.lower() in _LINES or (len(lines) > 1 and _is_object(lines[0][1])):
         return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
@@ -61,7 +60,8 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error}", "check the path") from error
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def decoded(path: Path, content: bytes) -> str:
+    """A file's text; DataError where it is empty or not UTF-8."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -246,9 +246,7 @@ class Running(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning")
-def test_code_of_an_archive_is_not_run(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_code_of_an_archive_is_not_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     torch.jit.script(Running()).save(str(tmp_path / "a.pt"))
     torch.jit.load(str(tmp_path / "a.pt"))
     assert "code of the archive ran" in capfd.readouterr().out

@@ -62,7 +62,7 @@ MINIMAL = "data: {train: 10, val: 10, test: 10}\n"
         "name: a b",
         "name: 'x; touch ran'",
         "name: $(touch ran)",
-        "name: \"a\\nb\"",
+        'name: "a\\nb"',
         "name: ''",
         "name: ..",
         "name: ü",

@@ -12,7 +12,12 @@ from photographs.attributes import classifier_of, fit_classifier, frequent_words
 from photographs.extractor import GridExtractor
 from photographs.grids import Grids
 
-CAPTIONS = [("a red dog", "the dog in a park"), ("a cat", "a red cat"), ("a bird",), ("a red bird",)]
+CAPTIONS = [
+    ("a red dog", "the dog in a park"),
+    ("a cat", "a red cat"),
+    ("a bird",),
+    ("a red bird",),
+]
 
 
 def test_words_that_say_nothing_are_left_out() -> None:

@@ -197,10 +197,6 @@ def change(path: str, edit: Callable[[Any], Any]) -> None:
     write(Path(path), value if changed is None else changed)
 
 
-def no_caption(home: Path) -> None:
-    change("captions.json", lambda rows: rows[:-1])
-
-
 def no_references(home: Path) -> None:
     change("captions.json", lambda rows: rows.append({"image_id": 7, "caption": "a dog"}))
 
@@ -237,7 +233,6 @@ def no_picture(home: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], None], str, int]] = {
-    "no caption": (no_caption, "images with references but no caption (1): 1000029", 29),
     "no references": (no_references, "captions of images without references (1): 7", 30),
     "twice": (twice, "two captions (1): 1000000 in entry 1 and entry 31", 30),
     "no text": (no_text, "entry 1 (image 1000000: null)", 29),
@@ -263,6 +258,28 @@ def test_bad_input_is_an_error_or_skipped_and_reported(home: Path, run: Run, kin
     assert any(said in f"{x['reason']} ({x['count']}): {x['items'][0]}" for x in stored["skipped"])
     assert "<h2>Left out</h2>" in (home / "report.html").read_text()
     assert "Left out, " in (home / "report.md").read_text()
+
+
+def test_the_captions_file_decides_which_images_count(home: Path, run: Run) -> None:
+    """References of a whole set, captions of a part of it: the usual pair."""
+    change("captions.json", lambda rows: rows[:-9])
+    status, said, _ = run(images=False)
+    assert status == 0
+    assert "refs.json: references of 9 images without captions were not needed." in said
+    few = {int(row["image_id"]) for row in read(Path("captions.json"))}
+    kept = [x for x in read(Path("refs.json"))["annotations"] if x["image_id"] in few]
+    write(home / "refs.json", {"annotations": kept})
+    again = [line for line in run(images=False)[1].splitlines() if line]
+    assert again == [line for line in said.splitlines() if line and "not needed" not in line]
+
+
+def test_two_files_of_different_images_are_an_error_or_cut(home: Path, run: Run) -> None:
+    change("captions.json", lambda rows: rows[:-1])
+    status, _, err = run("--compare", "other.json", images=False)
+    assert status == 1
+    assert "captions.json: images that only the other file has captions of (1): 1000029" in err
+    status, said, _ = run("--compare", "other.json", "--skip-bad", images=False)
+    assert status == 0 and "29 captions" in said
 
 
 def fewer(home: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gegcore.errors import DataError, GegError
+from gegcore.errors import ConfigError, DataError, GegError
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.skipped import Skips
@@ -57,6 +60,130 @@ CAPTIONS = {42: "a dog", "b.jpg": "a cat"}
 )
 def test_formats_of_captions(write: Write, content: Any, name: str) -> None:
     assert read_captions(write(content, name)) == CAPTIONS
+
+
+TABLE = pd.DataFrame({"image_id": ["42", "b.jpg"], "caption": ["a dog", "a cat"]})
+
+
+@pytest.mark.parametrize("orient", ["columns", "split", "records", "index", "table"])
+def test_layouts_of_pandas(write: Write, orient: Any) -> None:
+    assert read_captions(write(TABLE.to_json(orient=orient))) == CAPTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("image_id,caption\n42,a dog\nb.jpg,a cat\n", "captions.csv"),
+        ('Caption,score,Image_ID\n"a dog",1,42\n"a cat",2,b.jpg\n', "captions.csv"),
+        ("image\tcaption\r\n42\ta dog\r\nb.jpg\ta cat\r\n", "captions.tsv"),
+        ("image_name| comment_number| comment\n42| 0| a dog\nb.jpg| 0| a cat\n", "results.csv"),
+        ("42#0\ta dog\nb.jpg#0\ta cat\n", "Flickr8k.token.txt"),
+        ("id;text\n42;a dog\nb.jpg;a cat", "no-ending"),
+    ],
+)
+def test_tables_of_text(write: Write, text: str, name: str) -> None:
+    assert read_captions(write(text, name)) == CAPTIONS
+
+
+def test_cells_hold_commas_quotes_and_words_that_pandas_takes_for_nothing(write: Write) -> None:
+    texts = ['a "dog", barking', "null", "NA", "a, b"]
+    table = pd.DataFrame({"image_id": range(4), "caption": texts})
+    found = read_captions(write(table.to_csv(index=False), "captions.csv"))
+    assert list(found.values()) == texts
+
+
+def test_parquet_of_captions_and_of_lists(tmp_path: Path) -> None:
+    TABLE.to_parquet(tmp_path / "captions.parquet")
+    assert read_captions(tmp_path / "captions.parquet") == CAPTIONS
+    lists = pd.DataFrame({"file_name": ["a.jpg"], "captions": [["a dog", "one dog"]]})
+    lists.to_parquet(tmp_path / "references.parquet")
+    assert read_references(tmp_path / "references.parquet").captions["a.jpg"] == [
+        "a dog",
+        "one dog",
+    ]
+
+
+def test_several_rows_an_image_are_references(write: Write) -> None:
+    text = "image,caption\na.jpg,a dog\na.jpg,one dog\nb.jpg,a cat\n"
+    found = read_references(write(text, "captions.txt")).captions
+    assert found == {"a.jpg": ["a dog", "one dog"], "b.jpg": ["a cat"]}
+
+
+def test_dictionaries_of_pycocoevalcap(write: Write) -> None:
+    content = {"42": [{"caption": "a dog"}], "7": [{"image_id": 7, "id": 1, "caption": "a cat"}]}
+    assert read_captions(write(content)) == {42: "a dog", 7: "a cat"}
+    content["7"].append({"caption": "one cat"})
+    assert read_references(write(content)).captions[7] == ["a cat", "one cat"]
+
+
+def test_textcaps(write: Write) -> None:
+    said = {"reference_strs": ["a sign", "a red sign"], "image_name": "9f.jpg"}
+    rows = [{"image_id": "9f", "caption_str": text, **said} for text in ("a sign", "a red sign")]
+    content = {"dataset_name": "textcaps", "data": rows}
+    assert read_references(write(content)).captions == {"9f": ["a sign", "a red sign"]}
+
+
+def karpathy() -> dict[str, Any]:
+    def image(number: int, split: str) -> dict[str, Any]:
+        name = f"COCO_val2014_{number + 900:012d}.jpg"
+        said = [{"raw": f"dog {number}"}, {"tokens": ["one", "dog", str(number)]}]
+        about = {"filepath": "val2014", "filename": name, "cocoid": number + 900}
+        return {**about, "imgid": number, "split": split, "sentences": said}
+
+    splits = ["train", "restval", "val", "test", "test"]
+    return {"dataset": "coco", "images": [image(*each) for each in enumerate(splits)]}
+
+
+def test_karpathy_s_file_by_split_and_by_the_ids_of_the_captions(write: Write) -> None:
+    path = write(karpathy())
+    test = read_references(path, split="test")
+    assert test.captions == {903: ["dog 3", "one dog 3"], 904: ["dog 4", "one dog 4"]}
+    assert test.files[903] == "val2014/COCO_val2014_000000000903.jpg"
+    assert [*read_references(path, split="train").captions] == [900, 901]
+    assert len(read_references(path).captions) == 5
+    assert [*read_references(path, wanted=[3, 4]).captions] == [0, 1, 2, 3, 4]
+    by_name = read_references(path, wanted=["COCO_val2014_000000000904.jpg"], split="test").captions
+    assert len(by_name) == 2
+
+
+def test_a_split_of_what_has_none_or_an_unknown_one(write: Write) -> None:
+    with pytest.raises(ConfigError, match="has no splits"):
+        read_references(write(CAPTIONS), split="test")  # type: ignore[arg-type]
+    content = {"dataset": "coco", "images": karpathy()["images"][:3]}
+    with pytest.raises(DataError, match="no image of split 'test'"):
+        read_references(write(content), split="test")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "fix"),
+    [
+        (gzip.compress(b"{}"), "compressed with gzip", "gunzip"),
+        (pickle.dumps({42: "a dog"}), "a Python pickle, which could run code", "json.dump"),
+        (b"PK\x03\x04" + bytes(50), "a zip archive or an Excel file", "read_excel('"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5", "read_hdf"),
+        (b"\x93NUMPY\x01\x00", "an array of NumPy", "numpy.load"),
+        (b"<?xml version='1.0'?>", "XML or HTML", "read_xml"),
+        (b"\x89PNG\r\n", "a picture", "captions"),
+        (b"PAR1 and nothing more", "no whole Parquet file", "again"),
+    ],
+)
+def test_other_kinds_of_files_are_named(write: Write, content: bytes, kind: str, fix: str) -> None:
+    with pytest.raises(DataError, match=kind) as caught:
+        read_captions(write(content, "captions.bin"))
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image_id,caption\n1,a\n2,b,c\n", "is no table"),
+        ("a.jpg#0\ta dog\na cat\n", "has a line 2 that is not"),
+        ("image_id,words\n1,a\n", "no columns of image ids and captions; it has: image_id, words"),
+    ],
+)
+def test_faults_of_tables(write: Write, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_captions(write(text, "captions.csv"))
 
 
 def test_order_of_the_file_is_kept_and_empty_captions_are_captions(write: Write) -> None:
@@ -111,7 +238,7 @@ FAULTS = [
     ({"1": "a " * 501}, r"more than 500 words .*\(1\): key '1' \(image 1: 501 words"),
     ({"1": "!" * 501}, r"image 1: 501 words, 501 characters"),
     ({"1": "a" * 10_000_000}, r"image 1: 1 words, 10,000,000 characters"),
-    ({"images": [{"sentences": [{"raw": "a"}], "imgid": 0}]}, "is in Karpathy's format"),
+    ({"images": [{"sentences": [{"raw": "a"}], "imgid": 0}]}, r"field 'images\.0\.filename'"),
     ('{"1": "a", "1": "b"}', r"named twice \(1\): key '1'"),
 ]
 
@@ -130,7 +257,7 @@ def test_each_fault_of_captions_is_named(write: Write, content: Any, said: str) 
         ({"1": ["a"], "2": ["?!", ""]}, r"no letter or digit \(1\): 2"),
         ({"1": ["a"], "2": ["&nbsp;", "&quot;"]}, r"no word: the tokenizer drops .*\(1\): 2"),
         ({"1": ["a " * 501, "b"]}, r"more than 500 words .*\(image 1: 501 words"),
-        ({"images": [{"sentences": [], "filename": "a.jpg"}]}, "is in Karpathy's format"),
+        ({"images": [{"sentences": [], "filename": "a.jpg"}]}, r"field 'images\.0\.split'"),
         ({"1": {"a": "b"}}, r"not text \(1\)"),
         ({"annotations": []}, "holds no references"),
     ],

@@ -63,9 +63,7 @@ def test_cider_is_the_metric_where_nothing_else_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "best"), [([1.0, 4.0, 4.0], 1), ([4.0, 4.0, 4.0], 0), ([0.0, 0.0, -1.0], 0)]
 )
-def test_of_equal_epochs_the_first_is_kept(
-    tmp_path: Path, values: list[float], best: int
-) -> None:
+def test_of_equal_epochs_the_first_is_kept(tmp_path: Path, values: list[float], best: int) -> None:
     assert fitted(tmp_path, Scripted(**{CIDER: values})) == (best, max(values), best)
 
 

@@ -1,0 +1,135 @@
+"""Captions in tables: CSV, TSV and Parquet with a column of ids and one of captions; token.txt."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from gegcore.errors import DataError, some
+
+ID_FIELDS = (
+    *("image_id", "image", "file_name", "filename", "image_name", "cocoid", "img_id", "imgid"),
+    "id",
+)
+TEXT_FIELDS = (
+    *("caption", "captions", "references", "text", "caption_str", "sentence", "comment"),
+    *("prediction", "raw"),
+)
+"""What columns and fields of ids and of captions are called; the first that is there counts."""
+
+_SEPARATORS = (",", "\t", "|", ";")
+_TOKEN = re.compile(r"(\S.*?)#\d+\t(.*)")
+"""Flickr's `*.token.txt`: name#number, a tab, the caption."""
+
+
+class Entries(NamedTuple):
+    """What a file says, before it is checked.
+
+    Attributes:
+        items: where each entry stands ("row 3"), and the entry: an object with an id and a text.
+        files: image id as written -> its file, where the layout has it.
+        repeated: keys that are images and stand there twice.
+    """
+
+    items: list[tuple[str, Any]]
+    files: list[tuple[Any, Any]] = []
+    repeated: tuple[str, ...] = ()
+
+
+def is_parquet(content: bytes) -> bool:
+    return content[:4] == b"PAR1"
+
+
+def parquet_entries(path: Path, content: bytes) -> Entries:
+    """Rows of a Parquet file.
+
+    Raises:
+        DataError: it is damaged, or lacks a column.
+    """
+    try:
+        table = pd.read_parquet(io.BytesIO(content))
+    except Exception as error:  # pyarrow raises what it likes
+        what = f"{path} is no whole Parquet file: {' '.join(str(error).split())[:200]}"
+        raise DataError(what, "write or download it again") from error
+    return table_entries(path, table)
+
+
+def text_entries(path: Path, text: str) -> Entries | None:
+    """Rows of CSV or TSV with a header, or lines of token.txt; None of a text that is neither."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if _TOKEN.fullmatch(first):
+        return _token_entries(path, text)
+    for separator in _SEPARATORS:
+        names = next(csv.reader([first], delimiter=separator), [])
+        if _columns(names):
+            return table_entries(path, _read_csv(path, text, separator))
+    called = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
+    return table_entries(path, _read_csv(path, text, called)) if called and first else None
+
+
+def _read_csv(path: Path, text: str, separator: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            index_col=False,
+            on_bad_lines="error",
+        )
+    except (pd.errors.ParserError, ValueError) as error:
+        what = f"{path} is no table: {' '.join(str(error).split())[:200]}"
+        raise DataError(what, "put texts that hold the separator in double quotes") from error
+
+
+def _token_entries(path: Path, text: str) -> Entries:
+    items = []
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _TOKEN.fullmatch(line)
+        if found:
+            items.append((f"line {number}", {"image_id": found[1], "caption": found[2]}))
+        elif line.strip():
+            what = f"{path} has a line {number} that is not `name#number`, a tab and a caption"
+            raise DataError(what, "mend that line")
+    return Entries(items)
+
+
+def table_entries(path: Path, table: pd.DataFrame) -> Entries:
+    """Rows of a table by its columns of ids and texts; a list in a cell is several captions.
+
+    Raises:
+        DataError: it has no such columns.
+    """
+    found = _columns(map(str, table.columns))
+    if not found:
+        columns = some(map(str, table.columns)) or "none"
+        raise DataError(
+            f"{path} has no columns of image ids and captions; it has: {columns}",
+            f"call them {ID_FIELDS[0]} and {TEXT_FIELDS[0]}",
+        )
+    ids, texts = (table.iloc[:, place].tolist() for place in found)
+    return Entries(
+        [
+            (f"row {number}", {"image_id": _plain(image), "caption": _plain(text)})
+            for number, (image, text) in enumerate(zip(ids, texts, strict=True), 1)
+        ]
+    )
+
+
+def _columns(names: Iterable[str]) -> tuple[int, int] | None:
+    """Places of the columns of ids and of texts."""
+    known = {name.strip().lower(): place for place, name in reversed([*enumerate(names)])}
+    ids, texts = ([known[x] for x in each if x in known] for each in (ID_FIELDS, TEXT_FIELDS))
+    return (ids[0], texts[0]) if ids and texts else None
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON would have it: arrays as lists."""
+    return value.tolist() if hasattr(value, "tolist") else value
