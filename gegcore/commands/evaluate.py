@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -55,11 +56,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     option("--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)")
     option(
         "--groups",
-        dest="k",
-        type=int,
-        default=5,
-        metavar="K",
-        help="similar images a group (default: 5)",
+        default="5",
+        metavar="K|FILE",
+        help="similar images a group (default: 5), or a file {id: [ids]} of the groups of "
+        "CIDErBtw and DisWordRate",
+    )
+    option(
+        "--groups-by",
+        choices=("clip", "cider"),
+        default="clip",
+        help="what finds their groups: CLIP in the pictures (default), or CIDEr in the references",
     )
     option("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
     option("--resamples", type=int, default=2000, help="default: 2000")
@@ -85,7 +91,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     # What cannot be written, or must not be, is noticed now, not after the work.
     inputs = {role: getattr(arguments, role) for role in ("captions", "references", "images")}
     inputs |= {"compared captions": arguments.compare, "weights": arguments.pretrained}
+    inputs |= {"groups": Path(arguments.groups)}
     check_outputs(arguments.output, inputs)
+    number = re.fullmatch(r"-?\d+", arguments.groups)
+    arguments.k = int(arguments.groups) if number else EvaluationSettings.k
+    arguments.groups = None if number else Path(arguments.groups)
     given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
     settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
     report = evaluate_files(

@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,14 +18,16 @@ from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError, some
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
+from gegcore.evaluation.groups_file import read_groups
 from gegcore.evaluation.images import ImageId, find_pictures, matches
 from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.report import EvaluationReport
 from gegcore.evaluation.skipped import Skips
 from gegcore.groups import similar_groups
-from gegcore.metrics import significance
+from gegcore.metrics import ptb, significance
+from gegcore.metrics.caption_groups import CONSTRUCTION, groups_by_cider
 from gegcore.metrics.evaluate import evaluate_captions
-from gegcore.metrics.inputs import MetricInputs, Pictures
+from gegcore.metrics.inputs import MetricInputs, Pictures, WordGroups
 from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 from gegcore.storage import digest
@@ -46,6 +49,9 @@ class EvaluationSettings:
         spice: compute SPICE if its programs are here; minutes for thousands of new captions.
         skip_bad: leave bad input out and list it, instead of stopping at it.
         split: "train", "val" or "test" of references in Karpathy's format; None: all.
+        groups: a file of similar-image groups, `read_groups`; for CIDErBtw and DisWordRate.
+        groups_by: what finds these two's groups without a file: "clip", which needs pictures, or
+            "cider", which needs none.
     """
 
     clip: str = "ViT-B-32-quickgelu"
@@ -59,6 +65,8 @@ class EvaluationSettings:
     skip_bad: bool = False
     spice: bool = True
     split: str | None = None
+    groups: Path | None = None
+    groups_by: Literal["clip", "cider"] = "clip"
 
 
 def evaluate_files(
@@ -100,9 +108,16 @@ def evaluate_files(
         kept = set(pictures.image_ids)
         ids = [image for image in ids if image in kept]
     known = {image: truth.captions[image] for image in ids}
+    groups = _word_groups(settings, ids, known)
     found = [
         evaluate_captions(
-            MetricInputs({i: each[i] for i in ids}, known, pictures, spice=settings.spice),
+            MetricInputs(
+                {image: each[image] for image in ids},
+                known,
+                pictures,
+                spice=settings.spice,
+                word_groups=groups,
+            ),
             seed=settings.seed,
             resamples=settings.resamples,
             no_pictures="pictures were not given, --images DIR",
@@ -154,6 +169,19 @@ def _matching(
         names = " and ".join(str(path) for path, _ in read)
         raise DataError(f"{names}: no image has captions and references", fix)
     return [{image: captions[image] for image in order} for captions in known]
+
+
+def _word_groups(
+    settings: EvaluationSettings, ids: Sequence[ImageId], truth: Mapping[ImageId, Sequence[str]]
+) -> WordGroups | None:
+    """The groups that a file or the references give; None: those of the pictures."""
+    if settings.groups is not None:
+        return read_groups(settings.groups, read_file(settings.groups), ids)
+    if settings.groups_by == "clip":
+        return None
+    tokens = iter(ptb.tokenize(list(chain(*truth.values()))))
+    said = [[text for text in islice(tokens, len(texts)) if text] for texts in truth.values()]
+    return WordGroups(groups_by_cider(said, settings.k), CONSTRUCTION)
 
 
 def _not_needed(named: Mapping[str, Mapping[str, str]], count: int) -> list[str]:

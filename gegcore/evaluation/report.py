@@ -24,7 +24,7 @@ from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, la
 from gegcore.metrics.uncertainty import Difference
 
 _OF_EMBEDDINGS = re.compile(r"CLIP|GEG|R@")
-_OF_GROUPS = re.compile(r"GEG|bag|CIDErBtw|DisWordRate")
+_OF_GROUPS, _OF_WORD_GROUPS = re.compile(r"GEG|bag"), re.compile(r"CIDErBtw|DisWordRate")
 
 _EXAMPLES, _THUMBNAIL, _COLOURS = 6, 220, 128
 
@@ -76,6 +76,8 @@ class EvaluationReport:
             parts += [f"pictures:{READING}", f"clip:{found.get('clip')}@{found.get('clip_digest')}"]
         if of_groups:
             parts.append(f"K:{found.get('K')}")
+        if _OF_WORD_GROUPS.search(metric):
+            parts.append(f"groups:{found.get('groups')}")
         ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"
         return "|".join([*parts, *ends])
 

@@ -41,7 +41,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(language_metric),
     Metric(spice_metric),
     Metric(words_metric),
-    Metric(group_words_metric, ("CIDErBtw", "DisWordRate")),
+    Metric(group_words_metric),
     Metric(recall_metric, ("R@1", "R@5", "R@10")),
     Metric(gap_metric, ("GEG-Avg", "GEG-Min")),
     Metric(bag_metric, ("bag R@1",)),

@@ -18,6 +18,9 @@ from gegcore.rewards.cider import CiderD
 
 _CAPTIONS_AT_ONCE = 256
 
+BY_CLIP = "Eq. 2 by CLIP"
+"""Construction of the groups of the paper."""
+
 SIGNATURES = {
     "CIDErBtw": "CIDEr-D against the references of the K images of the group, lower is better",
     "DisWordRate": "words of the references that no reference of the group has: share said",
@@ -25,12 +28,19 @@ SIGNATURES = {
 
 
 def group_words_metric(given: MetricInputs) -> Scores:
-    """CIDErBtw and DisWordRate, where all images of the groups are captioned."""
-    members = given.row[given.seen.groups.index[given.index]]
+    """CIDErBtw and DisWordRate, where there are groups, all of whose images are captioned."""
+    if given.word_groups is not None:
+        members, construction = given.word_groups
+    elif given.pictures is None:
+        why = "there are no groups: give --images, --groups FILE or --groups-by cider"
+        return Scores({}, missing=dict.fromkeys(SIGNATURES, why))
+    else:
+        members, construction = given.row[given.seen.groups.index[given.index]], BY_CLIP
     if bool((members < 0).any()):
         why = "it needs references of all images of the groups: caption all of them"
         return Scores({}, missing=dict.fromkeys(SIGNATURES, why))
-    return group_word_scores(given.tokenized, members)
+    said = {"groups": f"K = {members.shape[1]}, {construction}"}
+    return group_word_scores(given.tokenized, members) | Scores({}, signature=said)
 
 
 def group_word_scores(given: Tokenized, members: Tensor) -> Scores:

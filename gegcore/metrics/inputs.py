@@ -41,6 +41,18 @@ class Pictures:
     groups: SimilarGroups
 
 
+class WordGroups(NamedTuple):
+    """Similar images of each captioned image, known without pictures.
+
+    Attributes:
+        members: `(M, K)` int64, positions among the captions.
+        construction: how they were found, for signatures.
+    """
+
+    members: Tensor
+    construction: str
+
+
 @dataclass(frozen=True)
 class MetricInputs:
     """M captions, one an image, and all that they can be measured against.
@@ -52,6 +64,7 @@ class MetricInputs:
         judges: label -> a dual encoder that was not rewarded, of the same images.
         dataset: the split that the images are from, None for anybody's files.
         spice: whether SPICE is asked for, which takes minutes where captions are new.
+        word_groups: of metrics of words; by default the groups of the pictures.
     """
 
     captions: Mapping[Any, str]
@@ -60,6 +73,7 @@ class MetricInputs:
     judges: Mapping[str, Judged] = field(default_factory=dict)
     dataset: CaptionDataset | None = None
     spice: bool = True
+    word_groups: WordGroups | None = None
 
     @cached_property
     def tokenized(self) -> Tokenized:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from child_processes import wait_for
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -21,11 +22,15 @@ from safetensors.torch import load_file, save_file
 from emoji_scenes.clip.model import FOLDER, MODELS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.cli import main
+from gegcore.clip import load_clip
 from gegcore.evaluation.report import EvaluationReport
+from gegcore.groups import similar_groups
 from gegcore.metrics.presentation import LOWER
 from gegcore.storage import sha256_file
 
+COCO = Path(__file__).parents[4] / "shared" / "coco"
 IMAGES = 30
+GROUP_WORDS = ["CIDErBtw", "DisWordRate"]
 LANGUAGE = ["CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L"]
 PICTURES = ["R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min", "CLIPScore", "CIDErBtw", "DisWordRate"]
 
@@ -271,6 +276,75 @@ def test_the_captions_file_decides_which_images_count(home: Path, run: Run) -> N
     write(home / "refs.json", {"annotations": kept})
     again = [line for line in run(images=False)[1].splitlines() if line]
     assert again == [line for line in said.splitlines() if line and "not needed" not in line]
+
+
+def _group_words(said: str) -> list[str]:
+    lines = (" ".join(line.split()) for line in said.splitlines())
+    return [line for line in lines if line.startswith(tuple(GROUP_WORDS))]
+
+
+def test_groups_of_a_file_need_no_pictures(home: Path, run: Run) -> None:
+    """Those of CLIP, written down, give the same numbers; the signature tells them apart."""
+    assert all("n/a" in line for line in _group_words(run(images=False)[1]))
+    status, said, _ = run("-o", "report.json", "--groups", "3")
+    expected = {name: read(home / "report.json")["metrics"][name] for name in GROUP_WORDS}
+    dataset = ScenesDataset("val", IMAGES)
+    known = read(home / "refs.json")["annotations"]
+    texts = [[x["caption"] for x in known if x["image_id"] == r.image_id] for r in dataset.records]
+    clip = load_clip("scenes-clip")
+    table = clip.encode_texts([text for each in texts for text in each])
+    owner = torch.arange(IMAGES).repeat_interleave(4)
+    groups = similar_groups(clip.encode_images(dataset.images(range(IMAGES))), table, owner, 3)
+    ids = [str(record.image_id) for record in dataset.records]
+    sets = {ids[i]: [ids[j] for j in group] for i, group in enumerate(groups.index.tolist())}
+    write(home / "sets.json", {**sets, "5": ["6", "7", "8"]})  # One of another split.
+    status, again, _ = run("-o", "report.json", "--groups", "sets.json", images=False)
+    assert status == 0 and _group_words(again) == _group_words(said)
+    for name, found in expected.items():
+        stored = read(home / "report.json")["metrics"][name]
+        assert stored["value"] == found["value"]
+        assert "|groups:K = 3, Eq. 2 by CLIP|" in found["signature"]
+        assert "|groups:K = 3, of sets.json|" in stored["signature"]
+
+
+def test_groups_by_cider_need_no_pictures(home: Path, run: Run) -> None:
+    status, said, _ = run("-o", "report.json", "--groups-by", "cider", images=False)
+    assert status == 0 and not any("n/a" in line for line in _group_words(said))
+    signature = read(home / "report.json")["metrics"]["CIDErBtw"]["signature"]
+    assert "|groups:K = 5, K images whose references have the highest CIDEr" in signature
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda sets: [], "sets.json holds no groups"),
+        (lambda sets: {**sets, "1000000": 5}, "the group of '1000000' is no list of ids"),
+        (lambda sets: {**sets, "1000000": [1000001, 1000001]}, "has ids twice"),
+        (lambda sets: {**sets, "1000000": [1000001]}, "different sizes, or empty ones: 29 of 2"),
+        (lambda sets: {**sets, "1000000": [1000001, 9]}, "1 images that are not scored: 9"),
+        (lambda sets: {**sets, "1000000": [1000000, 1000001]}, "in their own group: 1000000"),
+        (lambda sets: dict([*sets.items()][1:]), "has no group of 1 images: 1000000"),
+    ],
+)
+def test_faults_of_a_groups_file_are_named(home: Path, run: Run, change: Any, said: str) -> None:
+    ids = [1_000_000 + i for i in range(IMAGES)]
+    sets = {str(x): [ids[(i + 1) % IMAGES], ids[(i + 2) % IMAGES]] for i, x in enumerate(ids)}
+    write(home / "sets.json", change(sets))
+    status, _, err = run("--groups", "sets.json", images=False)
+    assert status == 1 and said in err and ("similar" in err or "caption all" in err)
+
+
+@pytest.mark.skipif(not COCO.is_dir(), reason="needs ../shared/coco, which is not distributed")
+def test_published_captioners_in_published_groups(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A captioner trained against a discriminator, whose CIDErBtw is known to be 55 to 56."""
+    files = "systems_2015_2017/Shetty2017.json", "--references", "references_karpathy_test.json"
+    monkeypatch.chdir(COCO)
+    options = ["--no-spice", "--resamples=100", "--groups", "similar_sets_k5.json"]
+    assert main(["evaluate", *files, *options]) == 0
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("CIDErBtw"))
+    assert 55 <= float(line.split("better)")[1].split()[0]) <= 57
 
 
 def test_two_files_of_different_images_are_an_error_or_cut(home: Path, run: Run) -> None:
