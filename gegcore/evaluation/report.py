@@ -77,7 +77,7 @@ class EvaluationReport:
         if of_groups:
             parts.append(f"K:{found.get('K')}")
         if _OF_WORD_GROUPS.search(metric):
-            parts.append(f"groups:{found.get('groups')}")
+            parts.append(f"groups:{found.get('word_groups')}")
         ends = f"N:{found['captions']}", f"refs:{self.references_digest}", f"gegcore:{__version__}"
         return "|".join([*parts, *ends])
 

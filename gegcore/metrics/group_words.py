@@ -39,7 +39,7 @@ def group_words_metric(given: MetricInputs) -> Scores:
     if bool((members < 0).any()):
         why = "it needs references of all images of the groups: caption all of them"
         return Scores({}, missing=dict.fromkeys(SIGNATURES, why))
-    said = {"groups": f"K = {members.shape[1]}, {construction}"}
+    said = {"word_groups": f"K = {members.shape[1]}, {construction}"}
     return group_word_scores(given.tokenized, members) | Scores({}, signature=said)
 
 
