@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -15,10 +13,11 @@ import torch
 
 from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import ConfigError, DataError, some
+from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
 from gegcore.evaluation.groups_file import read_groups
+from gegcore.evaluation.hints import not_needed, of_texts
 from gegcore.evaluation.images import ImageId, find_pictures, matches
 from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.report import EvaluationReport
@@ -31,9 +30,6 @@ from gegcore.metrics.inputs import MetricInputs, Pictures, WordGroups
 from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 from gegcore.storage import digest
-
-_SPECIAL = re.compile(r"<[|/｜]?\w[\w▁-]*[|｜]?>|\[/?[A-Z]{2,}\]|\b(?:UNK|startseq|endseq)\b")
-"""What tokenizers put around captions: <|endoftext|>, </s>, <pad>, [SEP], endseq."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +122,12 @@ def evaluate_files(
     ]
     named, references_digest = _named(sources), digest([*known.values()])
     texts = [[each[i] for i in ids] for each in said]
-    hints = _not_needed(named, len(truth.captions) - len(said[0]))
-    hints += _special_tokens(named, [texts[0], list(chain(*known.values())), *texts[1:]])
+    by_file = dict(zip(named, [texts[0], list(chain(*known.values())), *texts[1:]], strict=True))
+    hints = not_needed(named["references"]["name"], len(truth.captions) - len(said[0]))
+    for role, each in by_file.items():
+        hints += of_texts(
+            named[role]["name"], each, getattr(pictures and pictures.clip, "tokenizer", None)
+        )
     report = EvaluationReport(found[0], named, references_digest, skips.found, files, hints=hints)
     if compare is None:
         return report
@@ -184,14 +184,6 @@ def _word_groups(
     return WordGroups(groups_by_cider(said, settings.k), CONSTRUCTION)
 
 
-def _not_needed(named: Mapping[str, Mapping[str, str]], count: int) -> list[str]:
-    """A remark on references of images that nobody captioned."""
-    file = named["references"]["name"]
-    return [f"{file}: references of {count:,} images without captions were not needed"] * (
-        count > 0
-    )
-
-
 def _named(sources: Mapping[str, tuple[Path, bytes]]) -> dict[str, dict[str, str]]:
     """Files by their names, or by their paths where names are alike (runs/a/captions.json)."""
     alike = len({path.name for path, _ in sources.values()}) < len(sources)
@@ -202,23 +194,6 @@ def _named(sources: Mapping[str, tuple[Path, bytes]]) -> dict[str, dict[str, str
         }
         for role, (path, content) in sources.items()
     }
-
-
-def _special_tokens(
-    named: Mapping[str, Mapping[str, str]], texts: Iterable[Sequence[str]]
-) -> list[str]:
-    """A remark for each file in whose texts decoding has left tokens that are no words."""
-    said = []
-    for file, each in zip(named.values(), texts, strict=True):
-        found = [tokens for text in each if (tokens := _SPECIAL.findall(text))]
-        if found:
-            kinds = some([f"{n:,} {kind}" for kind, n in Counter(chain(*found)).most_common()])
-            said.append(
-                f"{file['name']}: {len(found):,} of {len(each):,} texts hold special tokens of a "
-                f"tokenizer ({kinds}). They are scored as words, which costs CIDEr, BLEU, METEOR "
-                "and ROUGE-L: decode without them"
-            )
-    return said
 
 
 def _seen(

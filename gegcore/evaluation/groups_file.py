@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_groups(path: Path, content: bytes, images: Sequence[ImageId]) -> WordGr
     if bool(own.any()):
         wrong = [repr(images[int(row)]) for row in own.any(dim=1).nonzero().flatten()]
         raise DataError(f"{path}: images in their own group: {some(wrong)}", _FIX)
-    return WordGroups(members, f"of {path.name}")
+    return WordGroups(members, f"of {path.name}@{hashlib.sha256(content).hexdigest()[:16]}")
 
 
 def _ids(path: Path, key: str, value: object) -> list[ImageId]:

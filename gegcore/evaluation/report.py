@@ -127,7 +127,8 @@ def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
     signature = report.evaluation.signature
     said = [
         f"{signature['captions']:,} captions, one an image; {signature['interval']} "
-        f"({signature['resamples']:,} resamples, seed {signature['seed']})."
+        f"({signature['resamples']:,} resamples, seed {signature['seed']}). Words: "
+        f"{signature['tokenizer']}."
     ]
     if report.compared is not None:
         said.append(

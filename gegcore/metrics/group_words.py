@@ -18,9 +18,6 @@ from gegcore.rewards.cider import CiderD
 
 _CAPTIONS_AT_ONCE = 256
 
-BY_CLIP = "Eq. 2 by CLIP"
-"""Construction of the groups of the paper."""
-
 SIGNATURES = {
     "CIDErBtw": "CIDEr-D against the references of the K images of the group, lower is better",
     "DisWordRate": "words of the references that no reference of the group has: share said",
@@ -35,7 +32,8 @@ def group_words_metric(given: MetricInputs) -> Scores:
         why = "there are no groups: give --images, --groups FILE or --groups-by cider"
         return Scores({}, missing=dict.fromkeys(SIGNATURES, why))
     else:
-        members, construction = given.row[given.seen.groups.index[given.index]], BY_CLIP
+        members = given.row[given.seen.groups.index[given.index]]
+        construction = f"Eq. 2 by {given.seen.clip.name}@{given.seen.clip.digest}"
     if bool((members < 0).any()):
         why = "it needs references of all images of the groups: caption all of them"
         return Scores({}, missing=dict.fromkeys(SIGNATURES, why))

@@ -303,8 +303,9 @@ def test_groups_of_a_file_need_no_pictures(home: Path, run: Run) -> None:
     for name, found in expected.items():
         stored = read(home / "report.json")["metrics"][name]
         assert stored["value"] == found["value"]
-        assert "|groups:K = 3, Eq. 2 by CLIP|" in found["signature"]
-        assert "|groups:K = 3, of sets.json|" in stored["signature"]
+        assert f"|groups:K = 3, Eq. 2 by scenes-clip@{clip.digest}|" in found["signature"]
+        sha = sha256_file(home / "sets.json")[:16]
+        assert f"|groups:K = 3, of sets.json@{sha}|" in stored["signature"]
 
 
 def test_groups_by_cider_need_no_pictures(home: Path, run: Run) -> None:
@@ -436,6 +437,21 @@ def test_special_tokens_are_scored_and_said(home: Path, run: Run) -> None:
     assert all("hold special tokens" in (home / name).read_text() for name in names)
     assert run("-o", "plain.json", images=False, captions="other.json")[0] == 0
     assert read(home / "plain.json")["hints"] == []
+
+
+def test_captions_without_a_word_or_longer_than_clip_reads_are_said(home: Path, run: Run) -> None:
+    """The CLIP of this world reads 48 tokens, start and end included."""
+
+    def damage(rows: list[dict[str, Any]]) -> None:
+        rows[0]["caption"], rows[1]["caption"] = "", " . "
+        rows[2]["caption"], rows[3]["caption"] = "dog " * 46, "dog " * 47
+
+    change("captions.json", damage)
+    _, said, _ = run()
+    assert "captions.json: 2 of 30 texts hold no word." in said
+    assert "captions.json: 1 of 30 texts are longer than CLIP reads (48 tokens" in said
+    assert "were cut" not in run(images=False)[1]
+    assert "Words: PTBTokenizer, Stanford CoreNLP 3.4.1, lower case, no punctuation." in said
 
 
 def test_the_checksum_of_a_pipe_is_of_what_was_read(home: Path, run: Run) -> None:

@@ -30,6 +30,7 @@ SIGNATURE = {
     "clip": "ViT",
     "clip_digest": "01",
     "K": 5,
+    "word_groups": "K = 5, Eq. 2 by ViT@01",
     "captions": 7,
     "interval": "95% bootstrap",
     "resamples": 2000,
@@ -62,7 +63,7 @@ def _report(name: str = "captions.json") -> EvaluationReport:
         ("GEG-Avg", "GEG-Avg|pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
         ("bag R@1", "pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
         ("RefCLIPScore", "pictures:8-bit RGB, upright|clip:ViT@01"),
-        ("CIDErBtw", "CIDEr-D|tok:PTB|pictures:8-bit RGB, upright|clip:ViT@01|K:5"),
+        ("CIDErBtw", "CIDEr-D|tok:PTB|groups:K = 5, Eq. 2 by ViT@01"),
     ],
 )
 def test_what_decides_a_score_is_in_its_line(metric: str, said: str) -> None:
