@@ -8,8 +8,13 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gegcore.commands.options import Commands
+from gegcore.errors import ToolError
+
+if TYPE_CHECKING:
+    from gegcore.evaluation.report import EvaluationReport
 
 _EXAMPLE = """\
 captions.json is [{"image_id": 42, "caption": "a dog"}, ...], one such object a line, {"42": "a
@@ -72,6 +77,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     option("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
     option("--batch-size", type=int, help="pictures in CLIP at once")
     option("--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)")
+    option(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="of silence, after which METEOR or SPICE has failed and all else is reported",
+    )
     option("--skip-bad", action="store_true", help="leave bad input out, and list it")
     option(
         "--no-spice",
@@ -107,3 +118,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     for path in arguments.output:
         write_report(path, report)
         print(f"report: {path}")
+    _complain(report)
+
+
+def _complain(report: EvaluationReport) -> None:
+    """What could not be scored because a program failed makes the exit status 1."""
+    if failed := {name: each.missing[name] for each in report.evaluations for name in each.failed}:
+        said = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        fix = "run it again, with a longer --timeout"
+        raise ToolError(f"not everything was scored: {said}", fix)

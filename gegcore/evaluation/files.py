@@ -48,6 +48,7 @@ class EvaluationSettings:
         groups: a file of similar-image groups, `read_groups`; for CIDErBtw and DisWordRate.
         groups_by: what finds these two's groups without a file: "clip", which needs pictures, or
             "cider", which needs none.
+        timeout: seconds of silence after which METEOR or SPICE has failed; None: their own.
     """
 
     clip: str = "ViT-B-32-quickgelu"
@@ -63,6 +64,7 @@ class EvaluationSettings:
     split: str | None = None
     groups: Path | None = None
     groups_by: Literal["clip", "cider"] = "clip"
+    timeout: float | None = None
 
 
 def evaluate_files(
@@ -113,6 +115,8 @@ def evaluate_files(
                 pictures,
                 spice=settings.spice,
                 word_groups=groups,
+                timeout=settings.timeout,
+                keep_going=True,
             ),
             seed=settings.seed,
             resamples=settings.resamples,

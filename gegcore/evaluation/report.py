@@ -59,6 +59,11 @@ class EvaluationReport:
     hints: Sequence[str] = ()
 
     @property
+    def evaluations(self) -> list[Evaluation]:
+        """Of the captions, and of those that they are compared with."""
+        return [each for each in (self.evaluation, self.other) if each is not None]
+
+    @property
     def compared(self) -> str | None:
         """Name of the captions they are compared with."""
         return self.files["compared with"]["name"] if self.other else None

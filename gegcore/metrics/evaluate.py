@@ -66,6 +66,7 @@ class Evaluation:
         statistics: name -> `Statistic`, for paired differences to another evaluation of the same
             images (`uncertainty.paired_difference`).
         missing: metric -> why it could not be computed here, and how it could.
+        failed: those of the missing whose program failed.
     """
 
     metrics: dict[str, dict[str, Any]]
@@ -73,6 +74,7 @@ class Evaluation:
     signature: dict[str, Any]
     statistics: dict[str, Statistic]
     missing: dict[str, str] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
 
 def evaluate_captions(
@@ -93,7 +95,7 @@ def evaluate_captions(
         DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
             them (`MetricInputs.index`).
         ConfigError: as `check_numbers`, or a metric that is computed twice.
-        ToolError: a Java program failed.
+        ToolError: a Java program failed, and `given.keep_going` is not set.
 
     Source: paper Sec. 3.3 and Table 2.
     """
@@ -122,7 +124,9 @@ def evaluate_captions(
         "resamples": resamples,
         "seed": seed,
     }
-    return Evaluation(metrics, table, signature, dict(scores.statistics), dict(scores.missing))
+    missing = {**scores.missing, **scores.failed}
+    statistics = dict(scores.statistics)
+    return Evaluation(metrics, table, signature, statistics, missing, tuple(scores.failed))
 
 
 def _signature(pictures: Pictures) -> dict[str, Any]:

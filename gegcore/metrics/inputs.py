@@ -65,6 +65,8 @@ class MetricInputs:
         dataset: the split that the images are from, None for anybody's files.
         spice: whether SPICE is asked for, which takes minutes where captions are new.
         word_groups: of metrics of words; by default the groups of the pictures.
+        timeout: seconds of silence after which METEOR or SPICE has failed; None: their own.
+        keep_going: a program that fails costs its own metric (`Scores.failed`); else everything.
     """
 
     captions: Mapping[Any, str]
@@ -74,6 +76,8 @@ class MetricInputs:
     dataset: CaptionDataset | None = None
     spice: bool = True
     word_groups: WordGroups | None = None
+    timeout: float | None = None
+    keep_going: bool = False
 
     @cached_property
     def tokenized(self) -> Tokenized:

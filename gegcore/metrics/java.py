@@ -17,8 +17,9 @@ from typing import IO
 
 from gegcore.errors import MissingDependencyError, ToolError
 
-TIMEOUT = 180.0
-"""Seconds without an answer after which a process counts as hung; METEOR loaded for up to 40."""
+TIMEOUT = 600.0
+"""Seconds without an answer after which a process counts as hung. METEOR loads for 5 s, on a busy
+machine for more than 180."""
 
 # Java reads options from these too, and they may overrule ours (a German locale, for instance).
 _FOLDER = "gegcore-java-"

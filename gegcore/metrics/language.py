@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
+from gegcore.errors import ToolError
 from gegcore.metrics import meteor, ptb
 from gegcore.metrics.bleu import ORDERS, bleu_score, bleu_statistics
 from gegcore.metrics.inputs import MetricInputs
-from gegcore.metrics.java import java_problem
+from gegcore.metrics.java import TIMEOUT, java_problem
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
@@ -35,7 +36,8 @@ def language_metric(given: MetricInputs) -> Scores:
     statistics, per_caption = dict[str, Statistic](), dict[str, np.ndarray]()
     with ThreadPoolExecutor(1) as pool:
         images = list(given.captions)
-        aligned = pool.submit(worker.statistics, said, truth, images) if worker else None
+        given_up = given.timeout or TIMEOUT
+        aligned = pool.submit(worker.statistics, said, truth, images, given_up) if worker else None
         if reason := given.tokenized.unweighted:
             missing["CIDEr"] = reason
         else:
@@ -43,7 +45,7 @@ def language_metric(given: MetricInputs) -> Scores:
             statistics["CIDEr"], per_caption["CIDEr"] = Statistic.mean(cider), 100 * cider
         rouge = np.asarray(Rouge().compute_score(*scored)[1], np.float64)
         bleu = bleu_statistics(said, truth)
-        matches = aligned.result() if aligned else None
+        matches, failed = _finished(aligned, given.keep_going)
     for n in range(1, ORDERS + 1):
         statistics[f"BLEU-{n}"] = Statistic(bleu, partial(bleu_score, order=n))
     if matches is not None:  # The corpus value is not the mean of the captions' values.
@@ -56,7 +58,20 @@ def language_metric(given: MetricInputs) -> Scores:
         per_caption,
         _signature(java=worker is not None),
         missing,
+        failed,
     )
+
+
+def _finished(
+    aligned: Future[np.ndarray] | None, keep_going: bool
+) -> tuple[np.ndarray | None, dict[str, str]]:
+    """METEOR's statistics, if there are any, and what went wrong."""
+    try:
+        return (aligned.result() if aligned else None), {}
+    except ToolError as error:
+        if not keep_going:
+            raise
+        return None, {"METEOR": error.what}
 
 
 def _signature(java: bool) -> dict[str, str]:

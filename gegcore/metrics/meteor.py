@@ -10,7 +10,7 @@ import numpy as np
 from pycocoevalcap.meteor import meteor as upstream
 
 from gegcore.errors import ToolError
-from gegcore.metrics.java import LineProcess, java_command, java_problem
+from gegcore.metrics.java import TIMEOUT, LineProcess, java_command, java_problem
 from gegcore.metrics.uncertainty import quotient
 from gegcore.progress import track
 
@@ -76,11 +76,12 @@ class Meteor:
         hypotheses: Sequence[str],
         references: Sequence[Sequence[str]],
         images: Sequence[object] = (),
+        timeout: float = TIMEOUT,
     ) -> np.ndarray:
         """Statistics of each tokenised caption against its best reference, `(M, 23)` float64.
 
         An empty caption scores 0; each has one reference at least. Errors name the image of the
-        caption, where `images` has one for each.
+        caption, where `images` has one for each. `timeout`: seconds of silence.
 
         Raises:
             MissingDependencyError: no Java.
@@ -91,6 +92,7 @@ class Meteor:
             for hypothesis, captions in zip(hypotheses, references, strict=True)
         ]
         worker = self.start()
+        worker.timeout = timeout
         parts, answers = np.zeros((len(lines), STATISTICS)), worker.ask(lines, images)
         for number, answer in enumerate(track(answers, "METEOR", total=len(lines))):
             try:

@@ -20,12 +20,14 @@ class Scores:
         per_caption: name -> `(M,)`; a metric without a value per caption is not in it.
         signature: name -> which program, version and options it comes from.
         missing: name -> why a metric could not be computed here, and how it could.
+        failed: name -> what went wrong while it was computed.
     """
 
     statistics: Mapping[str, Statistic]
     per_caption: Mapping[str, np.ndarray] = field(default_factory=dict)
     signature: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def means(
@@ -48,4 +50,5 @@ class Scores:
             {**self.per_caption, **other.per_caption},
             {**self.signature, **other.signature},
             {**self.missing, **other.missing},
+            {**self.failed, **other.failed},
         )

@@ -36,14 +36,18 @@ _MOST_THREADS = 8  # Each needs memory for its sentence.
 
 
 def score_spice(
-    captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], cache: Path | None = None
+    captions: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
+    cache: Path | None = None,
+    timeout: float | None = None,
 ) -> Scores:
     """SPICE of one caption per image against its references, both as written (not tokenised).
 
     Equal to pycocoevalcap's: F-score over scene graph tuples, WordNet synonyms counting as equal;
     the corpus value is the mean of the images. Parsing takes nearly all the time, so every caption
     is parsed once and remembered in the folder `cache` (default: the user's): other captions of the
-    same images wait only for their own parses, the same captions need no Java.
+    same images wait only for their own parses, the same captions need no Java. `timeout`: seconds
+    of silence after which it has failed.
 
     Raises:
         DataError: captions that cannot be scored (`check_captions`), or one of hundreds of words
@@ -56,7 +60,7 @@ def score_spice(
     """
     check_captions(captions, references)
     with closing(SpiceCache(cache or user_cache() / "spice")) as memory:
-        values = 100 * np.array(_f_scores(captions, references, memory), dtype=np.float64)
+        values = 100 * np.array(_f_scores(captions, references, memory, timeout), dtype=np.float64)
     return Scores.means({"SPICE": values}, {"SPICE": spice_signature()})
 
 
@@ -65,7 +69,11 @@ def spice_metric(given: MetricInputs) -> Scores:
     if problem := spice_problem() if given.spice else "it was not asked for":
         return Scores({}, missing={"SPICE": problem})
     try:
-        return score_spice(given.captions, given.references)
+        return score_spice(given.captions, given.references, timeout=given.timeout)
+    except ToolError as error:
+        if not given.keep_going:
+            raise
+        return Scores({}, failed={"SPICE": error.what})
     except DataError as error:  # One caption that it cannot parse costs no other metric.
         return Scores({}, missing={"SPICE": f"{error.what}: {error.fix}"})
 
@@ -83,7 +91,10 @@ def spice_problem() -> str | None:
 
 
 def _f_scores(
-    captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], memory: SpiceCache
+    captions: Mapping[Any, str],
+    references: Mapping[Any, Sequence[str]],
+    memory: SpiceCache,
+    timeout: float | None,
 ) -> list[float]:
     """F-score of each image. The order of its references counts: SPICE merges them in turn."""
     signature = spice_signature()
@@ -99,19 +110,21 @@ def _f_scores(
         said = [(text, i) for i in images for text in (captions[i], *references[i])]
         tokens = ptb.tokenize([text for text, _ in said])
         owners = (image for _, image in said)
-        parses = _parses(dict(zip(tokens, owners, strict=True)), jars, memory)
+        parses = _parses(dict(zip(tokens, owners, strict=True)), jars, memory, timeout)
         in_order = map(parses.__getitem__, tokens)
         questions = []
         for image in images:
             test, *refs = islice(in_order, 1 + len(references[image]))
             questions.append(json.dumps({"test": test, "refs": refs}))
-        found = dict(zip(new, _ask("score", jars, questions, images), strict=True))
+        found = dict(zip(new, _ask("score", jars, questions, images, timeout), strict=True))
         memory.put(found)
         scores |= found
     return [scores[key] for key in keys.values()]
 
 
-def _parses(texts: Mapping[str, Any], jars: str, memory: SpiceCache) -> dict[str, Tuples]:
+def _parses(
+    texts: Mapping[str, Any], jars: str, memory: SpiceCache, timeout: float | None
+) -> dict[str, Tuples]:
     """Scene graph tuples of each tokenised caption; new ones are remembered as they come.
 
     Args:
@@ -121,7 +134,8 @@ def _parses(texts: Mapping[str, Any], jars: str, memory: SpiceCache) -> dict[str
     keys = {text: cache_key("parse", signature, text) for text in texts}
     known = memory.get(keys.values())
     new = [text for text, key in keys.items() if key not in known]
-    answers = _ask("parse", jars, list(map(json.dumps, new)), [texts[text] for text in new])
+    questions, images = list(map(json.dumps, new)), [texts[text] for text in new]
+    answers = _ask("parse", jars, questions, images, timeout)
     fresh: dict[str, Tuples] = {}
     try:
         for text, tuples in zip(new, track(answers, "SPICE parses", total=len(new)), strict=True):
@@ -140,7 +154,13 @@ def _parses(texts: Mapping[str, Any], jars: str, memory: SpiceCache) -> dict[str
     return {text: known[key] for text, key in keys.items()}
 
 
-def _ask(task: str, jars: str, questions: Sequence[str], images: Sequence[object]) -> Iterator[Any]:
+def _ask(
+    task: str,
+    jars: str,
+    questions: Sequence[str],
+    images: Sequence[object],
+    timeout: float | None,
+) -> Iterator[Any]:
     """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
     if not questions:
         return
@@ -149,7 +169,7 @@ def _ask(task: str, jars: str, questions: Sequence[str], images: Sequence[object
     threads = min(_MOST_THREADS, cores) if task == "parse" else 1
     program = ["-cp", jars, "edu.anu.spice.SpiceWorker", task, str(threads)]
     command = java_command([f"-Xmx{_MEMORY[task]}", *program])
-    with closing(LineProcess("SPICE", command, _TIMEOUT)) as worker:
+    with closing(LineProcess("SPICE", command, timeout or _TIMEOUT)) as worker:
         for answer in worker.ask(questions, images):
             try:
                 value = json.loads(answer)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from gegcore.cli import main
 from gegcore.clip import load_clip
 from gegcore.evaluation.report import EvaluationReport
 from gegcore.groups import similar_groups
+from gegcore.metrics import meteor
+from gegcore.metrics.meteor import shared_meteor
 from gegcore.metrics.presentation import LOWER
 from gegcore.storage import sha256_file
 
@@ -452,6 +455,25 @@ def test_captions_without_a_word_or_longer_than_clip_reads_are_said(home: Path, 
     assert "captions.json: 1 of 30 texts are longer than CLIP reads (48 tokens" in said
     assert "were cut" not in run(images=False)[1]
     assert "Words: PTBTokenizer, Stanford CoreNLP 3.4.1, lower case, no punctuation." in said
+
+
+def test_a_program_that_fails_costs_its_own_metric_alone(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """METEOR says nothing: the rest is scored, reported and written, and the exit status tells."""
+    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
+    shared_meteor().close()
+    monkeypatch.setattr(meteor, "java_command", lambda _: silent)
+    started = time.monotonic()
+    status, said, err = run("--timeout", "1.5", "--compare", "other.json", "-o", "report.json")
+    shared_meteor().close()
+    assert status == 1 and time.monotonic() - started < 50
+    assert "METEOR gave no answer for 1.5 s at line 1 of 30" in err and "--timeout" in err
+    stored = read(home / "report.json")
+    assert {*LANGUAGE, *PICTURES} - {*stored["metrics"]} == {"METEOR"}
+    assert {*stored["differences"]} >= {"CIDEr", "R@1"}
+    assert "METEOR gave no answer" in stored["missing"]["METEOR"]
+    assert "n/a, METEOR: METEOR gave no answer for 1.5 s" in " ".join(said.split())
 
 
 def test_the_checksum_of_a_pipe_is_of_what_was_read(home: Path, run: Run) -> None:
