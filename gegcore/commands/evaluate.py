@@ -6,15 +6,19 @@ import argparse
 import io
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gegcore.commands.options import Commands
-from gegcore.errors import ToolError
+from gegcore.errors import ConfigError, DataError, ToolError
 
 if TYPE_CHECKING:
-    from gegcore.evaluation.report import EvaluationReport
+    from gegcore.metrics.evaluate import Evaluation
+
+_TABLES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+"""Endings of captions files in a folder."""
 
 _EXAMPLE = """\
 captions.json is [{"image_id": 42, "caption": "a dog"}, ...], one such object a line, {"42": "a
@@ -24,6 +28,7 @@ Flickr's token.txt; it may hold more images than have captions. 42 and "42" are 
 whose picture is 42.jpg, 000042.png, COCO_val2014_000000000042.jpg, or the file that is named.
 
   gegcore evaluate captions.json --references refs.json --images pictures -o report.html
+  gegcore evaluate one.json two.json three.json --references refs.json -o table.html -o table.csv
 """
 
 
@@ -35,7 +40,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     option = evaluate.add_argument
-    option("captions", type=Path, metavar="CAPTIONS")
+    option(
+        "captions",
+        type=Path,
+        nargs="+",
+        metavar="CAPTIONS",
+        help="a file of captions; of several, or of a folder of them, one table compares all",
+    )
     option("--references", type=Path, required=True, metavar="FILE")
     option(
         "--split",
@@ -50,7 +61,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="REPORT",
-        help="write a report, .json, .md or .html (may be given several times; replaces a report)",
+        help="write a report, .json, .csv, .md or .html (several times, too; replaces a report)",
     )
     option(
         "--clip",
@@ -94,36 +105,60 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from gegcore.evaluation.files import EvaluationSettings, evaluate_files
+    from gegcore.evaluation.files import EvaluationSettings, evaluate_files, evaluate_systems
     from gegcore.evaluation.outputs import check_outputs, write_report
     from gegcore.evaluation.report import as_text
+    from gegcore.evaluation.systems_text import systems_as_text
     from gegcore.metrics.spice_jars import user_cache
 
+    captions = _captions_files(arguments)
     # What cannot be written, or must not be, is noticed now, not after the work.
-    inputs = {role: getattr(arguments, role) for role in ("captions", "references", "images")}
+    inputs = {role: getattr(arguments, role) for role in ("references", "images")}
     inputs |= {"compared captions": arguments.compare, "weights": arguments.pretrained}
-    inputs |= {"groups": Path(arguments.groups)}
+    inputs |= {"groups": Path(arguments.groups), "captions": captions[0]}
+    inputs |= {f"captions {path}": path for path in captions[1:]}
     check_outputs(arguments.output, inputs)
     number = re.fullmatch(r"-?\d+", arguments.groups)
     arguments.k = int(arguments.groups) if number else EvaluationSettings.k
     arguments.groups = None if number else Path(arguments.groups)
     given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
     settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
-    report = evaluate_files(
-        arguments.captions, arguments.references, arguments.images, arguments.compare, settings
-    )
+    files = arguments.references, arguments.images
+    report: Any
+    if len(captions) > 1:
+        report = evaluate_systems(captions, *files, settings)
+    else:
+        report = evaluate_files(captions[0], *files, arguments.compare, settings)
+    text: Any = systems_as_text if len(captions) > 1 else as_text
     if isinstance(sys.stdout, io.TextIOWrapper):  # File names may have letters it lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
-    print(as_text(report))
+    print(text(report))
     for path in arguments.output:
         write_report(path, report)
         print(f"report: {path}")
-    _complain(report)
+    every = report.evaluations
+    _complain(every.values() if isinstance(every, dict) else every)
 
 
-def _complain(report: EvaluationReport) -> None:
+def _captions_files(arguments: argparse.Namespace) -> list[Path]:
+    """The files that are named, and those in the folders that are."""
+    found: list[Path] = []
+    for path in arguments.captions:
+        inside = (each for each in sorted(path.iterdir()) if each.suffix.lower() in _TABLES)
+        found += inside if path.is_dir() else [path]
+    read = {each.resolve() for each in (arguments.references, *arguments.output)}
+    found = [path for path in found if path.resolve() not in read or path in arguments.captions]
+    if not found:
+        listed = ", ".join(map(str, arguments.captions))
+        raise DataError(f"{listed}: no captions files", f"end them in {', '.join(_TABLES)}")
+    if len(found) > 1 and arguments.compare:
+        raise ConfigError("--compare is for one captions file", "name all files one after another")
+    return found
+
+
+def _complain(evaluations: Iterable[Evaluation]) -> None:
     """What could not be scored because a program failed makes the exit status 1."""
-    if failed := {name: each.missing[name] for each in report.evaluations for name in each.failed}:
+    if failed := {name: each.missing[name] for each in evaluations for name in each.failed}:
         said = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         fix = "run it again, with a longer --timeout"
         raise ToolError(f"not everything was scored: {said}", fix)

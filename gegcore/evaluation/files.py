@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -22,10 +22,11 @@ from gegcore.evaluation.images import ImageId, find_pictures, matches
 from gegcore.evaluation.json_file import read_file
 from gegcore.evaluation.report import EvaluationReport
 from gegcore.evaluation.skipped import Skips
+from gegcore.evaluation.systems import SystemsReport, compare_all
 from gegcore.groups import similar_groups
 from gegcore.metrics import ptb, significance
 from gegcore.metrics.caption_groups import CONSTRUCTION, groups_by_cider
-from gegcore.metrics.evaluate import evaluate_captions
+from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures, WordGroups
 from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
@@ -67,6 +68,26 @@ class EvaluationSettings:
     timeout: float | None = None
 
 
+class Scored(NamedTuple):
+    """Captions files that were scored on the same images.
+
+    Attributes:
+        evaluations: role of each captions file -> its scores.
+        files: role, "references" included -> {"name", "sha256"}.
+        references_digest: of the references used, image after image.
+        skipped: what was wrong with input that was left out -> where it stood.
+        pictures: image id -> file of its picture, where pictures were given.
+        hints: what a user should be told of the texts.
+    """
+
+    evaluations: dict[str, Evaluation]
+    files: dict[str, dict[str, str]]
+    references_digest: str
+    skipped: dict[str, list[str]]
+    pictures: dict[ImageId, Path]
+    hints: list[str]
+
+
 def evaluate_files(
     captions: Path | str,
     references: Path | str,
@@ -76,27 +97,74 @@ def evaluate_files(
 ) -> EvaluationReport:
     """Score a captions file with every metric, and compare it with another one.
 
+    Args:
+        captions, references: of the same images (`read_captions`, `read_references`).
+        compare: a second captions file, of the same images.
+
+    The other arguments, and errors, are those of `score_files`.
+    """
+    roles = {"captions": Path(captions)} | ({"compared with": Path(compare)} if compare else {})
+    settings = settings or EvaluationSettings()
+    found = score_files(roles, Path(references), images, settings)
+    first, *others = found.evaluations.values()
+    report = EvaluationReport(first, *found[1:5], hints=found.hints)
+    if not others:
+        return report
+    sides = first.statistics, others[0].statistics
+    differences = significance.compare(*sides, settings.seed, settings.resamples)
+    return replace(report, other=others[0], differences=differences)
+
+
+def evaluate_systems(
+    captions: Sequence[Path],
+    references: Path | str,
+    images: Path | str | None = None,
+    settings: EvaluationSettings | None = None,
+) -> SystemsReport:
+    """Score the captions of several systems, and test every pair of them.
+
+    Args:
+        captions: files of the same images, two at least; a system is called by its file, or by its
+            path where files are called alike.
+
+    The other arguments, and errors, are those of `score_files`.
+    """
+    settings = settings or EvaluationSettings()
+    roles = {f"system {number}": path for number, path in enumerate(captions, 1)}
+    found = score_files(roles, Path(references), images, settings)
+    named = {found.files[role]["name"]: each for role, each in found.evaluations.items()}
+    pairs = compare_all(named, settings.seed, settings.resamples)
+    return SystemsReport(named, *found[1:], pairs)
+
+
+def score_files(
+    captions: Mapping[str, Path],
+    references: Path,
+    images: Path | str | None,
+    settings: EvaluationSettings,
+) -> Scored:
+    """Score captions files with every metric.
+
     The scored images are those that have captions. They compete in retrieval, similar groups are
     taken from them, and their references decide CIDEr's document frequencies.
 
     Args:
-        captions, references: of the same images (`read_captions`, `read_references`).
-        images: folder of their pictures; without it only the metrics of language are computed.
-        compare: a second captions file, of the same images.
+        captions: role -> file.
+        images: folder of pictures; without it only the metrics of words are computed.
 
     Raises:
         DataError: files, ids or pictures that cannot be used; fewer images than K + 1.
         ConfigError: an unknown CLIP or device, or as `check_numbers`.
         MissingDependencyError, ToolError: CLIP weights or Java are absent; a program failed.
     """
-    settings = settings or EvaluationSettings()
     _check_settings(settings)
     skips = Skips(settings.skip_bad)
-    roles = {"captions": captions, "references": references, "compared with": compare}
-    sources = {role: (Path(path), read_file(Path(path))) for role, path in roles.items() if path}
-    scored = [source for role, source in sources.items() if role != "references"]
-    read = [(path, read_captions(path, skips, content)) for path, content in scored]
-    wanted = dict.fromkeys(chain(*(captions for _, captions in read)))
+    first, *others = captions
+    files_of = {first: captions[first], "references": references}
+    files_of |= {role: captions[role] for role in others}
+    sources = {role: (path, read_file(path)) for role, path in files_of.items()}
+    read = [(path, read_captions(path, skips, sources[role][1])) for role, path in captions.items()]
+    wanted = dict.fromkeys(chain(*(each for _, each in read)))
     truth = read_references(references, skips, sources["references"][1], settings.split, wanted)
     said = _matching(read, truth.captions, skips)
     ids, files, pictures = list(said[0]), dict[ImageId, Path](), None
@@ -107,37 +175,29 @@ def evaluate_files(
         ids = [image for image in ids if image in kept]
     known = {image: truth.captions[image] for image in ids}
     groups = _word_groups(settings, ids, known)
-    found = [
-        evaluate_captions(
-            MetricInputs(
-                {image: each[image] for image in ids},
-                known,
-                pictures,
-                spice=settings.spice,
-                word_groups=groups,
-                timeout=settings.timeout,
-                keep_going=True,
-            ),
-            seed=settings.seed,
-            resamples=settings.resamples,
-            no_pictures="pictures were not given, --images DIR",
-        )
-        for each in said
-    ]
-    named, references_digest = _named(sources), digest([*known.values()])
-    texts = [[each[i] for i in ids] for each in said]
-    by_file = dict(zip(named, [texts[0], list(chain(*known.values())), *texts[1:]], strict=True))
+    texts = {role: {i: each[i] for i in ids} for role, each in zip(captions, said, strict=True)}
+    found = {
+        role: _evaluated(MetricInputs(each, known, pictures, word_groups=groups), settings)
+        for role, each in texts.items()
+    }
+    named = _named(sources)
     hints = not_needed(named["references"]["name"], len(truth.captions) - len(said[0]))
-    for role, each in by_file.items():
-        hints += of_texts(
-            named[role]["name"], each, getattr(pictures and pictures.clip, "tokenizer", None)
-        )
-    report = EvaluationReport(found[0], named, references_digest, skips.found, files, hints=hints)
-    if compare is None:
-        return report
-    first, second = (each.statistics for each in found)
-    differences = significance.compare(first, second, settings.seed, settings.resamples)
-    return replace(report, other=found[1], differences=differences)
+    tokenizer = getattr(pictures and pictures.clip, "tokenizer", None)
+    spoken = {role: list(each.values()) for role, each in texts.items()}
+    spoken["references"] = list(chain(*known.values()))
+    for role, file in named.items():
+        hints += of_texts(file["name"], spoken[role], tokenizer)
+    references_digest = digest([*known.values()])
+    return Scored(found, named, references_digest, skips.found, files, hints)
+
+
+def _evaluated(given: MetricInputs, settings: EvaluationSettings) -> Evaluation:
+    """All metrics of one captions file."""
+    given = replace(given, spice=settings.spice, timeout=settings.timeout, keep_going=True)
+    why = "pictures were not given, --images DIR"
+    return evaluate_captions(
+        given, seed=settings.seed, resamples=settings.resamples, no_pictures=why
+    )
 
 
 def _check_settings(settings: EvaluationSettings) -> None:
@@ -166,9 +226,9 @@ def _matching(
             skips.add(f"{path}: captions of images without references", repr(image))
     for (path, _), captions in zip(read, known, strict=True):
         for image in [image for image in dict.fromkeys(chain(*known)) if image not in captions]:
-            skips.add(f"{path}: images that only the other file has captions of", repr(image))
+            skips.add(f"{path}: images that only another file has captions of", repr(image))
     skips.check(fix)
-    order = [image for image in known[0] if image in known[-1]]
+    order = [image for image in known[0] if all(image in captions for captions in known)]
     if not order:
         names = " and ".join(str(path) for path, _ in read)
         raise DataError(f"{names}: no image has captions and references", fix)

@@ -10,15 +10,25 @@ from contextlib import suppress
 from pathlib import Path
 
 from gegcore.errors import ConfigError, StorageError, writing
-from gegcore.evaluation.report import EvaluationReport, as_html, as_json, as_markdown
+from gegcore.evaluation.report import EvaluationReport, as_csv, as_html, as_json, as_markdown
+from gegcore.evaluation.systems import SystemsReport
+from gegcore.evaluation.systems_html import systems_as_html
+from gegcore.evaluation.systems_text import systems_as_csv, systems_as_json, systems_as_markdown
 from gegcore.storage import atomic_write, write_text
 
-FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html}
+FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html, ".csv": as_csv}
 """Ending of a report's file -> what writes it."""
+
+SYSTEMS_FORMATS = {
+    **{".json": systems_as_json, ".md": systems_as_markdown},
+    **{".html": systems_as_html, ".csv": systems_as_csv},
+}
+"""The same of several systems."""
 
 _HEAD = re.compile(
     rb'\s*\{\s*"gegcore": *"[^"]*",\s*"files": *\{|<!-- gegcore evaluate -->'
     rb'|[^\0]{,200}<meta name="generator" content="gegcore evaluate">'
+    rb"|system,metric,value,low,high,n"
 )
 """How a report begins, so that only reports are replaced."""
 
@@ -43,13 +53,17 @@ def check_outputs(outputs: Sequence[Path], inputs: Mapping[str, Path | None]) ->
         seen.add(alike)
 
 
-def write_report(output: Path, report: EvaluationReport) -> None:
+def write_report(output: Path, report: EvaluationReport | SystemsReport) -> None:
     """Write a report in the format of the file's ending; an old one is replaced whole.
 
     Raises:
         StorageError: it cannot be written.
     """
-    write_text(os.path.realpath(output), FORMATS[output.suffix.lower()](report))
+    ending, place = output.suffix.lower(), os.path.realpath(output)
+    if isinstance(report, SystemsReport):
+        write_text(place, SYSTEMS_FORMATS[ending](report))
+    else:
+        write_text(place, FORMATS[ending](report))
 
 
 def _place(output: Path, inputs: Mapping[str, Path | None]) -> Path:

@@ -153,9 +153,9 @@ def remarks(report: EvaluationReport, left_out: bool = True) -> list[str]:
 def as_text(report: EvaluationReport) -> str:
     """For a terminal, which may know ASCII only."""
     table = score_table(report).replace({MINUS: "-", LOWER: "(lower is better)"}, regex=True)
-    table["metric"] = table["metric"].map(_visible)
+    table["metric"] = table["metric"].map(visible)
     titles, width = headings(report), table["metric"].str.len().max()
-    titles = {name: _visible(title) for name, title in titles.items()}
+    titles = {name: visible(title) for name, title in titles.items()}
     table["metric"] = table["metric"].str.ljust(width)
     titles["metric"] = titles["metric"].ljust(width)
     shown = table.to_string(columns=[*titles], header=[*titles.values()], index=False)
@@ -163,7 +163,7 @@ def as_text(report: EvaluationReport) -> str:
     parts, rest = [head, "-" * len(head)], iter(lines)
     for family, members in table.groupby("family", sort=False):
         parts += ["", str(family), *islice(rest, len(members))]
-    return "\n".join([*map(str.rstrip, parts), "", *map(_visible, remarks(report))])
+    return "\n".join([*map(str.rstrip, parts), "", *map(visible, remarks(report))])
 
 
 def as_markdown(report: EvaluationReport) -> str:
@@ -190,9 +190,9 @@ def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=lambda value: _visible(value) if type(value) is str else value,
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    environment.filters |= {"escaped": _escaped, "thumbnail": _thumbnail}
+    environment.filters |= {"escaped": escaped, "thumbnail": _thumbnail}
     return environment.get_template(template).render(
         report=report,
         title=f"Captions of {report.files['captions']['name']}",
@@ -203,12 +203,12 @@ def _filled(template: str, report: EvaluationReport, **values: Any) -> str:
     )
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """With control characters as Python writes them: \\x1b."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """For Markdown."""
     return re.sub(r"([\\`*_\[\]<>#|&~$])", r"\\\1", " ".join(text.split()))
 
@@ -219,6 +219,18 @@ def _thumbnail(path: Path) -> str:
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
     picture.quantize(_COLOURS).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def as_csv(report: EvaluationReport) -> str:
+    """For programs: a row a captions file and metric."""
+    names = [report.files["captions"]["name"], report.compared]
+    rows = [
+        {"system": name, "metric": metric, "value": found["value"]}
+        | {"low": found["ci95"][0], "high": found["ci95"][1], "n": found["n"]}
+        for name, each in zip(names, report.evaluations, strict=False)
+        for metric, found in each.metrics.items()
+    ]
+    return pd.DataFrame(rows).to_csv(index=False)
 
 
 def as_json(report: EvaluationReport) -> str:
