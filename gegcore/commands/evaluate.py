@@ -144,8 +144,9 @@ def _captions_files(arguments: argparse.Namespace) -> list[Path]:
     """The files that are named, and those in the folders that are."""
     found: list[Path] = []
     for path in arguments.captions:
-        inside = (each for each in sorted(path.iterdir()) if each.suffix.lower() in _TABLES)
-        found += inside if path.is_dir() else [path]
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        found += [each for each in inside if each.suffix.lower() in _TABLES]
+        found += [] if path.is_dir() else [path]
     read = {each.resolve() for each in (arguments.references, *arguments.output)}
     found = [path for path in found if path.resolve() not in read or path in arguments.captions]
     if not found:

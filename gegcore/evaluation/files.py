@@ -124,15 +124,18 @@ def evaluate_systems(
     """Score the captions of several systems, and test every pair of them.
 
     Args:
-        captions: files of the same images, two at least; a system is called by its file, or by its
-            path where files are called alike.
+        captions: files of the same images, two at least; a system is called as its file is without
+            the ending, or by its path where files are called alike.
 
     The other arguments, and errors, are those of `score_files`.
     """
     settings = settings or EvaluationSettings()
     roles = {f"system {number}": path for number, path in enumerate(captions, 1)}
     found = score_files(roles, Path(references), images, settings)
-    named = {found.files[role]["name"]: each for role, each in found.evaluations.items()}
+    files = {role: Path(found.files[role]["name"]) for role in roles}
+    brief = len({path.stem for path in files.values()}) == len(files)
+    names = {role: path.stem if brief else path.as_posix() for role, path in files.items()}
+    named = {names[role]: each for role, each in found.evaluations.items()}
     pairs = compare_all(named, settings.seed, settings.resamples)
     return SystemsReport(named, *found[1:], pairs)
 
