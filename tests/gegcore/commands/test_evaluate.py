@@ -355,7 +355,7 @@ def test_two_files_of_different_images_are_an_error_or_cut(home: Path, run: Run)
     change("captions.json", lambda rows: rows[:-1])
     status, _, err = run("--compare", "other.json", images=False)
     assert status == 1
-    assert "captions.json: images that only the other file has captions of (1): 1000029" in err
+    assert "captions.json: images that only another file has captions of (1): 1000029" in err
     status, said, _ = run("--compare", "other.json", "--skip-bad", images=False)
     assert status == 0 and "29 captions" in said
 
