@@ -14,7 +14,7 @@ import torch
 from gegcore import registry
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
-from gegcore.data.features import FeatureStore, write_features
+from gegcore.data.features import ExtractorProtocol, FeatureStore, write_features
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import DualEncoder
 from gegcore.errors import DataError
@@ -71,13 +71,20 @@ class Materials:
         return learner(self) if learner else load_clip(name, weights, self.device)
 
     @cached_property
-    def features(self) -> dict[str, FeatureStore]:
-        """Pooled and region features of each split."""
+    def extractor(self) -> ExtractorProtocol:
+        """What computes the features."""
         name = self.profile.data.extractor
         learner = registry.learner("extractor", name)
-        extractor = learner(self) if learner else registry.find("extractor", name)(self.device)
+        made: ExtractorProtocol = (learner or registry.find("extractor", name))(
+            self if learner else self.device
+        )
+        return made
+
+    @cached_property
+    def features(self) -> dict[str, FeatureStore]:
+        """Pooled and region features of each split."""
         return {
-            split: write_features(dataset, extractor, self.folder / "features" / split)
+            split: write_features(dataset, self.extractor, self.folder / "features" / split)
             for split, dataset in self.data.items()
         }
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_serializer
 from gegcore.data.dataset import DataSettings, ImageRecord
 from gegcore.data.karpathy import KarpathyFile, KarpathyImage, parse_karpathy
 from gegcore.errors import DataError, some
+from gegcore.evaluation.images import open_picture
 from gegcore.progress import track
 from gegcore.runs import project_root
 from gegcore.storage import digest, read_json, write_json
@@ -63,6 +64,10 @@ class KarpathyData(DataSettings):
     def _without_folder(self, path: Path) -> str:
         """Runs do not depend on where the data lies, but on what it is."""
         return path.name
+
+    def picture(self, path: Path) -> np.ndarray:
+        """A photograph as the square that captioners of this data see; raises as `open_picture`."""
+        return square(open_picture(path), self.image_px)
 
     def size(self, split: str) -> int:
         """As set, else counted; 2**31 where the file is not there, of which `open` complains."""

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from gegcore.code_digest import code_digest, modules_of
-from gegcore.errors import DataError
+from gegcore.errors import ConfigError, DataError
 from gegcore.storage import digest
 
 SPLITS = ("train", "val", "test")
@@ -74,6 +74,15 @@ class DataSettings(BaseModel, ABC):
     @abstractmethod
     def size(self, split: str) -> int:
         """Number of images of "train", "val" or "test", without opening it where that is costly."""
+
+    def picture(self, path: Path) -> np.ndarray:
+        """Any picture as the data set has its own: uint8 RGB `(H, W, 3)`.
+
+        Raises:
+            DataError: it cannot be read; ConfigError: this data set has no pictures in files.
+        """
+        what = f"data of kind '{self.kind}' has no pictures in files"
+        raise ConfigError(what, "take a profile of photographs, such as flickr8k")
 
     @abstractmethod
     def open(self, split: str, folder: Path) -> CaptionDataset:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from squares import Corpus, make_corpus
 
 from gegcore.cli import main
@@ -72,3 +73,23 @@ def test_a_captioner_goes_through_all_stages(home: Path) -> None:
     assert len(scores) == 9 and scores["rank"].between(0, 8).all()
     config = (run / "config.yaml").read_text()
     assert str(home) not in config
+
+
+def test_any_photograph_can_be_captioned(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any size and mode; and what cannot be captioned is named."""
+    for objective in ("mle", "scst"):
+        assert main(["run", "--profile", "tiny.yaml", "--objective", objective]) == 0
+    Image.new("L", (70, 300), 90).save(home / "grey.png")
+    Image.new("RGBA", (200, 50), (9, 99, 200, 255)).save(home / "wide.png")
+    capsys.readouterr()
+    command = ["caption", "--profile", "tiny.yaml", "--objective", "scst"]
+    assert main([*command, "grey.png", "wide.png"]) == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["image_id"] for line in said] == ["grey.png", "wide.png"]
+    assert all(isinstance(line["caption"], str) for line in said)
+    (home / "text.png").write_text("no picture")
+    assert main([*command, "text.png"]) == 1
+    assert "text.png does not open as a picture" in capsys.readouterr().err
+    assert main(["caption", "--profile", "tiny.yaml", "--objective", "mle_geg", "grey.png"]) == 1
+    assert "mle_geg" in capsys.readouterr().err
+    assert main([*command, "--profile", "smoke", "--objective", "mle", "grey.png"]) == 1
