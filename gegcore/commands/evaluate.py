@@ -94,6 +94,18 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="SECONDS",
         help="of silence, after which METEOR or SPICE has failed and all else is reported",
     )
+    option(
+        "--external",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="scores that other tools gave to these captions: JSON Lines or a table with an id, or "
+        "capevalkit's output",
+    )
+    option(
+        "--export", type=Path, metavar="DIR", help="write captions and references for such tools"
+    )
     option("--skip-bad", action="store_true", help="leave bad input out, and list it")
     option(
         "--no-spice",
@@ -117,10 +129,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     inputs |= {"compared captions": arguments.compare, "weights": arguments.pretrained}
     inputs |= {"groups": Path(arguments.groups), "captions": captions[0]}
     inputs |= {f"captions {path}": path for path in captions[1:]}
+    inputs |= {f"scores {path}": path for path in arguments.external}
     check_outputs(arguments.output, inputs)
     number = re.fullmatch(r"-?\d+", arguments.groups)
     arguments.k = int(arguments.groups) if number else EvaluationSettings.k
     arguments.groups = None if number else Path(arguments.groups)
+    arguments.external = tuple(arguments.external)
     given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
     settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
     files = arguments.references, arguments.images

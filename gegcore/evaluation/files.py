@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
 from gegcore.evaluation.captions_file import read_captions, read_references
 from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
+from gegcore.evaluation.external import export, read_external
 from gegcore.evaluation.groups_file import read_groups
 from gegcore.evaluation.hints import not_needed, of_texts
 from gegcore.evaluation.images import ImageId, find_pictures, matches
@@ -29,6 +31,7 @@ from gegcore.metrics.caption_groups import CONSTRUCTION, groups_by_cider
 from gegcore.metrics.evaluate import Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures, WordGroups
 from gegcore.metrics.meteor import start_meteor
+from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 from gegcore.storage import digest
 
@@ -50,6 +53,8 @@ class EvaluationSettings:
         groups_by: what finds these two's groups without a file: "clip", which needs pictures, or
             "cider", which needs none.
         timeout: seconds of silence after which METEOR or SPICE has failed; None: their own.
+        external: files of scores that other tools gave to these captions, `read_external`.
+        export: folder for the captions and references that were scored, as other tools read them.
     """
 
     clip: str = "ViT-B-32-quickgelu"
@@ -66,6 +71,8 @@ class EvaluationSettings:
     groups: Path | None = None
     groups_by: Literal["clip", "cider"] = "clip"
     timeout: float | None = None
+    external: tuple[Path, ...] = ()
+    export: Path | None = None
 
 
 class Scored(NamedTuple):
@@ -105,6 +112,7 @@ def evaluate_files(
     """
     roles = {"captions": Path(captions)} | ({"compared with": Path(compare)} if compare else {})
     settings = settings or EvaluationSettings()
+    _check_one(settings, len(roles))
     found = score_files(roles, Path(references), images, settings)
     first, *others = found.evaluations.values()
     report = EvaluationReport(first, *found[1:5], hints=found.hints)
@@ -130,6 +138,7 @@ def evaluate_systems(
     The other arguments, and errors, are those of `score_files`.
     """
     settings = settings or EvaluationSettings()
+    _check_one(settings, len(captions))
     roles = {f"system {number}": path for number, path in enumerate(captions, 1)}
     found = score_files(roles, Path(references), images, settings)
     files = {role: Path(found.files[role]["name"]) for role in roles}
@@ -194,13 +203,32 @@ def score_files(
     return Scored(found, named, references_digest, skips.found, files, hints)
 
 
+def _check_one(settings: EvaluationSettings, files: int) -> None:
+    """Scores of other tools, and files for them, are of one captions file."""
+    if files > 1 and (settings.external or settings.export):
+        raise ConfigError("--external and --export are for one captions file", "evaluate it alone")
+
+
 def _evaluated(given: MetricInputs, settings: EvaluationSettings) -> Evaluation:
     """All metrics of one captions file."""
+    images = list(given.captions)
+    others = [read_external(path, read_file(path), images) for path in settings.external]
+    if settings.export:
+        export(settings.export, given.captions, given.references)
     given = replace(given, spice=settings.spice, timeout=settings.timeout, keep_going=True)
     why = "pictures were not given, --images DIR"
     return evaluate_captions(
-        given, seed=settings.seed, resamples=settings.resamples, no_pictures=why
+        given,
+        [partial(_given, scores) for scores in others],
+        seed=settings.seed,
+        resamples=settings.resamples,
+        no_pictures=why,
     )
+
+
+def _given(scores: Scores, _: MetricInputs) -> Scores:
+    """A metric that is computed already."""
+    return scores
 
 
 def _check_settings(settings: EvaluationSettings) -> None:

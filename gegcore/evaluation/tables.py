@@ -47,17 +47,32 @@ def is_parquet(content: bytes) -> bool:
 
 
 def parquet_entries(path: Path, content: bytes) -> Entries:
-    """Rows of a Parquet file.
+    """Captions of a Parquet file.
 
     Raises:
         DataError: it is damaged, or lacks a column.
     """
+    return table_entries(path, parquet_table(path, content))
+
+
+def parquet_table(path: Path, content: bytes) -> pd.DataFrame:
+    """A Parquet file; DataError where it is damaged."""
     try:
-        table = pd.read_parquet(io.BytesIO(content))
+        return pd.read_parquet(io.BytesIO(content))
     except Exception as error:  # pyarrow raises what it likes
         what = f"{path} is no whole Parquet file: {' '.join(str(error).split())[:200]}"
         raise DataError(what, "write or download it again") from error
-    return table_entries(path, table)
+
+
+def text_table(path: Path, text: str) -> pd.DataFrame:
+    """CSV or TSV with a header in which one of the columns holds ids; DataError of others."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for separator in _SEPARATORS:
+        names = next(csv.reader([first], delimiter=separator), [])
+        if len(names) > 1 and {name.strip() for name in names} & {*ID_FIELDS}:
+            return _read_csv(path, text, separator)
+    what = f"{path} has no column of image ids in its first line: {first[:60]!r}"
+    raise DataError(what, f"call it {ID_FIELDS[0]}")
 
 
 def text_entries(path: Path, text: str) -> Entries | None:
