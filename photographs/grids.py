@@ -41,6 +41,7 @@ class Grids:
         self, network: str, folder: Path | None = None, device: torch.device | str = "cpu"
     ) -> None:
         self.network, self.folder, self.device = network, folder, torch.device(device)
+        self._path: Path | None = None  # of the maps that are open: those of one size
         self._kept: dict[bytes, int] = {}
         self._records = np.zeros(0)
 
@@ -98,6 +99,8 @@ class Grids:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+        if path != self._path:
+            self._path, self._kept = path, {}
         count, known = path.stat().st_size // record.itemsize, len(self._kept)
         if count > known:
             self._records = np.memmap(path, record, mode="r", shape=(count,))
@@ -165,8 +168,9 @@ class GridView:
 
 
 def pixels_digest(picture: np.ndarray) -> bytes:
-    """What tells a picture `(H, W, 3)` from others: of its pixels."""
-    return hashlib.sha256(np.ascontiguousarray(picture).data).digest()[:_SHA]
+    """What tells a picture `(H, W, 3)` from others: its size and its pixels."""
+    size = str(picture.shape[:2]).encode()
+    return hashlib.sha256(size + np.ascontiguousarray(picture).tobytes()).digest()[:_SHA]
 
 
 def half_of(sha: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gegcore.errors import DataError, some
+from gegcore.errors import ConfigError, DataError, some
 from gegcore.evaluation.images import ImageId, image_id, matches
 from gegcore.evaluation.json_file import JsonObject, decoded, parsed_json
 from gegcore.evaluation.tables import ID_FIELDS, is_parquet, parquet_table, text_table
@@ -53,11 +53,20 @@ def read_external(path: Path, content: bytes, images: Sequence[ImageId]) -> Scor
 
 
 def export(folder: Path, captions: Mapping[ImageId, str], references: Mapping[Any, Any]) -> None:
-    """Write `predictions.jsonl` and `references.jsonl`, which capevalkit and others read."""
+    """Write `predictions.jsonl` and `references.jsonl`, which capevalkit and others read.
+
+    Raises:
+        ConfigError: one is there and says something else: nothing is written then.
+    """
     said = ({"id": str(image), "caption": text} for image, text in captions.items())
     truth = ({"id": str(i), "references": list(references[i])} for i in captions)
-    write_text(folder / "predictions.jsonl", _lines(said))
-    write_text(folder / "references.jsonl", _lines(truth))
+    files = {"predictions.jsonl": _lines(said), "references.jsonl": _lines(truth)}
+    for name, text in files.items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != text.encode():
+            raise ConfigError(f"--export would replace {path}", "choose another folder")
+    for name, text in files.items():
+        write_text(folder / name, text)
 
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> str:

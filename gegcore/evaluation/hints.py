@@ -41,7 +41,7 @@ def not_needed(file: str, count: int) -> list[str]:
 def _is_cut(tokenizer: Any, text: str) -> bool:
     """Whether a text has more tokens than CLIP's text tower has places."""
     most = int(tokenizer.context_length)
-    if 2 * len(text) + 2 <= most:  # two tokens a character are more than there ever are
+    if len(text.encode(errors="replace")) + 2 <= most:  # a token is a byte at least
         return False
     if hasattr(tokenizer, "encode"):
         return len(tokenizer.encode(text)) + 2 > most

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +53,7 @@ class SystemsReport:
     hints: Sequence[str]
     pairs: Mapping[str, Sequence[Pair]]
 
-    @property
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """A row a system and metric: system, metric, value, low, high, n, rank (1 is best)."""
         rows = [

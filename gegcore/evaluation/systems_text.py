@@ -23,12 +23,8 @@ SHOWN = (
 def wide(report: SystemsReport, shown: tuple[str, ...] = ()) -> pd.DataFrame:
     """A row a system, best CIDEr first, a column a metric: "87.2 (3)", the rank in brackets."""
     scores = report.scores
-    scores["shown"] = [
-        f"{number(metric, value)} ({rank})"
-        for metric, value, rank in zip(
-            scores["metric"], scores["value"], scores["rank"], strict=True
-        )
-    ]
+    rows = zip(scores["metric"], scores["value"], scores["rank"], strict=True)
+    scores = scores.assign(shown=[f"{number(name, value)} ({rank})" for name, value, rank in rows])
     found = scores["metric"].unique().tolist()
     known = [name for name in shown or found if name in found]
     table = scores.pivot(index="system", columns="metric", values="shown")[known]

@@ -80,3 +80,11 @@ def test_a_view_reads_a_split_in_its_order(corpus: Corpus, tmp_path: Path) -> No
 def test_bad_pictures_are_refused(images: np.ndarray) -> None:
     with pytest.raises(DataError, match="images"):
         Grids(NETWORK)(images)
+
+
+def test_pictures_of_two_sizes_do_not_mix(tmp_path: Path) -> None:
+    grids = Grids(NETWORK, tmp_path)
+    small, large = some_pictures(2), some_pictures(3, 96)
+    for pictures in (small, large, small, large):
+        assert torch.equal(grids(pictures), Grids(NETWORK)(pictures))
+    assert len(list(tmp_path.glob("*.records"))) == 2

@@ -90,5 +90,11 @@ def test_they_stand_in_the_table_with_intervals_and_files_go_back(
         json.loads(Path(x).read_text())["metrics"]["CIDEr"] for x in ("report.json", "again.json")
     ]
     assert values[0]["value"] == values[1]["value"]
+    assert main([*command, *options, "--resamples", "200"]) == 0  # The same files once more.
+    mine = Path("out/references.jsonl")
+    mine.write_text("mine")
+    capsys.readouterr()
+    assert main([*command, *options]) == 1 and mine.read_text() == "mine"
+    assert "--export would replace out/references.jsonl" in capsys.readouterr().err
     assert main([*command, *options, "--compare", "captions.json"]) == 1
     assert "are for one captions file" in capsys.readouterr().err
