@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours = [number for number in ending if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
         ours = []  # Python allows handlers there only.
+    allow_new(True)  # Not at the end: a thread may still be starting what a signal has ended.
     try:
         for number in ours:
             signal.signal(number, _end)
@@ -48,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
-        allow_new(True)
     return 0
 
 

@@ -130,8 +130,10 @@ class LineProcess:
                     cwd=self.folder,
                     env=java_environment(self.folder),
                 )
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too: what has started ends with its closed stdin.
             shutil.rmtree(self.folder, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
             raise ToolError(f"{name} could not be started: {error}", _START_FIX) from error
         self.pid = self._process.pid
         self._answers: queue.Queue[str | None] = queue.Queue()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import signal
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from full_disk import files_end_at
 
-from gegcore import registry
+from gegcore import cli, registry
 from gegcore.cli import main
+from gegcore.metrics.java import LineProcess
 
 
 def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -64,6 +68,19 @@ def test_a_broken_command_of_another_package_harms_no_other(
         assert main([name, *options]) == 1
         error = capsys.readouterr().err
         assert error.startswith("gegcore: ") and said in error
+
+
+def test_after_a_signal_no_thread_starts_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may be on its way to start METEOR when the command has already ended."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, "_list_profiles", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        assert main(["profiles"]) == 128 + signal.SIGTERM
+    assert not LineProcess("late", command).alive()
+    assert main(["profiles"]) == 0
+    again = LineProcess("again", command)
+    assert again.alive()
+    again.close()
 
 
 def test_errors_name_the_fix_and_exit_with_1(capsys: pytest.CaptureFixture[str]) -> None:

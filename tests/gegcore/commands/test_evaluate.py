@@ -490,24 +490,35 @@ def test_the_checksum_of_a_pipe_is_of_what_was_read(home: Path, run: Run) -> Non
 
 
 HANGING = """
-import sys, time
-from pathlib import Path
+import subprocess, sys, time
 from gegcore import cli
 from gegcore.metrics import meteor, ptb
-program = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+slow = float(sys.argv[2])
+waits = "sys.stdin.read()" if slow else "time.sleep(600)"  # What ends it: no input, or a kill.
+program = f"import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); {waits}"
 meteor.java_command = lambda _: [sys.executable, "-c", program, sys.argv[1]]
 ptb.java_problem = lambda *_: "not now"
+class Slow(subprocess.Popen):
+    def __init__(self, *command, **options):
+        super().__init__(*command, **options)
+        time.sleep(slow)
+subprocess.Popen = Slow
 options = ["--references", "refs.json", "--no-spice", "-o", "report.json"]
 sys.exit(cli.main(["evaluate", "captions.json", *options]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_java_and_leaves_nothing(home: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "start"), [(signal.SIGTERM, 0.0), (signal.SIGHUP, 0.0), (signal.SIGTERM, 3.0)]
+)
+def test_a_signal_ends_java_and_leaves_nothing(
+    home: Path, number: signal.Signals, start: float
+) -> None:
+    """Also one that comes while Java starts, for `start` seconds."""
     folder, noted = home / "temporary", home / "pid"
     folder.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", HANGING, str(noted)],
+        [sys.executable, "-c", HANGING, str(noted), str(start)],
         env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,
