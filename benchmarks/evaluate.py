@@ -28,9 +28,9 @@ from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer import ptbtokenizer
 
+from caption_evaluation import files as wiring
+from caption_evaluation.files import EvaluationSettings, evaluate_files
 from emoji_scenes.dataset import ScenesDataset
-from gegcore.evaluation import files as wiring
-from gegcore.evaluation.files import EvaluationSettings, evaluate_files
 from gegcore.metrics.java import java_executable
 from gegcore.metrics.meteor import shared_meteor
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import ConfigDict, Field, field_serializer
 
+from caption_evaluation.images import open_picture
 from gegcore.data.dataset import DataSettings, ImageRecord
 from gegcore.data.karpathy import KarpathyFile, KarpathyImage, parse_karpathy
 from gegcore.errors import DataError, some
-from gegcore.evaluation.images import open_picture
 from gegcore.progress import track
 from gegcore.runs import project_root
 from gegcore.storage import digest, read_json, write_json

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from caption_evaluation.images import SUFFIXES, ImageId, matches, open_picture
 from gegcore.errors import DataError
-from gegcore.evaluation.images import SUFFIXES, ImageId, matches, open_picture
 
 
 class Pictures:

@@ -108,6 +108,7 @@ def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
 
 IMPORTED_WITH = {
     "gegcore": (),
+    "caption_evaluation": (),
     "photographs": ("photographs",),
     "emoji_scenes": ("scenes",),
     "bookkit": ("scenes", "book"),

@@ -1,14 +1,20 @@
-"""The drawing of the three packages, and of the layers inside `gegcore`."""
+"""The drawing of the packages, and of the layers inside `gegcore`."""
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from bookkit.diagrams.svg import WIDTH, Arrow, Box, Diagram, Panel
 
+PACKAGES = (
+    "bookkit\nmakes the book",
+    "emoji_scenes\nthe embedded world",
+    "photographs\ntheir reader, features, retrieval models",
+    "caption_evaluation\nanybody's captions, from files to a report",
+)
 LAYERS = (
     ("commands",),
-    ("interop", "evaluation"),
+    ("interop",),
     ("experiment",),
     ("materials",),
     ("profiles",),
@@ -28,7 +34,8 @@ _EQUATIONS = {
     "training": "Eq. 5, 6",
     "rewards": "Eq. 7",
 }
-_TOP, _GAP, _SPACE = 168, 10, 8
+_STEP = 64
+_TOP, _GAP, _SPACE = 32 + _STEP * len(PACKAGES), 10, 8
 
 _ROWS = [
     [f"{name}\n{_EQUATIONS[name]}" if name in _EQUATIONS else name for name in names]
@@ -54,22 +61,23 @@ def _row(texts: list[str], y: float) -> list[Box]:
 
 
 LAYOUT = Diagram(
-    "Three packages, one above the other. bookkit, which makes the book, imports emoji_scenes and "
-    "gegcore; emoji_scenes, the embedded world, imports gegcore; gegcore, the method, imports "
-    "neither. Inside gegcore, top to bottom: "
+    "Five packages, one above the other; each may import those below it. "
+    + "; ".join(text.replace("\n", ", ") for text in PACKAGES)
+    + "; gegcore, the method. Inside gegcore, top to bottom: "
     + "; ".join(", ".join(names) for names in LAYERS)
     + ". Each layer imports from those below it.",
     height=_TOPS[-1] + 6,
     panels=(Panel(_TOP - 28, _TOPS[-1] - _TOP + 30, "gegcore: the method", name="gegcore"),),
     boxes=(
-        Box("bookkit", WIDTH / 2, 4, "bookkit\nmakes the book", "data", WIDTH - 8),
-        Box("emoji_scenes", 136, 72, "emoji_scenes\nthe embedded world", "data", 264),
+        *(
+            Box(text.split("\n")[0], WIDTH / 2, 4 + _STEP * number, text, "data", WIDTH - 8)
+            for number, text in enumerate(PACKAGES)
+        ),
         *(box for texts, y in zip(_ROWS, _TOPS, strict=False) for box in _row(texts, y)),
     ),
-    arrows=(
-        Arrow("bookkit.bottom:0.375", "emoji_scenes.top:0.5"),
-        Arrow("bookkit.bottom:0.88", "gegcore.top:0.88"),
-        Arrow("emoji_scenes.bottom:0.5", "gegcore.top:0.375"),
+    arrows=tuple(
+        Arrow(f"{above}.bottom:0.5", f"{below}.top:0.5")
+        for above, below in pairwise([*(text.split("\n")[0] for text in PACKAGES), "gegcore"])
     ),
     legend=False,
 )

@@ -126,7 +126,7 @@ def test_what_started_from_a_run_made_again_is_of_an_older_start(
         ("scst", "emoji_scenes.clip.model", False),
         ("scst_geg", "gegcore.groups", False),  # their content is an input
         ("scst_geg", "gegcore.metrics.spice", False),
-        ("scst_geg", "gegcore.evaluation.report", False),
+        ("scst_geg", "caption_evaluation.report", False),
     ],
 )
 def test_code_that_decides_the_weights(objective: str, module: str, counts: bool) -> None:

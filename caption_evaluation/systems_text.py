@@ -7,10 +7,10 @@ import math
 
 import pandas as pd
 
+from caption_evaluation.report import EvaluationReport, escaped, remarks, visible
+from caption_evaluation.systems import ALPHA, SystemsReport
 from gegcore import __version__
 from gegcore.errors import some
-from gegcore.evaluation.report import EvaluationReport, escaped, remarks, visible
-from gegcore.evaluation.systems import ALPHA, SystemsReport
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number
 
 SHOWN = (

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from caption_evaluation.captions_file import read_captions, read_references
+from caption_evaluation.json_file import read_file
+from caption_evaluation.skipped import Skips
 from gegcore.errors import ConfigError, DataError, GegError
-from gegcore.evaluation.captions_file import read_captions, read_references
-from gegcore.evaluation.json_file import read_file
-from gegcore.evaluation.skipped import Skips
 from gegcore.metrics import ptb
 
 Write = Callable[..., Path]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from gegcore.evaluation.images import ImageId
+from caption_evaluation.images import ImageId
 from gegcore.metrics import significance
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER_IS_BETTER

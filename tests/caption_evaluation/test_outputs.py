@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from test_report import _report
 
+from caption_evaluation.outputs import check_outputs, write_report
 from gegcore.errors import ConfigError
-from gegcore.evaluation.outputs import check_outputs, write_report
 
 ROLES = ("captions", "references", "compared captions", "images", "weights")
 

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from caption_evaluation import embeddings
+from caption_evaluation.embeddings import EmbeddingCache, content_key, embed_pictures
+from caption_evaluation.skipped import Skips
 from gegcore.clip import ClipModel
 from gegcore.errors import DataError
-from gegcore.evaluation import embeddings
-from gegcore.evaluation.embeddings import EmbeddingCache, content_key, embed_pictures
-from gegcore.evaluation.skipped import Skips
 
 CLIP: Any = SimpleNamespace(name="letters", digest="0123456789abcdef")
 KEYS = [content_key("text", text) for text in (b"a", b"b", b"c")]

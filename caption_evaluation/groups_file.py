@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from caption_evaluation.images import ImageId, image_id, matches
+from caption_evaluation.json_file import JsonObject, decoded, parsed_json
 from gegcore.errors import DataError, some
-from gegcore.evaluation.images import ImageId, image_id, matches
-from gegcore.evaluation.json_file import JsonObject, decoded, parsed_json
 from gegcore.metrics.inputs import WordGroups
 
 _FIX = 'write {"42": [7, 9, 11], ...}: ids of the K similar images of every image'

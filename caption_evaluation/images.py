@@ -16,8 +16,8 @@ from typing import IO, Generic, TypeGuard, TypeVar
 import numpy as np
 from PIL import Image, ImageOps
 
+from caption_evaluation.skipped import Skips
 from gegcore.errors import DataError, printable
-from gegcore.evaluation.skipped import Skips
 
 ImageId = int | str
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from caption_evaluation.images import ImageId, is_text, matches
+from caption_evaluation.json_file import JsonObject
+from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, Entries, table_entries
 from gegcore.data.dataset import SPLITS
 from gegcore.data.karpathy import SPLIT_OF, is_karpathy, parse_karpathy
 from gegcore.errors import ConfigError, DataError
-from gegcore.evaluation.images import ImageId, is_text, matches
-from gegcore.evaluation.json_file import JsonObject
-from gegcore.evaluation.tables import ID_FIELDS, TEXT_FIELDS, Entries, table_entries
 
 WRITE = (
     'write [{"image_id": 42, "caption": "a dog"}, ...] (COCO results), one such object a line '

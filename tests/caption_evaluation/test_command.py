@@ -20,18 +20,18 @@ from child_processes import wait_for
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from caption_evaluation.report import EvaluationReport
 from emoji_scenes.clip.model import FOLDER, MODELS
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.cli import main
 from gegcore.clip import load_clip
-from gegcore.evaluation.report import EvaluationReport
 from gegcore.groups import similar_groups
 from gegcore.metrics import meteor
 from gegcore.metrics.meteor import shared_meteor
 from gegcore.metrics.presentation import LOWER
 from gegcore.storage import sha256_file
 
-COCO = Path(__file__).parents[4] / "shared" / "coco"
+COCO = Path(__file__).parents[3] / "shared" / "coco"
 IMAGES = 30
 GROUP_WORDS = ["CIDErBtw", "DisWordRate"]
 LANGUAGE = ["CIDEr", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L"]
@@ -407,7 +407,7 @@ def test_wrong_options_are_refused_before_the_work(
     (home / "pictures.html").write_text("not a folder")
     (home / "note.md").write_text("mine")
     before = {path: path.read_bytes() for path in home.iterdir() if path.is_file()}
-    monkeypatch.setattr("gegcore.evaluation.files.evaluate_captions", None)
+    monkeypatch.setattr("caption_evaluation.files.evaluate_captions", None)
     status, _, err = run(*arguments)
     assert status == 1 and said in err and "->" in err
     assert {path: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
@@ -557,7 +557,7 @@ def test_weights_with_nan_are_noticed(home: Path, run: Run, tmp_path: Path) -> N
 
 
 def test_library_call_returns_what_the_command_prints(home: Path) -> None:
-    from gegcore.evaluation.files import EvaluationSettings, evaluate_files
+    from caption_evaluation.files import EvaluationSettings, evaluate_files
 
     settings = EvaluationSettings(resamples=50, spice=False)
     report = evaluate_files("captions.json", "refs.json", settings=settings)

@@ -16,9 +16,9 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
+from caption_evaluation.images import READING, ImageId, open_picture
 from gegcore import __version__
 from gegcore.errors import some
-from gegcore.evaluation.images import READING, ImageId, open_picture
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, label, number, signed
 from gegcore.metrics.uncertainty import Difference

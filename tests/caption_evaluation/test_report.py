@@ -9,8 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from gegcore import __version__
-from gegcore.evaluation.report import (
+from caption_evaluation.report import (
     EvaluationReport,
     as_html,
     as_json,
@@ -18,6 +17,7 @@ from gegcore.evaluation.report import (
     as_text,
     score_table,
 )
+from gegcore import __version__
 from gegcore.metrics.evaluate import Evaluation
 from gegcore.metrics.presentation import LOWER
 from gegcore.metrics.uncertainty import Difference

@@ -12,19 +12,19 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from caption_evaluation.captions_file import read_captions, read_references
+from caption_evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
+from caption_evaluation.external import export, read_external
+from caption_evaluation.groups_file import read_groups
+from caption_evaluation.hints import not_needed, of_texts
+from caption_evaluation.images import ImageId, find_pictures, matches
+from caption_evaluation.json_file import read_file
+from caption_evaluation.report import EvaluationReport
+from caption_evaluation.skipped import Skips
+from caption_evaluation.systems import SystemsReport, compare_all
 from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
-from gegcore.evaluation.captions_file import read_captions, read_references
-from gegcore.evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
-from gegcore.evaluation.external import export, read_external
-from gegcore.evaluation.groups_file import read_groups
-from gegcore.evaluation.hints import not_needed, of_texts
-from gegcore.evaluation.images import ImageId, find_pictures, matches
-from gegcore.evaluation.json_file import read_file
-from gegcore.evaluation.report import EvaluationReport
-from gegcore.evaluation.skipped import Skips
-from gegcore.evaluation.systems import SystemsReport, compare_all
 from gegcore.groups import similar_groups
 from gegcore.metrics import ptb, significance
 from gegcore.metrics.caption_groups import CONSTRUCTION, groups_by_cider

@@ -117,10 +117,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from gegcore.evaluation.files import EvaluationSettings, evaluate_files, evaluate_systems
-    from gegcore.evaluation.outputs import check_outputs, write_report
-    from gegcore.evaluation.report import as_text
-    from gegcore.evaluation.systems_text import systems_as_text
+    from caption_evaluation.files import EvaluationSettings, evaluate_files, evaluate_systems
+    from caption_evaluation.outputs import check_outputs, write_report
+    from caption_evaluation.report import as_text
+    from caption_evaluation.systems_text import systems_as_text
     from gegcore.metrics.spice_jars import user_cache
 
     captions = _captions_files(arguments)

@@ -9,9 +9,9 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from gegcore.evaluation.report import visible
-from gegcore.evaluation.systems import SystemsReport
-from gegcore.evaluation.systems_text import notes
+from caption_evaluation.report import visible
+from caption_evaluation.systems import SystemsReport
+from caption_evaluation.systems_text import notes
 from gegcore.metrics.presentation import (
     LOWER,
     LOWER_IS_BETTER,

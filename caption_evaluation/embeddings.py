@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from caption_evaluation.images import ImageId, open_picture
+from caption_evaluation.skipped import Skips
 from gegcore.clip import ClipModel
 from gegcore.code_digest import code_digest
 from gegcore.embeddings import encoder_modules
 from gegcore.errors import DataError
-from gegcore.evaluation.images import ImageId, open_picture
-from gegcore.evaluation.skipped import Skips
 from gegcore.progress import track
 from gegcore.storage import atomic_write, digest, sha256_file
 
@@ -47,7 +47,7 @@ class EmbeddingCache(dict[str, Tensor]):
     def __init__(self, clip: ClipModel, folder: Path | str | None = None) -> None:
         super().__init__()
         version = open_clip.__version__
-        code = code_digest("gegcore.evaluation.images", *encoder_modules(clip))
+        code = code_digest("caption_evaluation.images", *encoder_modules(clip))
         about = {"clip_digest": clip.digest, "open_clip": version, "pillow": PIL.__version__}
         self.key = {"clip": clip.name, **about, "code": code}
         self.folder = Path(folder) / "embeddings" / digest(self.key) if folder else None

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from caption_evaluation.images import ImageId, image_id, matches
+from caption_evaluation.json_file import JsonObject, decoded, parsed_json
+from caption_evaluation.tables import ID_FIELDS, is_parquet, parquet_table, text_table
 from gegcore.errors import ConfigError, DataError, some
-from gegcore.evaluation.images import ImageId, image_id, matches
-from gegcore.evaluation.json_file import JsonObject, decoded, parsed_json
-from gegcore.evaluation.tables import ID_FIELDS, is_parquet, parquet_table, text_table
 from gegcore.metrics.scores import Scores
 from gegcore.storage import write_text
 

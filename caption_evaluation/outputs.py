@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from caption_evaluation.report import EvaluationReport, as_csv, as_html, as_json, as_markdown
+from caption_evaluation.systems import SystemsReport
+from caption_evaluation.systems_html import systems_as_html
+from caption_evaluation.systems_text import systems_as_csv, systems_as_json, systems_as_markdown
 from gegcore.errors import ConfigError, StorageError, writing
-from gegcore.evaluation.report import EvaluationReport, as_csv, as_html, as_json, as_markdown
-from gegcore.evaluation.systems import SystemsReport
-from gegcore.evaluation.systems_html import systems_as_html
-from gegcore.evaluation.systems_text import systems_as_csv, systems_as_json, systems_as_markdown
 from gegcore.storage import atomic_write, write_text
 
 FORMATS = {".json": as_json, ".md": as_markdown, ".html": as_html, ".csv": as_csv}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from caption_evaluation.systems import holm
 from gegcore.cli import main
-from gegcore.evaluation.systems import holm
 
-COCO = Path(__file__).parents[4] / "shared" / "coco"
+COCO = Path(__file__).parents[3] / "shared" / "coco"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SAID = {
     "good": "a {colour} dog runs on the grass",

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from caption_evaluation.external import read_external
 from gegcore.cli import main
 from gegcore.errors import DataError
-from gegcore.evaluation.external import read_external
 
 IMAGES = [1, 2, "c.jpg"]
 SCORES = {"1": 0.5, "2": 0.25, "c.jpg": 1.0}

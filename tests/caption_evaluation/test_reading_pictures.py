@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from caption_evaluation import images
+from caption_evaluation.images import open_picture
 from gegcore.errors import DataError
-from gegcore.evaluation import images
-from gegcore.evaluation.images import open_picture
 
 RAMP = np.tile(np.arange(256), (4, 1))
 SHORT, LONG = 3, 4  # types of TIFF

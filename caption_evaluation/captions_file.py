@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gegcore.errors import DataError
-from gegcore.evaluation.images import ImageId, image_id, is_text
-from gegcore.evaluation.json_file import decoded, parsed_json, read_file
-from gegcore.evaluation.layouts import WRITE, json_entries, named, short
-from gegcore.evaluation.other_kinds import refuse_other_kinds
-from gegcore.evaluation.skipped import Skips
-from gegcore.evaluation.tables import (
+from caption_evaluation.images import ImageId, image_id, is_text
+from caption_evaluation.json_file import decoded, parsed_json, read_file
+from caption_evaluation.layouts import WRITE, json_entries, named, short
+from caption_evaluation.other_kinds import refuse_other_kinds
+from caption_evaluation.skipped import Skips
+from caption_evaluation.tables import (
     ID_FIELDS,
     TEXT_FIELDS,
     Entries,
@@ -21,6 +20,7 @@ from gegcore.evaluation.tables import (
     parquet_entries,
     text_entries,
 )
+from gegcore.errors import DataError
 from gegcore.metrics import ptb
 
 MOST_WORDS, MOST_CHARACTERS = 500, 5_000

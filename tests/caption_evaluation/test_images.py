@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from caption_evaluation import images
+from caption_evaluation.images import bare, find_pictures, image_id, matches
+from caption_evaluation.skipped import Skips
 from gegcore.errors import DataError
-from gegcore.evaluation import images
-from gegcore.evaluation.images import bare, find_pictures, image_id, matches
-from gegcore.evaluation.skipped import Skips
 
 
 @pytest.mark.parametrize(
