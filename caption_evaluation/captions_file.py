@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -146,14 +147,26 @@ def _read(
 def _entries(path: Path, content: bytes, split: str | None, wanted: Collection[ImageId]) -> Entries:
     """What a file says, by whatever it turns out to be."""
     if is_parquet(content):
-        return parquet_entries(path, content)
+        return parquet_entries(path, content, split)
     refuse_other_kinds(path, content)
     text = decoded(path, content)
     if text.lstrip()[:1] not in ("{", "["):
-        table = text_entries(path, text)
+        table = text_entries(path, text, split)
         if table is not None:
             return table
+        if path.suffix.lower() != ".json" and not _is_json(text):
+            first = text.strip().splitlines()[0]
+            what = f"{path} is neither JSON nor a table with a header; it begins {short(first)}"
+            raise DataError(what, WRITE)
     return json_entries(path, *parsed_json(path, text), split, wanted)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _texts(path: Path, where: str, item: Any, skips: Skips) -> Iterator[_Text]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from caption_evaluation.images import ImageId, image_id, matches
 from caption_evaluation.json_file import JsonObject, decoded, parsed_json
-from caption_evaluation.tables import ID_FIELDS, is_parquet, parquet_table, text_table
+from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, is_parquet, parquet_table, text_table
 from gegcore.errors import ConfigError, DataError, some
 from gegcore.metrics.scores import Scores
 from gegcore.storage import write_text
@@ -45,8 +45,12 @@ def read_external(path: Path, content: bytes, images: Sequence[ImageId]) -> Scor
     named = matches(images, known)
     if lacking := [repr(image) for image in images if image not in named]:
         raise DataError(f"{path} lacks scores of {len(lacking):,} images: {some(lacking)}", _FIX)
-    names = list(known[named[images[0]]])
-    values = {name: [known[named[image]].get(name) for image in images] for name in names}
+    scored = [known[named[image]] for image in images]
+    # Those of any image: where another lacks one, that is said.
+    names = dict.fromkeys(name for row in scored for name in row)
+    if not names:
+        raise DataError(f"{path} has no numbers beside its ids", _FIX)
+    values = {name: [row.get(name) for row in scored] for name in names}
     signature = f"of {path.name}@{hashlib.sha256(content).hexdigest()[:16]}"
     found = {name: np.array(_numbers(path, name, each)) for name, each in values.items()}
     return Scores.means(found, dict.fromkeys(found, signature))
@@ -97,7 +101,8 @@ def _of_table(path: Path, rows: Sequence[Mapping[Any, Any]]) -> list[tuple[Any, 
         key = next((field for field in ID_FIELDS if field in row), None)
         if key is None:
             raise DataError(f"{path} has no id in row {number}", _FIX)
-        scores = {str(k): v for k, v in row.items() if k != key and _number(v) is not None}
+        texts = {key, *TEXT_FIELDS}  # A caption may be a number.
+        scores = {str(k): v for k, v in row.items() if k not in texts and _number(v) is not None}
         found.append((row[key], scores))
     return found
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from caption_evaluation.images import ImageId, is_text, matches
 from caption_evaluation.json_file import JsonObject
-from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, Entries, table_entries
+from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, Entries, refuse_split, table_entries
 from gegcore.data.dataset import SPLITS
 from gegcore.data.karpathy import SPLIT_OF, is_karpathy, parse_karpathy
 from gegcore.errors import ConfigError, DataError
@@ -105,8 +105,7 @@ def json_entries(
     """
     if is_karpathy(content):
         return karpathy_entries(path, content, split, wanted)
-    if split:
-        raise ConfigError(f"{path} has no splits, --split {split}", "leave --split out")
+    refuse_split(path, split)
     if isinstance(content, list):
         numbered = (
             list(zip(places, content, strict=True)) if places else _numbered("entry", content)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from gegcore.errors import DataError, some
+from gegcore.data.karpathy import SPLIT_OF
+from gegcore.errors import ConfigError, DataError, some
 
 ID_FIELDS = (
     *("image_id", "image", "file_name", "filename", "image_name", "cocoid", "img_id", "imgid"),
@@ -46,13 +49,9 @@ def is_parquet(content: bytes) -> bool:
     return content[:4] == b"PAR1"
 
 
-def parquet_entries(path: Path, content: bytes) -> Entries:
-    """Captions of a Parquet file.
-
-    Raises:
-        DataError: it is damaged, or lacks a column.
-    """
-    return table_entries(path, parquet_table(path, content))
+def parquet_entries(path: Path, content: bytes, split: str | None = None) -> Entries:
+    """Captions of a Parquet file; raises as `table_entries`, and DataError if it is damaged."""
+    return table_entries(path, parquet_table(path, content), split)
 
 
 def parquet_table(path: Path, content: bytes) -> pd.DataFrame:
@@ -75,17 +74,21 @@ def text_table(path: Path, text: str) -> pd.DataFrame:
     raise DataError(what, f"call it {ID_FIELDS[0]}")
 
 
-def text_entries(path: Path, text: str) -> Entries | None:
-    """Rows of CSV or TSV with a header, or lines of token.txt; None of a text that is neither."""
+def text_entries(path: Path, text: str, split: str | None = None) -> Entries | None:
+    """Rows of CSV or TSV with a header, or lines of token.txt; None of a text that is neither.
+
+    Raises as `table_entries`.
+    """
     first = next((line for line in text.splitlines() if line.strip()), "")
     if _TOKEN.fullmatch(first):
+        refuse_split(path, split)
         return _token_entries(path, text)
     for separator in _SEPARATORS:
         names = next(csv.reader([first], delimiter=separator), [])
         if _columns(names):
-            return table_entries(path, _read_csv(path, text, separator))
+            return table_entries(path, _read_csv(path, text, separator), split)
     called = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
-    return table_entries(path, _read_csv(path, text, called)) if called and first else None
+    return table_entries(path, _read_csv(path, text, called), split) if called and first else None
 
 
 def _read_csv(path: Path, text: str, separator: str) -> pd.DataFrame:
@@ -116,12 +119,17 @@ def _token_entries(path: Path, text: str) -> Entries:
     return Entries(items)
 
 
-def table_entries(path: Path, table: pd.DataFrame) -> Entries:
+def table_entries(path: Path, table: pd.DataFrame, split: str | None = None) -> Entries:
     """Rows of a table by its columns of ids and texts; a list in a cell is several captions.
 
+    Args:
+        split: only rows that a column "split" says are of this one.
+
     Raises:
-        DataError: it has no such columns.
+        DataError: it has no such columns, or no row of this split; ConfigError: it has no splits.
     """
+    if split:
+        table = _of_split(path, table, split)
     found = _columns(map(str, table.columns))
     if not found:
         columns = some(map(str, table.columns)) or "none"
@@ -138,6 +146,22 @@ def table_entries(path: Path, table: pd.DataFrame) -> Entries:
     )
 
 
+def _of_split(path: Path, table: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Rows of one split, by its name here or in Karpathy's files."""
+    if "split" not in table:
+        refuse_split(path, split)
+    rows = table[table["split"].map(SPLIT_OF.get) == split]
+    if rows.empty:
+        raise DataError(f"{path} has no row of split '{split}'", "use the whole file")
+    return rows
+
+
+def refuse_split(path: Path, split: str | None) -> None:
+    """Raise ConfigError if a split is asked of a file without splits."""
+    if split:
+        raise ConfigError(f"{path} has no splits, --split {split}", "leave --split out")
+
+
 def _columns(names: Iterable[str]) -> tuple[int, int] | None:
     """Places of the columns of ids and of texts."""
     known = {name.strip().lower(): place for place, name in reversed([*enumerate(names)])}
@@ -146,5 +170,9 @@ def _columns(names: Iterable[str]) -> tuple[int, int] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON would have it: arrays as lists."""
+    """A cell as JSON would have it: arrays as lists, and lists that were written as text."""
+    if isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            found = ast.literal_eval(value)
+            return found if all(isinstance(text, str) for text in found) else value
     return value.tolist() if hasattr(value, "tolist") else value

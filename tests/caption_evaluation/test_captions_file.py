@@ -146,6 +146,38 @@ def test_karpathy_s_file_by_split_and_by_the_ids_of_the_captions(write: Write) -
     assert len(by_name) == 2
 
 
+def test_a_table_with_lists_and_splits(tmp_path: Path) -> None:
+    """Flickr30k as it is passed on: a list of captions written into a cell, Karpathy's splits."""
+    path, said = tmp_path / "flickr.csv", ["a dog", "it's \"black\", or not"]
+    rows = {"filename": ["1.jpg", "2.jpg"], "split": ["test", "restval"]}
+    for written in (json.dumps(said), repr(said)):
+        table = pd.DataFrame({**rows, "raw": [written, "[no] list"]})
+        table.to_csv(path, index=False)
+        assert read_references(path).captions == {"1.jpg": said, "2.jpg": ["[no] list"]}
+        assert [*read_references(path, split="train").captions] == ["2.jpg"]
+    table.to_parquet(tmp_path / "flickr.parquet")
+    found = read_references(tmp_path / "flickr.parquet", split="test")
+    assert found.captions == {"1.jpg": said}
+    with pytest.raises(DataError, match="no row of split 'val'"):
+        read_references(path, split="val")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "image_id,caption\n1,a dog\n"), ("token.txt", "1.jpg#0\ta dog\n")],
+)
+def test_a_split_of_a_table_without_splits(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match="has no splits"):
+        read_references(tmp_path / name, split="test")
+
+
+def test_plain_text_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text("1.jpg\ta dog\n2.jpg\ta cat\n")
+    with pytest.raises(DataError, match=r"neither JSON nor a table .*'1\.jpg\\ta dog'"):
+        read_captions(tmp_path / "said.txt")
+
+
 def test_a_split_of_what_has_none_or_an_unknown_one(write: Write) -> None:
     with pytest.raises(ConfigError, match="has no splits"):
         read_references(write(CAPTIONS), split="test")  # type: ignore[arg-type]

@@ -55,6 +55,8 @@ def test_layouts_of_scores(tmp_path: Path, content: Any, name: str) -> None:
         ({"1": 0.5, "2": 0.2}, "lacks scores of 1 images: 'c.jpg'"),
         ({"1": 0.5, "2": "high", "c.jpg": 1}, "1 of 3 scores 'scores' are no finite numbers"),
         ({**SCORES, "2": float("nan")}, "no finite numbers"),
+        ([ROWS[0] | {"PAC-S": None}, *ROWS[1:]], "1 of 3 scores 'PAC-S' are no finite numbers"),
+        ([{"image_id": key, "caption": "7", "by": "me"} for key in SCORES], "has no numbers"),
         ([{"PAC-S": 1}], "has no id in row 1"),
         ([*ROWS, ROWS[0]], "stands there twice: '1'"),
         ([1, 2], "is no file of scores"),
