@@ -38,7 +38,7 @@ def judge(claim: Claim, every: Sequence[Runs], resamples: int = RESAMPLES) -> Ju
     if claim.untested:
         return Judged(claim, "undecided", claim.untested)
     if claim.retrievers:
-        return Judged(claim, *across.retrievers(claim.retrievers))
+        return Judged(claim, *across.retrievers(claim.retrievers, every))
     if claim.correlation:
         return Judged(claim, *across.correlation(claim.correlation, every))
     candidates = []

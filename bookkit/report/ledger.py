@@ -87,10 +87,9 @@ class Correlation(_Section):
 
 
 class Retrievers(_Section):
-    """R@1 of annotators' captions as stored with the weights: of `of` minus that of `over`."""
+    """R@1 of annotators' captions: by the CLIP of the reward, minus that by the judge so called."""
 
-    of: str
-    over: str
+    judge: str
 
 
 class Claim(_Section):

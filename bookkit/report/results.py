@@ -82,11 +82,15 @@ class Runs:
     def every(cls, profile: Profile | str) -> list[Runs]:
         """Those of a profile, then those of every other profile of `config/` that has some stored.
 
+        Of profiles of the same kind of data: what holds for photographs is asked of photographs.
+
         Raises as `of`.
         """
         first = cls.of(profile)
-        others = [name for name in profile_names() if name != first.profile.name]
-        return [first, *(cls.of(name) for name in others if stored_runs(name))]
+        kind = first.profile.data.kind
+        names = [name for name in profile_names() if name != first.profile.name]
+        others = [load_profile(name) for name in names if stored_runs(name)]
+        return [first, *(cls.of(other) for other in others if other.data.kind == kind)]
 
     @classmethod
     def most(cls, profile: Profile | str, *objectives: str) -> Runs:

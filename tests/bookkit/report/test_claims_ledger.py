@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import Project, make_run
 
-from bookkit.report import across, claims, results
+from bookkit.report import across, annotators, claims, results
 from bookkit.report.archive import SCORES, archive, small
 from bookkit.report.claims import guarantee, judge
 from bookkit.report.evidence import Judged, counted, details, verdicts
@@ -327,14 +327,17 @@ def test_exact_p_of_a_correlation_by_hand() -> None:
 def test_retrievers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: float, over: float, verdict: str
 ) -> None:
-    monkeypatch.setattr(across, "FOLDER", tmp_path)
-    asked = claim(retrievers={"of": "x", "over": "y"})
-    assert judge(asked, []).verdict == "undecided"
-    for name, recall in (("x", of), ("y", over)):
-        said = {"scenes": 1000, "alt-texts": {"R@1": 9.0}, "human captions": {"R@1": recall}}
-        write_json(tmp_path / f"{name}.json", {"validation": said})
-    found = judge(asked, [])
+    monkeypatch.setattr(annotators, "STORED", tmp_path)
+    asked, every = claim(retrievers={"judge": "VSE++"}), Runs.every("quick")
+    name = every[-1].profile.name
+    assert judge(asked, every).verdict == "undecided"  # nothing is stored
+    sides = {"R@1": (of, 2.0), "R@1 VSE++": (over, 1.5), "R@1 other": (99, 1.0)}
+    scores = {
+        metric: {"value": value, "ci95": [value - half, value + half], "n": 1000}
+        for metric, (value, half) in sides.items()
+    }
+    write_json(tmp_path / name / "annotators.json", {"metrics": scores})
+    found = judge(asked, every)
     assert found.verdict == verdict
-    # 1.96 standard errors of two shares of 1,000
-    half = 1.96 * math.sqrt(sum(s * (100 - s) / 1000 for s in (of, over)))
-    assert f"[{of - over - half:.1f}, ".replace("-", "\N{MINUS SIGN}") in found.measured
+    ends = f"[{of - over - 2.5:.1f}, {of - over + 2.5:.1f}]".replace("-", "\N{MINUS SIGN}")
+    assert ends in found.measured and "1,000 images" in found.measured
