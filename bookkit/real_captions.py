@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from bookkit.report.results import STORED
+from caption_evaluation.files import EvaluationSettings, evaluate_systems
+from caption_evaluation.systems import SystemsReport
 from gegcore.errors import GegError
-from gegcore.evaluation.files import EvaluationSettings, evaluate_systems
-from gegcore.evaluation.systems import SystemsReport
 from gegcore.provenance import git_revision
 from gegcore.storage import write_json, write_text
 
