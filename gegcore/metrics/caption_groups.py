@@ -73,4 +73,5 @@ def _mean_vectors(references: Sequence[Sequence[str]]) -> Tensor:
         values += mean.values()
     size = len(cooked), max(1, len(shared))
     place = torch.tensor([rows, columns], dtype=torch.long)
-    return torch.sparse_coo_tensor(place, torch.tensor(values), size).coalesce()
+    made = torch.sparse_coo_tensor(place, torch.tensor(values), size, check_invariants=True)
+    return made.coalesce()
