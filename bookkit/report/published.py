@@ -21,3 +21,10 @@ BRAINHUB = pd.DataFrame.from_dict(
     columns=_COLUMNS,
 )
 """BrainHub's table (github.com/weihaox/BrainHub): system and subject -> scores of pycocoevalcap."""
+
+FLICKR8K = pd.DataFrame(
+    [[11.8, 32.1, 44.7]],
+    index=["published in 2015 (Karpathy and Fei-Fei)"],
+    columns=["R@1", "R@5", "R@10"],
+)
+"""Captions that find their photograph, test split of Flickr8k: karpathy2015alignments, Table 1."""
