@@ -16,7 +16,7 @@ import nbformat
 from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
 from bookkit.report.frontpage import badge_html, short, write_front_parts
-from gegcore.errors import DataError, GegError
+from gegcore.errors import DataError, GegError, in_words
 from gegcore.profiles import Profile, load_profile
 from gegcore.storage import write_text
 
@@ -118,18 +118,14 @@ def build_html(root: Path, log: Path) -> Path:
     return pages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@in_words
+def main(arguments: Sequence[str] | None = None) -> None:
     """`python -m bookkit.book PROFILE LOG`: render the book of this folder."""
     parser = argparse.ArgumentParser(prog="python -m bookkit.book", description=main.__doc__)
     parser.add_argument("profile")
     parser.add_argument("log", type=Path)
     parsed = parser.parse_args(arguments)
-    try:
-        render(load_profile(parsed.profile), Path(), parsed.log)
-    except GegError as error:
-        print(f"gegcore: {error}", file=sys.stderr)
-        return 1
-    return 0
+    render(load_profile(parsed.profile), Path(), parsed.log)
 
 
 if __name__ == "__main__":

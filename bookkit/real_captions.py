@@ -17,7 +17,7 @@ import pandas as pd
 from bookkit.report.results import STORED
 from caption_evaluation.files import EvaluationSettings, evaluate_systems
 from caption_evaluation.systems import SystemsReport
-from gegcore.errors import GegError
+from gegcore.errors import in_words
 from gegcore.provenance import git_revision
 from gegcore.storage import write_json, write_text
 
@@ -65,20 +65,16 @@ def store(reports: dict[str, SystemsReport], folder: Path) -> None:
     write_json(folder / "provenance.json", about)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@in_words
+def main(arguments: Sequence[str] | None = None) -> None:
     """Score published captioners and store the numbers."""
     parser = argparse.ArgumentParser(prog="python -m bookkit.real_captions", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-spice", dest="spice", action="store_false")
     parser.add_argument("--to", type=Path, default=STORED / NAME)
     parsed = parser.parse_args(arguments)
-    try:
-        store(score(parsed.folder, parsed.spice), parsed.to)
-        print(f"scores in {parsed.to}")
-    except GegError as error:
-        print(f"gegcore: {error}", file=sys.stderr)
-        return 1
-    return 0
+    store(score(parsed.folder, parsed.spice), parsed.to)
+    print(f"scores in {parsed.to}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from gegcore.errors import ConfigError, DataError, GegError, writing
+from gegcore.errors import ConfigError, DataError, in_words
 from gegcore.experiment import train
 from gegcore.materials import Materials
 from gegcore.metrics.uncertainty import check_numbers
@@ -136,7 +136,8 @@ def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:
     return means.rename_axis("epoch").reset_index().to_dict("records")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@in_words
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -149,23 +150,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=[1], nargs="+")
     parser.add_argument("--to", type=Path, default=Path("results"), help="default: results")
     parsed = parser.parse_args(arguments)
-    try:
-        with writing():
-            for seed in parsed.seeds:
-                check_numbers({"seed": seed}, "--")
-            values = [yaml.safe_load(value) for value in parsed.values]
-            profile = load_profile(parsed.profile)
-            profile.objective(parsed.objective)  # The path is made of its name.
-            path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
-            refuse_loss(path, parsed.models, parsed.seeds, values)
-            asked = parsed.models, parsed.objective, parsed.field, values, parsed.seeds
-            found = sweep(profile, *asked)
-            write_json(path, found)
-    except GegError as error:
-        print(f"sweep: {error}", file=sys.stderr)
-        return 1
+    for seed in parsed.seeds:
+        check_numbers({"seed": seed}, "--")
+    values = [yaml.safe_load(value) for value in parsed.values]
+    profile = load_profile(parsed.profile)
+    profile.objective(parsed.objective)  # The path is made of its name.
+    path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
+    refuse_loss(path, parsed.models, parsed.seeds, values)
+    found = sweep(profile, parsed.models, parsed.objective, parsed.field, values, parsed.seeds)
+    write_json(path, found)
     print(f"{len(found['entries'])} runs kept in {path}")
-    return 0
 
 
 if __name__ == "__main__":

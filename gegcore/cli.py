@@ -13,7 +13,7 @@ from types import FrameType
 from gegcore import __version__, registry
 from gegcore.commands import caption, import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
-from gegcore.errors import GegError, TrainingInterrupted, printable, writing
+from gegcore.errors import GegError, TrainingInterrupted, say, writing
 from gegcore.metrics.java import allow_new, end_all
 
 COMMANDS = (prepare, run, caption, import_xmodaler)
@@ -41,21 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("gegcore: interrupted; run it again to go on", file=sys.stderr)
         return 128 + (stopped.args or [signal.SIGINT])[0]
     except GegError as error:
-        _say(str(error))
+        say(str(error))
         return 128 + error.number if isinstance(error, TrainingInterrupted) else 1
     except ModuleNotFoundError as error:
-        _say(f"{error}\n  -> pip install {error.name}")
+        say(f"{error}\n  -> pip install {error.name}")
         return 1
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
     return 0
-
-
-def _say(text: str) -> None:
-    """On stderr, where names of files neither steer the terminal nor begin a line."""
-    lines = (printable(line.removeprefix("  ")) for line in text.split("\n"))
-    print("gegcore:", "\n  ".join(lines), file=sys.stderr)
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -91,3 +93,27 @@ def writing(path: Path | str | None = None) -> Iterator[None]:
         what = f"{path} cannot be written" if path else error.filename or "stopped"
         fix = FREE_ROOM if full else "mend its rights, or choose another folder"
         raise StorageError(f"{what}: {error.strerror}", fix) from error
+
+
+def say(text: str) -> None:
+    """An error on stderr, where names of files neither steer the terminal nor begin a line."""
+    lines = (printable(line.removeprefix("  ")) for line in text.split("\n"))
+    print("gegcore:", "\n  ".join(lines), file=sys.stderr)
+
+
+Command = Callable[[Sequence[str] | None], int | None]
+
+
+def in_words(command: Command) -> Callable[..., int]:
+    """A command line whose own errors are said and not traced back: exit status 0, or 1."""
+
+    @wraps(command)
+    def main(arguments: Sequence[str] | None = None) -> int:
+        try:
+            with writing():
+                return command(arguments) or 0
+        except GegError as error:
+            say(str(error))
+            return 1
+
+    return main

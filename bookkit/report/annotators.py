@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bookkit.report.results import STORED
-from gegcore.errors import DataError, GegError
+from gegcore.errors import DataError, in_words
 from gegcore.experiment.testing import score_captions
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
@@ -55,7 +55,8 @@ def annotators(profile: Profile) -> dict[str, dict[str, Any]]:
     return dict(read_json(path)["metrics"]) if path.is_file() else {}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@in_words
+def main(arguments: Sequence[str] | None = None) -> None:
     """Score the annotators of a profile's test split and store the numbers."""
     parser = argparse.ArgumentParser(
         prog="python -m bookkit.report.annotators", description=main.__doc__
@@ -63,16 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="standard")
     parser.add_argument("--to", type=Path, default=STORED)
     parsed = parser.parse_args(arguments)
-    try:
-        materials = Materials.of(load_profile(parsed.profile))
-        metrics = annotator_scores(materials)
-        path = parsed.to / materials.profile.name / "annotators.json"
-        write_json(path, {"git_revision": git_revision(), "metrics": metrics})
-        print(f"{materials.profile.name}: annotators' scores in {path}")
-    except GegError as error:
-        print(f"gegcore: {error}", file=sys.stderr)
-        return 1
-    return 0
+    materials = Materials.of(load_profile(parsed.profile))
+    metrics = annotator_scores(materials)
+    path = parsed.to / materials.profile.name / "annotators.json"
+    write_json(path, {"git_revision": git_revision(), "metrics": metrics})
+    print(f"{materials.profile.name}: annotators' scores in {path}")
 
 
 if __name__ == "__main__":

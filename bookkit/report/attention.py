@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.decoding import decode
-from gegcore.errors import DataError, GegError
+from gegcore.errors import DataError, in_words
 from gegcore.experiment.train import new_captioner
 from gegcore.materials import Materials
 from gegcore.models import Captioner, shift_right
@@ -111,7 +111,8 @@ def write_record(folder: Path, record: Record) -> None:
     write_text(folder / f"{record['model']}.json", rows + "\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@in_words
+def main(arguments: Sequence[str] | None = None) -> None:
     """Take examples from finished runs and store them; exit status 1 if a run is not finished."""
     parser = argparse.ArgumentParser(
         prog="python -m bookkit.report.attention", description=main.__doc__
@@ -122,17 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--to", type=Path, default=Path("results/attention"))
     parsed: Any = parser.parse_args(arguments)
-    try:
-        profile = load_profile(parsed.profile)
-        for model in parsed.model:
-            record = attention_record(profile, model, parsed.objective, parsed.seed)
-            write_record(parsed.to, record)
-            for example in record["examples"]:
-                print(f"{model}: {' '.join(example['words'])}")
-    except GegError as error:
-        print(f"gegcore: {error}", file=sys.stderr)
-        return 1
-    return 0
+    profile = load_profile(parsed.profile)
+    for model in parsed.model:
+        record = attention_record(profile, model, parsed.objective, parsed.seed)
+        write_record(parsed.to, record)
+        for example in record["examples"]:
+            print(f"{model}: {' '.join(example['words'])}")
 
 
 if __name__ == "__main__":

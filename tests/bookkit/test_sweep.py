@@ -99,7 +99,7 @@ def test_a_full_disk_is_no_traceback(
     with files_end_at(5000):
         assert main(asked) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"sweep: {tmp_path}") and "File too large\n  -> free some room" in said
+    assert said.startswith(f"gegcore: {tmp_path}") and "File too large\n  -> free some room" in said
     assert main(asked) == 0
 
 
