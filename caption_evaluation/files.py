@@ -138,6 +138,8 @@ def evaluate_systems(
     The other arguments, and errors, are those of `score_files`.
     """
     settings = settings or EvaluationSettings()
+    if len(captions) < 2:
+        raise DataError(f"{len(captions)} captions files are no systems to compare", "give several")
     _check_one(settings, len(captions))
     roles = {f"system {number}": path for number, path in enumerate(captions, 1)}
     found = score_files(roles, Path(references), images, settings)

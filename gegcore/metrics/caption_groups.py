@@ -73,5 +73,5 @@ def _mean_vectors(references: Sequence[Sequence[str]]) -> Tensor:
         values += mean.values()
     size = len(cooked), max(1, len(shared))
     place = torch.tensor([rows, columns], dtype=torch.long)
-    made = torch.sparse_coo_tensor(place, torch.tensor(values), size, check_invariants=True)
-    return made.coalesce()
+    with torch.sparse.check_sparse_tensor_invariants(False):  # said, or torch warns that it is not
+        return torch.sparse_coo_tensor(place, torch.tensor(values), size).coalesce()
