@@ -54,6 +54,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="of references in Karpathy's format (default: all)",
     )
     option("--images", type=Path, metavar="DIR", help="pictures; without: metrics of language only")
+    option(
+        "--instances",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="COCO's instances_*.json of the images: adds CHAIR, the share of captions (s) and of "
+        "named objects (i) where neither this file nor a reference has the object",
+    )
     option("--compare", type=Path, metavar="FILE", help="other captions of the same images")
     option(
         *("-o", "--output"),
@@ -117,9 +126,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from caption_evaluation.files import EvaluationSettings, evaluate_files, evaluate_systems
+    from caption_evaluation.files import evaluate_files, evaluate_systems
     from caption_evaluation.outputs import check_outputs, write_report
     from caption_evaluation.report import as_text
+    from caption_evaluation.settings import EvaluationSettings
     from caption_evaluation.systems_text import systems_as_text
     from gegcore.metrics.spice_jars import user_cache
 
@@ -130,11 +140,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     inputs |= {"groups": Path(arguments.groups), "captions": captions[0]}
     inputs |= {f"captions {path}": path for path in captions[1:]}
     inputs |= {f"scores {path}": path for path in arguments.external}
+    inputs |= {f"instances {path}": path for path in arguments.instances}
     check_outputs(arguments.output, inputs)
     number = re.fullmatch(r"-?\d+", arguments.groups)
     arguments.k = int(arguments.groups) if number else EvaluationSettings.k
     arguments.groups = None if number else Path(arguments.groups)
     arguments.external = tuple(arguments.external)
+    arguments.instances = tuple(arguments.instances)
     given = {each.name: getattr(arguments, each.name) for each in fields(EvaluationSettings)}
     settings = EvaluationSettings(**given | {"cache": arguments.cache or user_cache()})
     files = arguments.references, arguments.images

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -18,61 +18,24 @@ from caption_evaluation.external import export, read_external
 from caption_evaluation.groups_file import read_groups
 from caption_evaluation.hints import not_needed, of_texts
 from caption_evaluation.images import ImageId, find_pictures, matches
+from caption_evaluation.instances_file import read_instances
 from caption_evaluation.json_file import read_file
 from caption_evaluation.report import EvaluationReport
+from caption_evaluation.settings import EvaluationSettings, check_one, check_settings
 from caption_evaluation.skipped import Skips
 from caption_evaluation.systems import SystemsReport, compare_all
 from gegcore.clip import load_clip
 from gegcore.embeddings import EmbeddingTable
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import DataError
 from gegcore.groups import similar_groups
 from gegcore.metrics import ptb, significance
 from gegcore.metrics.caption_groups import CONSTRUCTION, groups_by_cider
-from gegcore.metrics.evaluate import Evaluation, evaluate_captions
+from gegcore.metrics.chair import chair_metric
+from gegcore.metrics.evaluate import Compute, Evaluation, evaluate_captions
 from gegcore.metrics.inputs import MetricInputs, Pictures, WordGroups
 from gegcore.metrics.meteor import start_meteor
 from gegcore.metrics.scores import Scores
-from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 from gegcore.storage import digest
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """How captions are scored.
-
-    Attributes:
-        clip, pretrained, device: of `load_clip`.
-        k: size of the similar-image groups (the paper: 5).
-        seed, resamples: of the bootstrap.
-        batch_size: pictures in CLIP at once; None: as many as suit the device.
-        cache: where embeddings are kept; None: nowhere.
-        spice: compute SPICE if its programs are here; minutes for thousands of new captions.
-        skip_bad: leave bad input out and list it, instead of stopping at it.
-        split: "train", "val" or "test" of references in Karpathy's format; None: all.
-        groups: a file of similar-image groups, `read_groups`; for CIDErBtw and DisWordRate.
-        groups_by: what finds these two's groups without a file: "clip", which needs pictures, or
-            "cider", which needs none.
-        timeout: seconds of silence after which METEOR or SPICE has failed; None: their own.
-        external: files of scores that other tools gave to these captions, `read_external`.
-        export: folder for the captions and references that were scored, as other tools read them.
-    """
-
-    clip: str = "ViT-B-32-quickgelu"
-    pretrained: str | None = None
-    k: int = 5
-    seed: int = 0
-    resamples: int = RESAMPLES
-    device: str = "cpu"
-    batch_size: int | None = None
-    cache: Path | None = None
-    skip_bad: bool = False
-    spice: bool = True
-    split: str | None = None
-    groups: Path | None = None
-    groups_by: Literal["clip", "cider"] = "clip"
-    timeout: float | None = None
-    external: tuple[Path, ...] = ()
-    export: Path | None = None
 
 
 class Scored(NamedTuple):
@@ -112,7 +75,7 @@ def evaluate_files(
     """
     roles = {"captions": Path(captions)} | ({"compared with": Path(compare)} if compare else {})
     settings = settings or EvaluationSettings()
-    _check_one(settings, len(roles))
+    check_one(settings, len(roles))
     found = score_files(roles, Path(references), images, settings)
     first, *others = found.evaluations.values()
     report = EvaluationReport(first, *found[1:5], hints=found.hints)
@@ -140,7 +103,7 @@ def evaluate_systems(
     settings = settings or EvaluationSettings()
     if len(captions) < 2:
         raise DataError(f"{len(captions)} captions files are no systems to compare", "give several")
-    _check_one(settings, len(captions))
+    check_one(settings, len(captions))
     roles = {f"system {number}": path for number, path in enumerate(captions, 1)}
     found = score_files(roles, Path(references), images, settings)
     files = {role: Path(found.files[role]["name"]) for role in roles}
@@ -171,7 +134,7 @@ def score_files(
         ConfigError: an unknown CLIP or device, or as `check_numbers`.
         MissingDependencyError, ToolError: CLIP weights or Java are absent; a program failed.
     """
-    _check_settings(settings)
+    check_settings(settings)
     skips = Skips(settings.skip_bad)
     first, *others = captions
     files_of = {first: captions[first], "references": references}
@@ -182,6 +145,10 @@ def score_files(
     truth = read_references(references, skips, sources["references"][1], settings.split, wanted)
     said = _matching(read, truth.captions, skips)
     ids, files, pictures = list(said[0]), dict[ImageId, Path](), None
+    more: list[Compute] = []
+    if settings.instances:
+        objects = read_instances(settings.instances, ids, skips)
+        ids, more = list(objects.categories), [partial(chair_metric, objects)]
     if images is not None:
         files = find_pictures(images, ids, truth.files, skips)
         pictures = _seen(files, truth.captions, settings, skips)
@@ -191,28 +158,31 @@ def score_files(
     groups = _word_groups(settings, ids, known)
     texts = {role: {i: each[i] for i in ids} for role, each in zip(captions, said, strict=True)}
     found = {
-        role: _evaluated(MetricInputs(each, known, pictures, word_groups=groups), settings)
+        role: _evaluated(MetricInputs(each, known, pictures, word_groups=groups), settings, more)
         for role, each in texts.items()
     }
     named = _named(sources)
     hints = not_needed(named["references"]["name"], len(truth.captions) - len(said[0]))
-    tokenizer = getattr(pictures and pictures.clip, "tokenizer", None)
     spoken = {role: list(each.values()) for role, each in texts.items()}
-    spoken["references"] = list(chain(*known.values()))
-    for role, file in named.items():
-        hints += of_texts(file["name"], spoken[role], tokenizer)
-    references_digest = digest([*known.values()])
-    return Scored(found, named, references_digest, skips.found, files, hints)
+    hints += _hints(named, spoken | {"references": list(chain(*known.values()))}, pictures)
+    return Scored(found, named, digest([*known.values()]), skips.found, files, hints)
 
 
-def _check_one(settings: EvaluationSettings, files: int) -> None:
-    """Scores of other tools, and files for them, are of one captions file."""
-    if files > 1 and (settings.external or settings.export):
-        raise ConfigError("--external and --export are for one captions file", "evaluate it alone")
+def _hints(
+    files: Mapping[str, Mapping[str, str]],
+    texts: Mapping[str, Sequence[str]],
+    pictures: Pictures | None,
+) -> list[str]:
+    """What a user should be told of the texts of each role."""
+    tokenizer = getattr(pictures and pictures.clip, "tokenizer", None)
+    each = (of_texts(file["name"], texts[role], tokenizer) for role, file in files.items())
+    return list(chain(*each))
 
 
-def _evaluated(given: MetricInputs, settings: EvaluationSettings) -> Evaluation:
-    """All metrics of one captions file."""
+def _evaluated(
+    given: MetricInputs, settings: EvaluationSettings, more: Sequence[Compute]
+) -> Evaluation:
+    """All metrics of one captions file; `more` are those beside gegcore's own."""
     images = list(given.captions)
     others = [read_external(path, read_file(path), images) for path in settings.external]
     if settings.export:
@@ -221,7 +191,7 @@ def _evaluated(given: MetricInputs, settings: EvaluationSettings) -> Evaluation:
     why = "pictures were not given, --images DIR"
     return evaluate_captions(
         given,
-        [partial(_given, scores) for scores in others],
+        [*more, *(partial(_given, scores) for scores in others)],
         seed=settings.seed,
         resamples=settings.resamples,
         no_pictures=why,
@@ -231,17 +201,6 @@ def _evaluated(given: MetricInputs, settings: EvaluationSettings) -> Evaluation:
 def _given(scores: Scores, _: MetricInputs) -> Scores:
     """A metric that is computed already."""
     return scores
-
-
-def _check_settings(settings: EvaluationSettings) -> None:
-    numbers = {"seed": settings.seed, "resamples": settings.resamples, "groups": settings.k}
-    check_numbers(numbers | {"batch-size": settings.batch_size}, "--")
-    try:
-        torch.empty(0, device=settings.device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        what = f"device {settings.device!r} cannot be used: {reason}"
-        raise ConfigError(what, "use --device cpu") from error
 
 
 def _matching(

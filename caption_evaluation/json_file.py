@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def parsed_json(path: Path, text: str) -> tuple[Any, list[str]]:
     if path.suffix.lower() in _LINES or (len(lines) > 1 and _is_object(lines[0][1])):
         return [_parsed(path, line, n) for n, line in lines], [f"line {n}" for n, _ in lines]
     return _parsed(path, text), []
+
+
+def parsed_fields(path: Path, text: str, fields: Collection[str]) -> Any:
+    """The content of JSON, of whose objects only these fields are kept.
+
+    The others are dropped while it is read: memory is that of what is kept, and of the text.
+
+    Raises:
+        DataError: it is not JSON.
+    """
+    return _parsed(path, text, keep=lambda pairs: {k: v for k, v in pairs if k in fields})
 
 
 def _is_object(line: str) -> bool:
@@ -73,9 +85,14 @@ def decoded(path: Path, content: bytes) -> str:
     return text
 
 
-def _parsed(path: Path, text: str, line: int | None = None) -> Any:
+def _parsed(
+    path: Path,
+    text: str,
+    line: int | None = None,
+    keep: Callable[[list[tuple[str, Any]]], dict[str, Any]] = JsonObject,
+) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=JsonObject)
+        return json.loads(text, object_pairs_hook=keep)
     except json.JSONDecodeError as error:
         where = f"line {line or error.lineno}, column {error.colno}"
         what = f"{path} is not valid JSON: {error.msg} ({where})"

@@ -15,7 +15,7 @@ from gegcore.metrics.presentation import LOWER, MINUS, families_of, interval, la
 
 SHOWN = (
     *("CIDEr", "BLEU-4", "METEOR", "ROUGE-L", "SPICE", "R@1", "R@5", "GEG-Avg", "CIDErBtw"),
-    *("DisWordRate", "vocabulary", "length"),
+    *("DisWordRate", "CHAIR-s", "CHAIR-i", "vocabulary", "length"),
 )
 """Metrics of the table in a terminal; files have all."""
 

@@ -8,7 +8,7 @@ MINUS = "\N{MINUS SIGN}"
 LOWER = "\N{DOWNWARDS ARROW}"
 """After the name of a metric of which lower is better."""
 
-LOWER_IS_BETTER = ("CIDErBtw", "repetition", "bad endings")
+LOWER_IS_BETTER = ("CIDErBtw", "CHAIR-s", "CHAIR-i", "repetition", "bad endings")
 
 _JUDGES = "Judges that were never rewarded"
 _OF_JUDGES = ("R@1 ", "R@5 ", "R@10 ", "GEG-Avg ", "GEG-Min ")  # "R@1 VSE++"
@@ -22,6 +22,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     _JUDGES: (),
     "Against what people say of similar images": ("CIDErBtw", "DisWordRate"),
+    "Hallucination, by COCO's objects": ("CHAIR-s", "CHAIR-i"),
     "Truth, by the scene graphs": ("fact precision", "detail recall", "facts", "listener R@1"),
     "The words themselves": (
         *("vocabulary", "distinct-1", "distinct-2", "length", "repetition", "bad endings"),

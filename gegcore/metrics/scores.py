@@ -17,7 +17,8 @@ class Scores:
 
     Attributes:
         statistics: name -> corpus metric, in the order of the table.
-        per_caption: name -> `(M,)`; a metric without a value per caption is not in it.
+        per_caption: name -> `(M,)`; a metric without a value per caption is not in it. Numbers, or
+            texts that explain them.
         signature: name -> which program, version and options it comes from.
         missing: name -> why a metric could not be computed here, and how it could.
         failed: name -> what went wrong while it was computed.

@@ -19,6 +19,7 @@ from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
 from gegcore.groups import SimilarGroups
 from gegcore.metrics import spice
+from gegcore.metrics.chair import ImageObjects, chair_metric
 from gegcore.metrics.evaluate import METRICS, Compute, Evaluation, evaluate_captions
 from gegcore.metrics.inputs import Judged, MetricInputs, Pictures
 from gegcore.metrics.meteor import Meteor
@@ -65,8 +66,15 @@ def _pictures() -> Pictures:
     return Pictures(clip, table, IMAGE_IDS, _groups(len(IMAGE_IDS)))
 
 
+def chair(given: MetricInputs) -> Scores:
+    """The metric, of images in which nothing is marked."""
+    return chair_metric(ImageObjects(dict.fromkeys(given.captions, frozenset()), "nothing"), given)
+
+
 def _evaluate(
-    more: Sequence[Compute] = (truth_metric,), pictures: Pictures | None = None, **changes: Any
+    more: Sequence[Compute] = (truth_metric, chair),
+    pictures: Pictures | None = None,
+    **changes: Any,
 ) -> Evaluation:
     pictures = pictures or _pictures()
     table = replace(pictures.table, images=pictures.table.images.flip(-1))
@@ -105,7 +113,7 @@ def test_every_metric_has_a_value_and_an_interval(evaluation: Evaluation) -> Non
 
 def test_means_of_the_table_are_the_metrics(evaluation: Evaluation) -> None:
     table = evaluation.per_caption
-    numbers = table.drop(columns=["image_id", "caption"])
+    numbers = table.drop(columns=["image_id", "caption", "hallucinated"])
     assert np.isfinite(numbers.to_numpy(dtype=float)).all()
     assert table["image_id"].tolist() == list(HYPOTHESES)
     assert table["caption"].tolist() == list(HYPOTHESES.values())
