@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,21 +81,17 @@ def compare_all(
 
     Raises as `significance.compare`.
     """
-    couples = list(combinations(evaluations, 2))
-    found = [
-        significance.compare(
-            evaluations[one].statistics, evaluations[two].statistics, seed, resamples
-        )
-        for one, two in couples
-    ]
-    shared = [name for name in found[0] if all(name in each for each in found)]
-    pairs = {}
+    statistics = {name: each.statistics for name, each in evaluations.items()}
+    first, *others = statistics.values()
+    shared = [name for name in first if all(name in each for each in others)]
+    found = significance.compare_all(statistics, shared, seed, resamples)
+    pairs: dict[str, list[Pair]] = {}
     for metric in shared:
-        differences = [each[metric] for each in found]
-        corrected = holm([difference.p_value for difference in differences])
+        of_metric = {key[1:]: found[key] for key in found if key[0] == metric}
+        corrected = holm([difference.p_value for difference in of_metric.values()])
         pairs[metric] = [
             Pair(one, two, difference, p)
-            for (one, two), difference, p in zip(couples, differences, corrected, strict=True)
+            for ((one, two), difference), p in zip(of_metric.items(), corrected, strict=True)
         ]
     return pairs
 

@@ -20,11 +20,11 @@ def bleu_statistics(hypotheses: Sequence[str], references: Sequence[Sequence[str
     Columns: length, length of the closest reference, number of n-grams (n = 1..4), number of
     these found in the references (clipped).
     """
-    scorer = BleuScorer(n=ORDERS)
-    for hypothesis, captions in zip(hypotheses, references, strict=True):
-        scorer += (hypothesis, list(captions))
     rows = []
-    for counted in scorer.ctest:
+    for hypothesis, captions in zip(hypotheses, references, strict=True):
+        scorer = BleuScorer(n=ORDERS)  # A new one: it keeps all n-grams, 12 kB an image.
+        scorer += (hypothesis, list(captions))
+        (counted,) = scorer.ctest
         length = counted["testlen"]
         closest = min((abs(other - length), other) for other in counted["reflen"])[1]
         rows.append([length, closest, *counted["guess"], *counted["correct"]])

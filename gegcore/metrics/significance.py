@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,7 +17,12 @@ from gegcore.metrics.uncertainty import (
     check_resampling,
     difference_of,
     resampled,
+    sums_of,
 )
+
+Key = TypeVar("Key", bound=Hashable)
+
+_ROUNDING = 1e-9
 
 
 def compare(
@@ -37,19 +44,35 @@ def compare(
     names = [name for name in a if name in b]
     if not names:
         raise ConfigError("the two evaluations share no metric", "compare the same metrics")
-    sides = {("a", name): a[name] for name in names} | {("b", name): b[name] for name in names}
+    found = compare_all({"a": a, "b": b}, names, seed, resamples)
+    return {name: difference for (name, _, _), difference in found.items()}
+
+
+def compare_all(
+    systems: Mapping[str, Mapping[str, Statistic]],
+    metrics: Sequence[str],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[tuple[str, str, str], Difference]:
+    """`compare` of every two systems by metrics that all have: by metric and the two names."""
+    sides = {(name, system): systems[system][name] for name in metrics for system in systems}
     drawn = resampled(sides, seed, resamples)
-    p_values = permutation_test({name: (a[name], b[name]) for name in names}, seed, resamples)
+    pairs = {
+        (name, *two): tuple(sides[name, system] for system in two)
+        for name in metrics
+        for two in combinations(systems, 2)
+    }
     found = {}
-    for name, p_value in p_values.items():
-        difference = difference_of(a[name], b[name], drawn["a", name] - drawn["b", name])
-        found[name] = difference._replace(p_value=p_value)
+    for (name, a, b), p_value in permutation_test(pairs, seed, resamples).items():
+        between = drawn[name, a] - drawn[name, b]
+        difference = difference_of(sides[name, a], sides[name, b], between)
+        found[name, a, b] = difference._replace(p_value=p_value)
     return found
 
 
 def permutation_test(
-    pairs: Mapping[str, tuple[Statistic, Statistic]], seed: int = 0, resamples: int = RESAMPLES
-) -> dict[str, float]:
+    pairs: Mapping[Key, tuple[Statistic, ...]], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[Key, float]:
     """Two-sided p-value of each pair of metrics, by approximate randomisation.
 
     If both files were as good as each other, it would not matter which of the two captions of an
@@ -66,15 +89,19 @@ def permutation_test(
     for name, (a, b) in pairs.items():
         if a.parts.shape != b.parts.shape:
             raise DataError(f"metric '{name}' has two statistics", "compare a metric with itself")
-    seen = {name: abs(a.value() - b.value()) for name, (a, b) in pairs.items()}
+    values = {name: (a.value(), b.value()) for name, (a, b) in pairs.items()}
+    # Rounding must not make a swap of equal captions count as less far.
+    far = {k: abs(a - b) - _ROUNDING * max(abs(a), abs(b)) for k, (a, b) in values.items()}
+    every = [each for pair in pairs.values() for each in pair]
+    whole = {id(each.parts): each.parts.sum(axis=0) for each in every}
     as_far = dict.fromkeys(pairs, 0)
     for coins in _coins(images, seed, resamples):
+        sums = sums_of(every, coins)
         for name, (a, b) in pairs.items():
-            moved = coins @ (a.parts - b.parts)
-            first = a.finish(b.parts.sum(axis=0) + moved)
-            second = b.finish(a.parts.sum(axis=0) - moved)
-            # Rounding must not make a swap of equal captions count as less far.
-            as_far[name] += int((np.abs(first - second) >= seen[name] * (1 - 1e-9)).sum())
+            moved = sums[id(a.parts)] - sums[id(b.parts)]
+            first = a.finish(whole[id(b.parts)] + moved)
+            second = b.finish(whole[id(a.parts)] - moved)
+            as_far[name] += int((np.abs(first - second) >= far[name]).sum())
     return {name: (count + 1) / (resamples + 1) for name, count in as_far.items()}
 
 

@@ -32,8 +32,9 @@ class Tokenized:
         An n-gram in the references of every image has the idf log 1 = 0. Where all images have the
         same n-grams, as one image always does, every caption would score 0.
         """
-        first, *others = ({*chain.from_iterable(map(precook, each))} for each in self.references)
-        if any(first != grams for grams in others):
+        grams = ({*chain.from_iterable(map(precook, each))} for each in self.references)
+        first = next(grams)
+        if any(first != others for others in grams):
             return None
         return "no n-gram has a weight: idf needs references of several images that differ"
 

@@ -145,9 +145,21 @@ def resampled(
     images = check_resampling(statistics.values(), seed, resamples)
     drawn: dict[Key, list[np.ndarray]] = {name: [] for name in statistics}
     for counts in _counts(images, seed, resamples):
+        sums = sums_of(statistics.values(), counts)
         for name, statistic in statistics.items():
-            drawn[name].append(statistic.finish(counts @ statistic.parts))
+            drawn[name].append(statistic.finish(sums[id(statistic.parts)]))
     return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
+
+
+def sums_of(statistics: Iterable[Statistic], counts: np.ndarray) -> dict[int, np.ndarray]:
+    """By the `id` of parts: the sums `(b, P)` over images that `counts` `(b, N)` weighs.
+
+    One product for all: metrics share parts, as BLEU's orders do, and pairs of systems share both.
+    """
+    parts = {id(each.parts): each.parts for each in statistics}
+    columns = counts @ np.concatenate(list(parts.values()), axis=1)
+    ends = np.cumsum([each.shape[1] for each in parts.values()])
+    return dict(zip(parts, np.split(columns, ends[:-1], axis=1), strict=True))
 
 
 def check_numbers(given: Mapping[str, int | None], option: str = "") -> None:

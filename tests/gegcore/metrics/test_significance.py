@@ -12,7 +12,7 @@ from metric_captions import HYPOTHESES, REFERENCES
 from gegcore.errors import ConfigError, DataError
 from gegcore.metrics import uncertainty
 from gegcore.metrics.bleu import bleu_score, bleu_statistics
-from gegcore.metrics.significance import compare, permutation_test
+from gegcore.metrics.significance import compare, compare_all, permutation_test
 from gegcore.metrics.uncertainty import Statistic, paired_difference
 
 
@@ -75,6 +75,23 @@ def test_compare_tests_every_common_metric_with_the_same_draws() -> None:
     assert found["x"][:3] == pytest.approx(alone[:3])
     assert found["x"].p_value == permutation_test({"x": (a["x"], b["x"])}, 1, 500)["x"] < 0.01
     assert found["y"] == (0.0, 0.0, 0.0, 1.0, 200)
+
+
+def test_of_several_systems_every_two_are_compared() -> None:
+    rng = np.random.default_rng(4)
+    counts = [rng.integers(1, 9, size=(30, 10)).astype(float) for _ in range(3)]
+    systems = {
+        name: {
+            **{f"BLEU-{n}": Statistic(parts, partial(bleu_score, order=n)) for n in (1, 2)},
+            "length": Statistic.mean(parts[:, 0]),
+        }
+        for name, parts in zip("abc", counts, strict=True)
+    }
+    found = compare_all(systems, ["BLEU-2", "length"], seed=1, resamples=300)
+    assert {key[1:] for key in found} == {("a", "b"), ("a", "c"), ("b", "c")}
+    for (metric, one, two), difference in found.items():
+        alone = compare(systems[one], systems[two], seed=1, resamples=300)[metric]
+        assert difference == pytest.approx(alone)
 
 
 def test_swaps_depend_on_neither_the_block_nor_the_other_metrics(
