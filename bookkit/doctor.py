@@ -296,6 +296,6 @@ CHECKS = (  # first what `make book` needs
     Check("SPICE at work", "really scoring", spice_at_work, "gegcore setup-spice", False, True),
     Check("OpenAI CLIP", "photographs, as in the paper", paper_clip, needed=False),
     Check("test packages", "make test", partial(packages, "test"), needed=False),
-    Check("examples", "theirs", partial(packages, "examples"), "pip install transformers", False),
+    Check("examples", "theirs", partial(packages, "examples"), "pip install trl", False),
     Check("Chromium", "browser tests of the book", chromium, needed=False),
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from gegcore.rewards.group import ClipReward
 from gegcore.rewards.reward import Reward, WeightedReward
 
 _POSITIONS = "pass a list of captions and one image position for each"
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 class TextReward:
@@ -28,6 +30,13 @@ class TextReward:
     Args:
         vocabulary: of the ids that the other terms read; not needed by CLIP's.
         name: what TRL's logs call it.
+        level: "caption" scores each caption whole, up to the 77 tokens that CLIP reads; "sentence"
+            scores each sentence by itself, in every term, and a caption gets their mean. A sentence
+            ends at `.`, `!` or `?` before white space, as an abbreviation does; one without a
+            letter is left out.
+
+    Raises:
+        ConfigError: another level.
     """
 
     def __init__(
@@ -36,7 +45,11 @@ class TextReward:
         vocabulary: Vocabulary | None = None,
         device: torch.device | str = "cpu",
         name: str = "text_reward",
+        level: Literal["caption", "sentence"] = "caption",
     ) -> None:
+        if level not in ("caption", "sentence"):
+            raise ConfigError(f"unknown level {level!r}", "use 'caption' or 'sentence'")
+        self.level = level
         self.reward, self.vocabulary = reward, vocabulary
         self.device, self.__name__ = torch.device(device), name
 
@@ -62,8 +75,16 @@ class TextReward:
         if not one_each or (len(index) and index.is_floating_point()):
             given = f"image positions {tuple(index.shape)} of type {index.dtype}"
             raise DataError(f"{len(completions)} captions but {given}", _POSITIONS)
+        if not len(completions):
+            raise DataError("no captions to score", _POSITIONS)
         captions = [_text(caption, row) for row, caption in enumerate(completions)]
-        return self._score(self.reward, captions, index)
+        if self.level == "caption":
+            return self._score(self.reward, captions, index)
+        said = [(row, part) for row, caption in enumerate(captions) for part in _sentences(caption)]
+        rows = torch.tensor([row for row, _ in said], device=self.device)
+        scores = self._score(self.reward, [part for _, part in said], index[rows])
+        means = scores.new_zeros(len(captions))
+        return means.scatter_reduce(0, rows, scores, "mean", include_self=False)
 
     def _score(self, reward: Reward, captions: Sequence[str], index: Tensor) -> Tensor:
         if isinstance(reward, WeightedReward):
@@ -102,3 +123,9 @@ def _text(completion: Any, row: int) -> str:
             "pass a string, or messages of which the assistant's have text as their content",
         )
     return said
+
+
+def _sentences(caption: str) -> list[str]:
+    """The sentences of a caption, at least one: the caption itself where it has no two."""
+    parts = [part for part in _SENTENCE_END.split(caption) if any(map(str.isalpha, part))]
+    return parts if len(parts) > 1 else [caption]

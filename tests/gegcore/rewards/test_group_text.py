@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.clip import load_clip
@@ -131,3 +133,81 @@ def test_calls_that_cannot_be_scored_are_named() -> None:
             TextReward(GAP)(STRINGS[:2], positions)
     with pytest.raises(ConfigError, match="vocabulary"):
         TextReward(CIDER)(STRINGS[:1], [0])
+
+
+LEVELS = {level: TextReward(SUM, WORDS, level=level) for level in ("caption", "sentence")}
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.lists(st.integers(0, 59), min_size=1, max_size=4), min_size=1, max_size=6))
+def test_by_sentence_a_caption_gets_the_mean_of_its_sentences(chosen: list[list[int]]) -> None:
+    """In every term, with any number of sentences a caption, in any order of the batch."""
+    owners = list(range(len(chosen)))
+    said = [[f"{STRINGS[i]}." for i in rows] for rows in chosen]
+    captions = [" ".join(sentences) for sentences in said]
+    found = LEVELS["sentence"](captions, owners)
+    alone = [LEVELS["caption"](said[o], [o] * len(said[o])).mean() for o in owners]
+    torch.testing.assert_close(found, torch.stack(alone), atol=1e-5, rtol=0)
+    backwards = LEVELS["sentence"](captions[::-1], owners[::-1]).flip(0)
+    torch.testing.assert_close(found, backwards, atol=1e-5, rtol=0)
+    assert found.dtype == torch.float32 and not found.requires_grad
+    whole = LEVELS["caption"](captions, owners)
+    single = torch.tensor([len(rows) == 1 for rows in chosen])
+    torch.testing.assert_close(found[single], whole[single], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("caption", "read"),
+    [
+        ("a dog.  A cat!\nwho? me", ["a dog.", "A cat!", "who?", "me"]),
+        ("a dog . . .", ["a dog . . ."]),
+        ("a dog ... a cat . 2. ", ["a dog ...", "a cat ."]),
+        ("a dog at 2.5 m e.g.this", ["a dog at 2.5 m e.g.this"]),
+        ("1. a dog", ["1. a dog"]),
+        ("ein Hund. \u4e00\u53ea\u72d7", ["ein Hund.", "\u4e00\u53ea\u72d7"]),
+        (" ", [" "]),
+        ("", [""]),
+        ("?!", ["?!"]),
+    ],
+)
+def test_where_a_sentence_ends(
+    caption: str, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    encode = GAP.encoder.clip.encode_texts
+
+    def listen(texts: list[str]) -> torch.Tensor:
+        seen.append(list(texts))
+        return encode(texts)
+
+    monkeypatch.setattr(GAP.encoder.clip, "encode_texts", listen)
+    found = TextReward(GAP, level="sentence")([caption, "a cat"], [3, 4])
+    assert seen == [[*read, "a cat"]]  # all sentences of a batch at once
+    alone = TextReward(GAP)([*read, "a cat"], [*[3] * len(read), 4])
+    expected = torch.stack([alone[:-1].mean(), alone[-1]])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_words_after_those_that_clip_reads_count_only_by_sentence() -> None:
+    long = " ".join(["a dog"] * 40) + ". "
+    for level, counts in (("caption", False), ("sentence", True)):
+        found = TextReward(GAP, level=level)([long + STRINGS[0], long + STRINGS[30]], [0, 0])
+        assert bool((found[0] - found[1]).abs() > 1e-3) == counts, level
+
+
+def test_levels_are_two_and_calls_are_checked_alike() -> None:
+    with pytest.raises(ConfigError, match="unknown level 'word'"):
+        TextReward(GAP, level="word")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no captions"):
+        LEVELS["sentence"]([], [])
+    assert TextReward(GAP).level == "caption"
+
+
+def test_sentences_are_put_where_the_reward_is() -> None:
+    def shapes(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        assert tokens.device.type == image_index.device.type == "meta" and len(tokens) == 3
+        return tokens.sum(-1).float()
+
+    reward = TextReward(shapes, WORDS, device="meta", level="sentence")
+    found = reward(["a dog. a cat.", "a fox"], [0, 1])
+    assert found.shape == (2,) and found.device.type == "meta"
