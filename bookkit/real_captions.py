@@ -50,7 +50,7 @@ def store(reports: dict[str, SystemsReport], folder: Path) -> None:
     """Write `NAME.csv`, `NAME-pairs.csv` and what they were computed from."""
     about: dict[str, object] = {"git_revision": git_revision()}
     for name, report in reports.items():
-        write_text(folder / f"{name}.csv", report.scores.to_csv(index=False))
+        write_text(folder / f"{name}.csv", _table(report.scores))
         pairs = [
             {"metric": metric, "first": pair.first, "second": pair.second, "p_holm": pair.p_holm}
             | {"difference": pair.difference.value, "low": pair.difference.low}
@@ -58,11 +58,15 @@ def store(reports: dict[str, SystemsReport], folder: Path) -> None:
             for metric, each in report.pairs.items()
             for pair in each
         ]
-        write_text(folder / f"{name}-pairs.csv", pd.DataFrame(pairs).to_csv(index=False))
+        write_text(folder / f"{name}-pairs.csv", _table(pd.DataFrame(pairs)))
         first = next(iter(report.evaluations.values()))
         about[name] = {"files": report.files, "missing": first.missing, "hints": report.hints}
         about[name] |= {"signature": first.signature}  # type: ignore[operator]
     write_json(folder / "provenance.json", about)
+
+
+def _table(rows: pd.DataFrame) -> str:
+    return rows.to_csv(index=False, float_format="%.6g")
 
 
 @in_words
