@@ -10,6 +10,27 @@ LEAST_SHARE = 0.9
 """Of the CIDEr-D of +SCST++, that captions rewarded with the gap must keep."""
 
 
+HALF_RIGHT = ("colour", "number")
+"""Kinds of facts of which at least half must be true in sampled captions after MLE."""
+
+
+def epochs_by_rule(facts: pd.DataFrame) -> int:
+    """The fewest epochs of MLE after which at least half of the details are right, for each.
+
+    Args:
+        facts: as `sampled_facts.read_tried` gives them.
+
+    Raises:
+        ValueError: no number of epochs is enough.
+    """
+    details = facts[facts["kind"].isin(HALF_RIGHT)]
+    right = details.groupby(["value", "model", "kind"])["true"].mean()
+    enough = (right >= 50).groupby("value").all()
+    if not enough.any():
+        raise ValueError("after no number of epochs are half of the details right")
+    return int(enough[enough].index.min())
+
+
 def baseline_by_rule(sweep: Sweep) -> str:
     """Greedy, unless the mean of others is better by 2 points for all and no less varied."""
     by = sweep.last.unstack("value")

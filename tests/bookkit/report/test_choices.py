@@ -7,6 +7,7 @@ import pytest
 
 from bookkit.report import choices
 from bookkit.report.results import STORED
+from bookkit.report.sampled_facts import read_tried
 from bookkit.report.sweeps import Sweep, read_sweep
 from gegcore.profiles import Profile, load_profile
 
@@ -55,11 +56,29 @@ def test_the_largest_weight_that_keeps_the_language_is_taken() -> None:
         choices.weight_by_rule(made(rows[-2:]), plain)
 
 
+def test_the_fewest_epochs_that_get_details_right_are_taken() -> None:
+    def facts(*rows: tuple[int, str, str, float]) -> pd.DataFrame:
+        return pd.DataFrame(rows, columns=["value", "model", "kind", "true"])
+
+    few = [(6, m, k, 60.0) for m in "ab" for k in ("colour", "number")]
+    more = [(15, m, k, 80.0) for m in "ab" for k in ("colour", "number")]
+    assert choices.epochs_by_rule(facts(*few, *more, (6, "a", "mood", 1.0))) == 6
+    few[1] = (6, "a", "number", 49.0)
+    assert choices.epochs_by_rule(facts(*few, *more)) == 15
+    with pytest.raises(ValueError, match="no number"):
+        choices.epochs_by_rule(facts(*few))
+
+
 @pytest.fixture
 def standard() -> Profile:
     if not (STORED / "sweeps" / "standard-scst_geg-rewards.geg_avg.json").is_file():
         pytest.skip("the sweeps of profile standard are not stored yet")
     return load_profile("standard")
+
+
+def test_mle_takes_as_many_epochs_as_the_rule_says(standard: Profile) -> None:
+    facts = read_tried(standard)[1]
+    assert standard.objective("mle").epochs == choices.epochs_by_rule(facts)
 
 
 @pytest.mark.parametrize("objective", ["scst", "scst_pp", "scst_geg"])
