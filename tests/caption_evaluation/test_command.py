@@ -490,8 +490,9 @@ def test_the_checksum_of_a_pipe_is_of_what_was_read(home: Path, run: Run) -> Non
 
 
 HANGING = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from gegcore import cli
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup pytest ignores it, and is obeyed
 from gegcore.metrics import meteor, ptb
 slow = float(sys.argv[2])
 waits = "sys.stdin.read()" if slow else "time.sleep(600)"  # What ends it: no input, or a kill.
