@@ -144,6 +144,8 @@ def _numbered(kind: str, items: list[Any]) -> list[tuple[str, Any]]:
 
 def _texts(value: Any) -> Any:
     """Captions of objects that hold one each, and anything else as it is."""
+    if isinstance(value, JsonObject) and _entries([value], TEXT_FIELDS):
+        return _texts([value])
     if not isinstance(value, list) or not _entries(value, TEXT_FIELDS):
         return value
     fields = [

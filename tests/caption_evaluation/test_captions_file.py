@@ -50,6 +50,7 @@ CAPTIONS = {42: "a dog", "b.jpg": "a cat"}
         ("\r\n".join(map(json.dumps, ENTRIES)), "lines-called.json"),
         ({"42": "a dog", "b.jpg": "a cat"}, "mapping.json"),
         ({"42": ["a dog"], "b.jpg": ["a cat"]}, "pycocoevalcap.json"),
+        ({"42": {"caption": "a dog"}, "b.jpg": {"caption": "a cat"}}, "objects.json"),
         ({"annotations": [{"id": 9, **entry} for entry in ENTRIES]}, "annotations.json"),
         ([{"id": 42, "text": "a dog"}, {"file_name": "b.jpg", "text": "a cat"}], "other.json"),
         ({"results": ENTRIES, "model": "mine"}, "results.json"),
