@@ -17,7 +17,7 @@ from gegcore.metrics.uncertainty import (
     check_resampling,
     difference_of,
     resampled,
-    sums_of,
+    summing,
 )
 
 Key = TypeVar("Key", bound=Hashable)
@@ -95,8 +95,9 @@ def permutation_test(
     every = [each for pair in pairs.values() for each in pair]
     whole = {id(each.parts): each.parts.sum(axis=0) for each in every}
     as_far = dict.fromkeys(pairs, 0)
+    sums_of = summing(every)
     for coins in _coins(images, seed, resamples):
-        sums = sums_of(every, coins)
+        sums = sums_of(coins)
         for name, (a, b) in pairs.items():
             moved = sums[id(a.parts)] - sums[id(b.parts)]
             first = a.finish(whole[id(b.parts)] + moved)

@@ -144,22 +144,23 @@ def resampled(
     """Each metric of each resample, `(R,)`; raises as `check_resampling`."""
     images = check_resampling(statistics.values(), seed, resamples)
     drawn: dict[Key, list[np.ndarray]] = {name: [] for name in statistics}
+    sums_of = summing(statistics.values())
     for counts in _counts(images, seed, resamples):
-        sums = sums_of(statistics.values(), counts)
+        sums = sums_of(counts)
         for name, statistic in statistics.items():
             drawn[name].append(statistic.finish(sums[id(statistic.parts)]))
     return {name: np.concatenate(blocks) for name, blocks in drawn.items()}
 
 
-def sums_of(statistics: Iterable[Statistic], counts: np.ndarray) -> dict[int, np.ndarray]:
-    """By the `id` of parts: the sums `(b, P)` over images that `counts` `(b, N)` weighs.
+def summing(statistics: Iterable[Statistic]) -> Callable[[np.ndarray], dict[int, np.ndarray]]:
+    """A function of counts `(b, N)`: by the `id` of parts, their sums `(b, P)` over weighed images.
 
     One product for all: metrics share parts, as BLEU's orders do, and pairs of systems share both.
     """
     parts = {id(each.parts): each.parts for each in statistics}
-    columns = counts @ np.concatenate(list(parts.values()), axis=1)
-    ends = np.cumsum([each.shape[1] for each in parts.values()])
-    return dict(zip(parts, np.split(columns, ends[:-1], axis=1), strict=True))
+    columns = np.concatenate(list(parts.values()), axis=1)  # once, for all blocks of counts
+    ends = np.cumsum([each.shape[1] for each in parts.values()])[:-1]
+    return lambda counts: dict(zip(parts, np.split(counts @ columns, ends, axis=1), strict=True))
 
 
 def check_numbers(given: Mapping[str, int | None], option: str = "") -> None:
