@@ -19,7 +19,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 _SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
 _SCORES = {"judges", "metrics", "max_len", "resamples"}
-_OURS = ("gegcore", "emoji_scenes", "bookkit")
+_OURS = ("gegcore", "caption_evaluation", "photographs", "emoji_scenes", "rivals", "bookkit")
 # Modules whose code decides what `gegcore prepare` stores, beside those that a profile names.
 _PREPARE = ("data.vocabulary", "data.features", "clip", "embeddings", "groups")
 # Files beside the code that it reads on a page.

@@ -17,12 +17,11 @@ from gegcore.errors import ConfigError
 from gegcore.models.registry import architecture, canonical
 from gegcore.runs import RunFolder
 from gegcore.storage import digest
-from gegcore.training.config import ObjectiveConfig, Section, objective_config, wrong_field
+from gegcore.training.config import NAME, ObjectiveConfig, Section, objective_config, wrong_field
+from gegcore.training.own_loss import check_loss
 from gegcore.training.recipes import recipe
 
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
-_NAME = r"[A-Za-z0-9_-]"
-"""What names of folders, and so of profiles, are made of."""
 
 
 class Ablations(Section):
@@ -50,9 +49,11 @@ class Experiments(Section):
 class Profile(Section):
     """Everything that a reproduction of one size depends on, apart from the code."""
 
-    name: str = Field(pattern=f"^{_NAME}+$", description="of its folders; default: the file's")
+    name: str = Field(pattern=f"^{NAME}$", description="of its folders; default: the file's")
     variant: str = Field(
-        "", pattern=f"^{_NAME}*$", description="of settings changed by `changed`; part of run names"
+        "",
+        pattern=f"^({NAME})?$",
+        description="of what `changed` changed; part of run names",
     )
     data: SerializeAsAny[DataSettings]
     min_count: int = Field(5, ge=1, description="rarer words become UNK (X-modaler: > 3 or > 4)")
@@ -142,7 +143,7 @@ class Profile(Section):
                 given[name] = value
         wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
         before = now.model_dump(mode="json")
-        new = {name: value for name, value in wanted.items() if value != before[name]}
+        new = {name: value for name, value in wanted.items() if value != before.get(name)}
         if "rewards" in new and now.loss == "cross_entropy":
             what = f"objective '{objective}' has no reward to change"
             raise ConfigError(what, "choose scst or scst_geg")
@@ -190,7 +191,7 @@ def load_profile(name: str) -> Profile:
 
 def _shipped(name: Any) -> Path | None:
     """File of a name in `config/`; None of what is no name, such as a path without its ending."""
-    return CONFIG_FOLDER / f"{name}.yaml" if re.fullmatch(f"{_NAME}+", str(name)) else None
+    return CONFIG_FOLDER / f"{name}.yaml" if re.fullmatch(NAME, str(name)) else None
 
 
 def _checked(settings: dict[str, Any], where: str) -> Profile:
@@ -245,10 +246,10 @@ def _check(profile: Profile) -> None:
     for name in (*profile.models, *by_model, *grid.models, *grid.ablations.models):
         architecture(name)
     for name in (*profile.objectives, *grid.objectives, *grid.ablations.objectives):
-        profile.objective(name)
+        check_loss(profile.objective(name))
     for model, objectives in by_model.items():
         for name in objectives:
-            profile.objective(name, model)
+            check_loss(profile.objective(name, model))
     runs = {(model, objective) for model, objective, _ in grid.runs()}
     for model, name in runs:
         start = profile.objective(name).start_from

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+
+from gegcore.profiles import Profile, load_profile
 
 # CI tries the same examples on every machine; elsewhere every run looks for new ones.
 hypothesis.settings.register_profile("ci", derandomize=True)
@@ -24,7 +26,6 @@ torch.set_num_threads(1)
 def smoke_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`artifacts/` of the smoke profile, made by the real code. Copy it; do not write into it."""
     from gegcore.materials import STAGES, Materials
-    from gegcore.profiles import load_profile
 
     home = tmp_path_factory.mktemp("smoke")
     before = os.environ.get("GEGCORE_HOME")
@@ -46,3 +47,21 @@ def smoke_home(
     shutil.copytree(smoke_artifacts, tmp_path / "artifacts")
     monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
     yield tmp_path
+
+
+@pytest.fixture
+def profile_of(
+    smoke_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Profile]:
+    """The smoke profile, its prepared data included, and some lines of YAML on top.
+
+    It may name what is in `examples/` and `rivals/`, as a profile in the project's folder may.
+    """
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1])
+
+    def load(lines: str, name: str = "smoke") -> Profile:
+        path = tmp_path / "mine.yaml"
+        path.write_text(f"extends: smoke\nname: {name}\n{lines}\n", encoding="utf-8")
+        return load_profile(str(path))
+
+    return load

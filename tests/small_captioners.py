@@ -14,8 +14,9 @@ from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.models import ARCHITECTURES, Captioner, build_captioner
 from gegcore.models.registry import architecture
 
-NAMES = [*ARCHITECTURES, "captioner:MeanGru"]
-"""Ours, and the one of `examples/`."""
+RIVALS = ["rivals.stack_cap:StackCap", "rivals.gdis_cap:GdisCap"]
+NAMES = [*ARCHITECTURES, "captioner:MeanGru", *RIVALS]
+"""Ours, the one of `examples/`, and other people's."""
 VOCAB = 23
 INPUTS = InputSizes(regions=10, pooled=6, attributes=7, relations=5)
 

@@ -36,7 +36,14 @@ def test_imports_point_down() -> None:
 def test_a_wrong_import_is_found(tmp_path: Path, module: str, imported: str) -> None:
     """The contracts can fail: a checkout of nothing but imports."""
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    for package in ("gegcore", "caption_evaluation", "photographs", "emoji_scenes", "bookkit"):
+    for package in (
+        "gegcore",
+        "caption_evaluation",
+        "photographs",
+        "emoji_scenes",
+        "rivals",
+        "bookkit",
+    ):
         for path in (ROOT / package).rglob("*.py"):
             empty = tmp_path / path.relative_to(ROOT)
             empty.parent.mkdir(parents=True, exist_ok=True)

@@ -111,6 +111,7 @@ IMPORTED_WITH = {
     "caption_evaluation": (),
     "photographs": ("photographs",),
     "emoji_scenes": ("scenes",),
+    "rivals": ("photographs",),
     "bookkit": ("scenes", "book"),
 }
 """Package -> the extras that bring what it imports."""

@@ -8,6 +8,7 @@ from bookkit.diagrams.svg import WIDTH, Arrow, Box, Diagram, Panel
 
 PACKAGES = (
     "bookkit\nmakes the book",
+    "rivals\nother people's distinctive captioners, one file each",
     "emoji_scenes\nthe embedded world",
     "photographs\ntheir reader, features, retrieval models",
     "caption_evaluation\nanybody's captions, from files to a report",
@@ -61,7 +62,7 @@ def _row(texts: list[str], y: float) -> list[Box]:
 
 
 LAYOUT = Diagram(
-    "Five packages, one above the other; each may import those below it. "
+    "Six packages, one above the other; each may import those below it. "
     + "; ".join(text.replace("\n", ", ") for text in PACKAGES)
     + "; gegcore, the method. Inside gegcore, top to bottom: "
     + "; ".join(", ".join(names) for names in LAYERS)

@@ -17,6 +17,8 @@ from gegcore.models.registry import architecture
 from gegcore.profiles import Profile
 from gegcore.rewards.registry import REWARDS
 from gegcore.runs import TRAINED, RunFolder
+from gegcore.training.config import LOSSES
+from gegcore.training.own_loss import loss_class
 
 # What makes the inputs, whose content is in the key; and what watches training.
 _NO_PART = [
@@ -42,6 +44,8 @@ def training_code(
     chosen = {f"captioner {model}": architecture(model)}
     for name in config.rewards.keys() - {*own}:
         chosen[f"reward {name}"] = registry.find("reward", name, REWARDS)
+    if config.loss not in LOSSES:
+        chosen[f"loss {config.loss}"] = loss_class(config.loss)
     modules = ["gegcore.experiment.train", *modules_of(*chosen.values())]
     without = list(_NO_PART)
     if not config.sees_pictures:

@@ -87,7 +87,7 @@ def train(
         model.load_state_dict(load_file(start.checkpoint))
     trainer = Trainer(
         model,
-        build_objective(materials, config, own),
+        build_objective(materials, config, own, model),
         config,
         len(materials.data["train"].records),
         stage_seed(seed, objective_name),

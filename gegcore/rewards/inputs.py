@@ -25,6 +25,7 @@ class RewardInputs:
         images: `(N, E)` CLIP embeddings, L2-normalised.
         groups: the K similar images of each.
         count_end: whether the end token counts in CIDEr-D.
+        captions: `(M, E)` CLIP embeddings of all references, image after image.
     """
 
     vocabulary: Vocabulary
@@ -33,6 +34,7 @@ class RewardInputs:
     images: Tensor
     groups: SimilarGroups
     count_end: bool = True
+    captions: Tensor | None = None
 
     @cached_property
     def encoder(self) -> CaptionEncoder:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from gegcore.errors import ConfigError
+
+NAME = r"[A-Za-z0-9_-]+"
+"""What names of objectives and profiles are made of: they are parts of folders' names."""
+
+_OWN = "loss_settings"
+LOSSES = ("cross_entropy", "self_critical")
+"""Those of gegcore: MLE, and SCST with any reward."""
 
 
 class Section(BaseModel):
@@ -56,7 +72,10 @@ class ScheduledSampling(Section):
 class ObjectiveConfig(Section):
     """One objective: its loss, where it starts from, and its schedule."""
 
-    loss: Literal["cross_entropy", "self_critical"]
+    loss: str = Field(
+        description="cross_entropy, self_critical, or a loss of one's own: package.module:Class"
+    )
+    loss_settings: dict[str, Any] = Field({}, description="fields of the Config of one's own loss")
     start_from: str | None = Field(None, description="objective whose checkpoint it starts from")
     label: str = Field("", description="name in tables")
 
@@ -110,11 +129,17 @@ class ObjectiveConfig(Section):
         False, description="sample with torch.compile: for a GPU; the first step takes longer"
     )
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is empty: keys of runs stay as they are where a loss has no settings."""
+        return {name: value for name, value in write(self).items() if name != _OWN or value}
+
     @property
     def sees_pictures(self) -> bool:
         """Whether CLIP or the groups have a part in what is learnt or chosen."""
         metrics = {self.select.metric, self.until.metric if self.until else "CIDEr-D"}
-        return metrics != {"CIDEr-D"} or bool(self.rewards.keys() - {"cider"})
+        own = self.loss not in LOSSES  # it is given everything
+        return own or metrics != {"CIDEr-D"} or bool(self.rewards.keys() - {"cider"})
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what is learnt, as JSON: a run cannot go on with others."""
@@ -165,15 +190,18 @@ def wrong_field(error: ValidationError, where: str, fix: str) -> ConfigError:
 
 
 def objective_config(name: str, overrides: dict[str, Any] | None = None) -> ObjectiveConfig:
-    """The paper's settings of an objective with some fields overridden.
+    """The paper's settings of an objective with some fields overridden, or one of a new name.
 
     Raises:
         ConfigError: unknown objective or field, a value out of range, or `until` with a cosine.
     """
-    if name not in OBJECTIVES:
-        raise ConfigError(f"unknown objective '{name}'", f"use one of: {', '.join(OBJECTIVES)}")
+    overrides = overrides or {}
+    if name not in OBJECTIVES and not (re.fullmatch(NAME, name) and "loss" in overrides):
+        fix = f"use one of: {', '.join(OBJECTIVES)}; or say its `loss` in the profile's objectives"
+        raise ConfigError(f"unknown objective '{name}'", fix)
+    of_paper = OBJECTIVES[name].model_dump() if name in OBJECTIVES else {"label": name}
     try:
-        found = ObjectiveConfig.model_validate(OBJECTIVES[name].model_dump() | (overrides or {}))
+        found = ObjectiveConfig.model_validate(of_paper | overrides)
     except ValidationError as error:
         raise wrong_field(error, f"objective '{name}'", "mend the profile") from error
     if found.until and found.schedule == "cosine":

@@ -55,9 +55,32 @@ class Objective(Protocol):
         """Shapes: image_index (B,); noise (B, *noise_shape) float64, uniform in [0, 1)."""
 
 
+@dataclass(frozen=True)
+class Taught:
+    """Reference captions in one step of MLE, D of the C that each of B images has.
+
+    Attributes:
+        memory: the encoded images.
+        image_index: `(B,)`, on the device.
+        chosen: `(B, D)`, which of their references these are.
+        inputs, targets: `(B, D, T)`, see `teacher_forcing`.
+        noise: `(B, ...)` of scheduled sampling.
+    """
+
+    model: Captioner
+    memory: Memory
+    image_index: Tensor
+    chosen: Tensor
+    inputs: Tensor
+    targets: Tensor
+    noise: Tensor
+
+
 @dataclass
 class CrossEntropyObjective:
     """MLE: each image is encoded once for its C captions.
+
+    A loss of one's own derives from it, and overrides `encode` or `loss`.
 
     Attributes:
         features: of the training split.
@@ -86,26 +109,67 @@ class CrossEntropyObjective:
 
     def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
         model.train()
-        lots, words = noise.to(self.captions.device).tensor_split([self.captions.shape[1]], dim=1)
-        captions = self._draw(image_index, lots)
+        device = self.captions.device
+        lots, words = noise.to(device).tensor_split([self.captions.shape[1]], dim=1)
+        chosen = self._choose(lots)
+        captions = self.captions[image_index.to(device)]
+        captions = captions.gather(1, chosen[..., None].expand(-1, -1, captions.shape[-1]))
         width = int((captions > 0).sum(-1).max()) + 1
         inputs, targets = teacher_forcing(captions[..., :width])
-        memory = model.encode(self.features.batch(image_index.tolist()).to(captions.device))
-        if self.own_words > 0:
-            numbers = words.view(len(captions), 2, self._drawn, -1)[..., : inputs.shape[-1]]
-            logits = scheduled_logits(model, memory, inputs, self.own_words, *numbers.unbind(1))
-        else:
-            logits = model.decode_teacher_forced(memory, inputs)
-        total = cross_entropy(logits, targets, self.config.label_smoothing, reduction="sum")
-        return StepLoss(total, (targets != IGNORED).sum(), {})
+        memory = self.encode(model, image_index)
+        taught = Taught(model, memory, image_index.to(device), chosen, inputs, targets, words)
+        return StepLoss(self.loss(taught), (targets != IGNORED).sum(), {})
 
-    def _draw(self, image_index: Tensor, lots: Tensor) -> Tensor:
-        """Captions of the images, `captions_per_image` of them without replacement."""
-        captions = self.captions[image_index.to(self.captions.device)]
-        if self._drawn == captions.shape[1]:
-            return captions
-        chosen = lots.argsort(-1)[:, : self._drawn, None].expand(-1, -1, captions.shape[-1])
-        return captions.gather(1, chosen)
+    def encode(self, model: Captioner, image_index: Tensor) -> Memory:
+        """The images of a step, encoded. Shapes: image_index (B,), on the CPU."""
+        return model.encode(self.features.batch(image_index.tolist()).to(self.captions.device))
+
+    def loss(self, taught: Taught) -> Tensor:
+        """Sum of the loss over all targets, a scalar with gradient."""
+        logits = self.logits(taught)
+        return cross_entropy(logits, taught.targets, self.config.label_smoothing, reduction="sum")
+
+    def logits(self, taught: Taught) -> Tensor:
+        """Of teacher forcing, or of scheduled sampling: `(B, D, T, V)`."""
+        model, memory, inputs = taught.model, taught.memory, taught.inputs
+        if self.own_words == 0:
+            return model.decode_teacher_forced(memory, inputs)
+        numbers = taught.noise.view(len(inputs), 2, self._drawn, -1)[..., : inputs.shape[-1]]
+        return scheduled_logits(model, memory, inputs, self.own_words, *numbers.unbind(1))
+
+    def _choose(self, lots: Tensor) -> Tensor:
+        """`captions_per_image` of C references, without replacement: `(B, C)` -> `(B, D)`."""
+        images, there = lots.shape
+        if self._drawn == there:
+            return torch.arange(there, device=lots.device).expand(images, there)
+        return lots.argsort(-1)[:, : self._drawn]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Captions in one step of SCST: the greedy one, then S samples, of B images.
+
+    Attributes:
+        memory: the encoded images, with gradient.
+        image_index: `(B,)`.
+        tokens: `(B, 1 + S, T)`.
+        rewards: `(B, 1 + S)`.
+        advantage: `(B, S)`, of the samples over the baseline.
+        log_probs: `(B, S, T)` of the samples' words, with gradient; 0 where there is none.
+    """
+
+    model: Captioner
+    memory: Memory
+    image_index: Tensor
+    tokens: Tensor
+    rewards: Tensor
+    advantage: Tensor
+    log_probs: Tensor
+
+    @property
+    def samples(self) -> Tensor:
+        """`(B, S, T)`, without the greedy caption."""
+        return self.tokens[:, 1:]
 
 
 @dataclass
@@ -114,6 +178,7 @@ class SelfCriticalObjective:
 
     Samples without gradient from the cached decoder, then scores the samples once with gradient.
     Dropout is off in both, so that the scored log-probabilities are those of the sampled policy.
+    A loss of one's own derives from it, and overrides `loss`.
 
     Attributes:
         features: of the training split.
@@ -151,16 +216,24 @@ class SelfCriticalObjective:
         advantage = self_critical_advantage(total[:, 1:], total[:, 0], self.config.baseline)
 
         samples = tokens[:, 1:]
-        drawn = self.config.sampling == "multinomial"
-        temperature = self.config.temperature if drawn else 1.0  # the very policy that was sampled
-        log_probs = score(model, memory, samples, self.forbid, temperature=temperature)
-        mask = said_mask(samples)
-        loss = self_critical_loss(log_probs, advantage, mask, reduction="sum")
+        log_probs = self.score(model, memory, samples)
+        step = Sampled(model, memory, image_index, tokens, total, advantage, log_probs)
         health = policy_health(
             parts, total, advantage, log_probs.detach(), samples, self.bad_endings
         )
         greedy = pad(tokens[:, 0], (0, self.max_len - tokens.shape[-1]))
-        return StepLoss(loss, mask.sum(), health, greedy)
+        return StepLoss(self.loss(step), said_mask(samples).sum(), health, greedy)
+
+    def loss(self, step: Sampled) -> Tensor:
+        """Sum of the loss over all words of the samples, a scalar with gradient (Eq. 6)."""
+        mask = said_mask(step.samples)
+        return self_critical_loss(step.log_probs, step.advantage, mask, reduction="sum")
+
+    def score(self, model: Captioner, memory: Memory, samples: Tensor) -> Tensor:
+        """Log-probabilities `(B, S, T)` of samples under the very policy that draws them."""
+        drawn = self.config.sampling == "multinomial"
+        temperature = self.config.temperature if drawn else 1.0
+        return score(model, memory, samples, self.forbid, temperature=temperature)
 
     def _captions(self, model: Captioner, memory: Memory, noise: Tensor) -> Tensor:
         """The greedy caption, then the samples: `(B, 1 + S, T)`."""

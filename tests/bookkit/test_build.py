@@ -460,28 +460,31 @@ def test_code_of_a_notebook_is_its_cells_and_what_they_import(tmp_path: Path) ->
     assert dag.notebook_code(notebook) != first
 
 
-@pytest.mark.parametrize("package", ["gegcore", "emoji_scenes", "bookkit"])
-def test_code_is_followed_into_the_three_packages(
+PACKAGES = ("gegcore", "caption_evaluation", "photographs", "emoji_scenes", "rivals", "bookkit")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_code_is_followed_into_every_package(
     package: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Each package as a stand-in that imports a module of each."""
     notebook = tmp_path / "a.ipynb"
     write_notebook(notebook, f"from {package}.first import thing")
     files = {}
-    for name in ("gegcore", "emoji_scenes", "bookkit"):
+    for name in PACKAGES:
         files[name] = tmp_path / f"{name}.last.py"
         files[name].write_text("thing = 1\n")
         files[f"{name}.last"] = files[name]
     first = tmp_path / "first.py"
-    first.write_text("import gegcore.last, emoji_scenes.last, bookkit.last\n")
+    first.write_text(f"import {', '.join(f'{name}.last' for name in PACKAGES)}\n")
     files[f"{package}.first"] = first
     monkeypatch.setattr(dag, "module_file", files.get)
     monkeypatch.setattr("gegcore.code_digest.module_file", files.get)
     keys = {dag.notebook_code(notebook)}
-    for number, name in enumerate(("gegcore", "emoji_scenes", "bookkit"), start=2):
+    for number, name in enumerate(PACKAGES, start=2):
         files[name].write_text(f"thing = {10**number}\n")
         keys.add(dag.notebook_code(notebook))
-    assert len(keys) == 4
+    assert len(keys) == 1 + len(PACKAGES)
 
 
 def test_experiments_of_a_grid_chain_within_a_seed() -> None:

@@ -149,7 +149,7 @@ def test_karpathy_s_file_by_split_and_by_the_ids_of_the_captions(write: Write) -
 
 def test_a_table_with_lists_and_splits(tmp_path: Path) -> None:
     """Flickr30k as it is passed on: a list of captions written into a cell, Karpathy's splits."""
-    path, said = tmp_path / "flickr.csv", ["a dog", "it's \"black\", or not"]
+    path, said = tmp_path / "flickr.csv", ["a dog", 'it\'s "black", or not']
     rows = {"filename": ["1.jpg", "2.jpg"], "split": ["test", "restval"]}
     for written in (json.dumps(said), repr(said)):
         table = pd.DataFrame({**rows, "raw": [written, "[no] list"]})

@@ -14,6 +14,9 @@ from gegcore.errors import DataError
 from gegcore.models import ARCHITECTURES
 
 ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = re.findall(
+    r'"(\w+)"', re.findall("root_packages = .*", (ROOT / "pyproject.toml").read_text())[0]
+)
 PAGES = sorted(p for p in (ROOT / "book").rglob("*.md") if "generated" not in p.parts)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MODELS = ROOT / "book" / "models"
@@ -83,7 +86,7 @@ def test_every_room_of_the_packages_is_on_the_layout_page() -> None:
     text = (ROOT / "book" / "layout.md").read_text(encoding="utf-8")
     rooms = [
         path.relative_to(ROOT).as_posix()
-        for package in ("gegcore", "emoji_scenes", "bookkit")
+        for package in PACKAGES
         for path in (ROOT / package).iterdir()
         if (path / "__init__.py").is_file()
     ]

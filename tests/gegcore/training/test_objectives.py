@@ -14,11 +14,12 @@ from tiny_training import (
     small_model,
     wants,
 )
+from torch import Tensor
 
 from gegcore.decoding import decode
 from gegcore.models import ARCHITECTURES
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
-from gegcore.training.objectives import CrossEntropyObjective
+from gegcore.training.objectives import CrossEntropyObjective, Taught
 from gegcore.training.recipes import RECIPES, recipe
 from gegcore.training.schedule import learning_rate
 from gegcore.training.scst import caption_variety, policy_health
@@ -143,12 +144,21 @@ def test_the_same_noise_gives_the_same_step() -> None:
 def test_cross_entropy_draws_captions_without_replacement() -> None:
     captions = caption_tensor([[[1], [2], [3], [4], [5]]] * IMAGES, max_len=4)
     config = ObjectiveConfig(loss="cross_entropy", captions_per_image=3)
-    objective = CrossEntropyObjective(Features(), captions, config)
-    drawn = objective._draw(torch.arange(IMAGES), noise(objective, 1))
-    assert drawn.shape == (IMAGES, 3, 4)
-    for image in drawn[..., 0].tolist():
+    seen: list[Taught] = []
+
+    class Seen(CrossEntropyObjective):
+        def loss(self, taught: Taught) -> Tensor:
+            seen.append(taught)
+            return super().loss(taught)
+
+    objective = Seen(Features(), captions, config)
+    objective.step(small_model(), torch.arange(IMAGES), noise(objective, 1))
+    drawn = seen[0].targets[..., 0]
+    assert drawn.shape == (IMAGES, 3)
+    assert torch.equal(drawn, captions[:, :, 0].gather(1, seen[0].chosen))
+    for image in drawn.tolist():
         assert len(set(image)) == 3
-    assert len({tuple(image) for image in drawn[..., 0].tolist()}) > 1
+    assert len({tuple(image) for image in drawn.tolist()}) > 1
 
 
 def test_cross_entropy_learns() -> None:
