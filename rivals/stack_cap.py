@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from gegcore.data.features import FeatureBatch, InputSizes

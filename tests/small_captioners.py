@@ -17,6 +17,8 @@ from gegcore.models.registry import architecture
 RIVALS = ["rivals.stack_cap:StackCap", "rivals.gdis_cap:GdisCap"]
 NAMES = [*ARCHITECTURES, "captioner:MeanGru", *RIVALS]
 """Ours, the one of `examples/`, and other people's."""
+OF_ITS_LOSS = {RIVALS[0]: {"output0", "output1"}, RIVALS[1]: {"memory_words"}}
+"""Layers that only a captioner's own loss reads: see `tests/rivals/`."""
 VOCAB = 23
 INPUTS = InputSizes(regions=10, pooled=6, attributes=7, relations=5)
 

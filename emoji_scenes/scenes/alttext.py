@@ -68,9 +68,7 @@ def _alt_text(rng: np.random.Generator, scene: SceneGraph, kept: float = 1.0) ->
 
 def _described(rng: np.random.Generator, scene: SceneGraph, index: int, colour: bool) -> str:
     thing = scene.things[index]
-    words = p.noun_phrase(
-        rng, thing, p.name_of(rng, ENTITIES[thing.entity], HABIT), colour=colour
-    )
+    words = p.noun_phrase(rng, thing, p.name_of(rng, ENTITIES[thing.entity], HABIT), colour=colour)
     where = p.choose(rng, p.WITH[p.relation_of(scene, index).predicate])
     return f"{words} {where}"
 

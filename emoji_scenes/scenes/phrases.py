@@ -142,7 +142,7 @@ def activity(rng: np.random.Generator, thing: Thing, count: int, habit: float = 
 
 
 def in_present(doing: str, plural: bool) -> str:
-    """"standing" -> "stands", or "stand" of several; "" where that cannot be said."""
+    """ "standing" -> "stands", or "stand" of several; "" where that cannot be said."""
     verb, _, rest = doing.partition(" ")
     if verb not in BASES:
         return ""

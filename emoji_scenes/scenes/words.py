@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 def _gerund(base: str) -> str:
-    """"sit" -> "sitting", "ride" -> "riding"."""
+    """ "sit" -> "sitting", "ride" -> "riding"."""
     if base == "lie":
         return "lying"
     if base in ("hop", "jog", "run", "sit", "strut", "swim", "trot"):

@@ -23,9 +23,14 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 def test_the_page_shows_all_kinds() -> None:
-    assert len(BLOCKS) == 5 and {"reward", "captioner", "metric", "dataset", "judge"} == set(
-        re.findall(r"examples\.(\w+):", PAGE)
-    )
+    assert len(BLOCKS) == 6 and {
+        "reward",
+        "loss",
+        "captioner",
+        "metric",
+        "dataset",
+        "judge",
+    } == set(re.findall(r"examples\.(\w+):", PAGE))
 
 
 @pytest.mark.parametrize("lines", BLOCKS)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
+from small_captioners import OF_ITS_LOSS
 
 from gegcore.experiment import train
+from gegcore.experiment.train import new_captioner
 from gegcore.materials import Materials
 from gegcore.profiles import CONFIG_FOLDER, Profile, load_profile
 from rivals import clip_reward, disc_cap
@@ -64,6 +68,12 @@ def test_it_trains(
     materials = Materials.of(profile)
     for stage in profile.stages(method):
         run = train(materials, captioner, stage, 1)
+    if captioner in OF_ITS_LOSS:
+        first = profile.run(captioner, profile.stages(method)[0], 1)
+        for layer in OF_ITS_LOSS[captioner]:
+            moved = load_file(first.checkpoint)[f"{layer}.weight"]
+            untrained = getattr(new_captioner(materials, captioner, 1), layer).weight
+            assert not torch.equal(moved, untrained)
     log = run.log()
     assert log["loss"].notna().all() and run.history()["CIDEr-D"].notna().all()
     for reward in profile.objective(method).rewards:
