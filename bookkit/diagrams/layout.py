@@ -8,7 +8,7 @@ from bookkit.diagrams.svg import WIDTH, Arrow, Box, Diagram, Panel
 
 PACKAGES = (
     "bookkit\nmakes the book",
-    "rivals\nother people's distinctive captioners, one file each",
+    "rivals\ndistinctive captioners of other papers, one file each",
     "emoji_scenes\nthe embedded world",
     "photographs\ntheir reader, features, retrieval models",
     "caption_evaluation\nanybody's captions, from files to a report",
