@@ -1,6 +1,10 @@
-"""Other people's distinctive captioners, rebuilt from their papers on gegcore's extension points.
+"""Distinctive captioners of other papers, rebuilt on gegcore's extension points.
 
 One file each: `stack_cap`, `disc_cap`, `ciderbtw_cap`, `gdis_cap`, `clip_reward`, `dico`; and
-`identification`, the reward of our own. Nothing here is imported by another package: profiles name
-it (`config/standard.yaml`), as they would name anybody's.
+`identification`, a reward of our own. No other package imports them: profiles name them
+(`config/rivals.yaml`), as they would name anybody's.
+
+Formulas are written out instead of cited by number: the papers were not at hand. Those of Disc-Cap,
+CLIP-reward and DiCO were compared with what the authors' published code computes; for CIDErBtw-Cap
+and Gdis-Cap there is none, and that of Stack-Cap leaves out its reinforcement learning.
 """

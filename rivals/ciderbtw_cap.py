@@ -1,11 +1,14 @@
 """CIDErBtw-Cap: what is said of similar images as well counts less, in MLE and in SCST.
 
-CIDErBtw(c, I) is the mean CIDEr-D of a caption against the references of the K images similar to I
-(Eq. 1). In MLE reference i has the weight
+CIDErBtw(c, I) is the mean CIDEr-D of a caption against the references of the K images similar to
+I. In MLE reference i has the weight
 
-    w_i = 1 + alpha (mean_j d_j - d_i),   d_i = CIDErBtw(c_i) / max_j CIDErBtw(c_j)     (Eq. 3-4)
+    w_i = 1 + alpha (mean_j d_j - d_i),   d_i = CIDErBtw(c_i) / max_j CIDErBtw(c_j)             (1)
 
-and SCST rewards r(c) = sum_i w_i CIDEr-D(c, c_i) / C - beta CIDErBtw(c)                (Eq. 6-8).
+and SCST rewards
+
+    r(c) = sum_i w_i CIDEr-D(c, c_i) / C - beta CIDErBtw(c)                                     (2)
+
 In a profile:
 
     btw_mle: {loss: "rivals.ciderbtw_cap:WeightedCrossEntropy"}
@@ -15,7 +18,7 @@ In a profile:
 Simplified: similar images are the groups of our paper (Sec. 3.2), as for every other method here;
 the weights of an image have mean 1, where the paper has a constant that gives mean 1 over the data.
 
-Source: wang2020ciderbtw, Sec. 3 and 4.
+Source: wang2020ciderbtw.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ _AT_ONCE = 256
 
 
 class CiderBetween(nn.Module):
-    """CIDErBtw of sampled captions (Eq. 1); a profile gives it a negative weight."""
+    """CIDErBtw of sampled captions; a profile gives it a negative weight."""
 
     groups: Tensor
 
@@ -54,7 +57,7 @@ class CiderBetween(nn.Module):
 
 
 class WeightedCider(CiderD):
-    """CIDEr-D in which each reference counts as its weight says (Eq. 6)."""
+    """CIDEr-D in which each reference counts as its weight says (2)."""
 
     def __init__(self, given: RewardInputs) -> None:
         super().__init__(given.references, len(given.vocabulary), count_end=given.count_end)
@@ -76,7 +79,7 @@ def reference_weights(given: RewardInputs, alpha: float) -> Tensor:
 
 
 def weights_of(between: Tensor, count: Tensor, alpha: float) -> Tensor:
-    """Eq. 3-4 from CIDErBtw `(N, C)`, of which each image's first `count` `(N,)` are its own."""
+    """w_i (1) from CIDErBtw `(N, C)`, of which each image's first `count` `(N,)` are its own."""
     own = torch.arange(between.shape[1]) < count[:, None]
     most = between.masked_fill(~own, 0).amax(1, keepdim=True).clamp(min=1e-8)
     share = between / most
@@ -93,7 +96,7 @@ class WeightedConfig(BaseModel):
 
 
 class WeightedCrossEntropy(CrossEntropyObjective):
-    """MLE with a weight for each reference (Eq. 3)."""
+    """MLE with a weight for each reference (1)."""
 
     Config = WeightedConfig
 

@@ -8,7 +8,7 @@ other term). No reference caption is looked at. In a profile:
 Simplified: the grammar head has a copy of the text tower of its own. In the paper one fine-tuned
 tower serves both terms, which would make CLIP-S another instrument than that of the other rewards.
 
-Source: cho2022clipreward, Sec. 3.
+Source: cho2022clipreward.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Edit = Callable[[list[int], int, np.random.Generator], list[int]]
 
 
 class ClipS(SimilarityReward):
-    """CLIP-S: 2.5 max(cos, 0) (Sec. 3.1)."""
+    """CLIP-S: 2.5 max(cos, 0)."""
 
     def __init__(self, given: RewardInputs) -> None:
         super().__init__(given.encoder, given.images)
@@ -43,7 +43,7 @@ class ClipS(SimilarityReward):
 
 
 class Grammar(nn.Module):
-    """g(c): the probability that a caption is grammatical (Sec. 3.2).
+    """g(c): the probability that a caption is grammatical.
 
     A copy of CLIP's text tower and two layers learn to tell training captions from spoilt ones:
     words repeated, removed, inserted, swapped or shuffled. Seeded: every run has the same.

@@ -12,7 +12,7 @@ profile:
 Simplified: rewards are CLIP-S; the authors prefer PAC-S, a CLIP fine-tuned on captions, which would
 be another instrument than that of the other methods here.
 
-Source: moratelli2024dico, Sec. 3.2.
+Source: moratelli2024dico.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Disc-Cap: SCST whose reward is CIDEr-D minus the loss of a frozen retrieval model.
 
-    r(c, I) = CIDEr-D(c) - lambda CON(c, I)                                        (Sec. 3.3)
-    CON(c, I) = max_{c'} [m + s(I, c') - s(I, c)]_+ + max_{I'} [m + s(I', c) - s(I, c)]_+   (Eq. 5)
+    r(c, I) = CIDEr-D(c) - lambda CON(c, I)
+    CON(c, I) = max_{c'} [m + s(I, c') - s(I, c)]_+ + max_{I'} [m + s(I', c) - s(I, c)]_+
 
 I' are the other images of the step, c' what the captioner says of them. s is the cosine of VSE++,
 trained on the training split and frozen. In a profile:
@@ -87,7 +87,7 @@ class Discriminability:
 
 
 def contrastive(scores: Tensor, margin: float) -> Tensor:
-    """CON (Eq. 5) from similarities `(S, B, B)` of image i and caption j -> `(S, B)`."""
+    """CON from similarities `(S, B, B)` of image i and caption j -> `(S, B)`."""
     right = scores.diagonal(dim1=1, dim2=2)
     itself = torch.eye(scores.shape[-1], dtype=torch.bool, device=scores.device)
     wrong = (margin + scores).masked_fill(itself, -torch.inf)

@@ -1,14 +1,14 @@
 """Gdis-Cap: regions that no similar image has are lit up, and so are the words for them.
 
-Group-based memory attention (Sec. 3.2): how like a region of the image is to its nearest region in
+Group-based memory attention: how like a region of the image is to its nearest region in
 each image of the group, mean over the group, R_i; weights w = N softmax(-R / t), mean 1, multiply
-the encoded regions before the decoder reads them. Two losses beside MLE (Sec. 3.3):
+the encoded regions before the decoder reads them. Two losses beside MLE:
 
     L = L_xe + alpha L_dis + gamma L_mem
 
 L_dis is the loss of distinctive words again: words of the image's references that no reference of
 its group has. L_mem asks the weighted mean of the regions for these words (multi-label). SCST adds
-the share of distinctive words that a caption says to CIDEr-D (Sec. 3.4). In a profile:
+the share of distinctive words that a caption says to CIDEr-D. In a profile:
 
     models: {"rivals.gdis_cap:GdisCap": {...}}
     objectives:
@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from gegcore.data.features import FeatureBatch, InputSizes
+from gegcore.errors import ConfigError
 from gegcore.experiment.objective import LossInputs
 from gegcore.linear import Linear
 from gegcore.models.attention import padding_bias
@@ -121,7 +122,11 @@ class GroupCrossEntropy(CrossEntropyObjective):
         self.distinctive = distinctive_words(inputs.given).to(self.captions.device)
 
     def encode(self, model: nn.Module, image_index: Tensor) -> Memory:
-        assert isinstance(model, GdisCap)
+        if not isinstance(model, GdisCap):
+            raise ConfigError(
+                f"{type(model).__name__} does not look at groups",
+                "train rivals.gdis_cap:GdisCap by this loss",
+            )
         members = self.groups[image_index].flatten()
         images, group = (
             self.features.batch(rows.tolist()).to(self.captions.device)

@@ -1,7 +1,7 @@
 """Stack-Cap: three LSTMs, each of which says the caption anew from what the one before has seen.
 
 The coarse LSTM reads the mean of the regions; fine LSTM i attends with the state of stage i - 1 and
-what that stage attended to (stacked attention), and reads both (Sec. 3.2 and 3.3):
+what that stage attended to (stacked attention), and reads both:
 
     h0_t = LSTM_0([h2_{t-1}; g; x_t])
     z1_t = att_1(h0_t),            h1_t = LSTM_1([z1_t; h0_t; x_t])
@@ -9,7 +9,7 @@ what that stage attended to (stacked attention), and reads both (Sec. 3.2 and 3.
 
 Every stage predicts the word (own output layer); captions are those of the last one. MLE adds up
 the losses of the stages (intermediate supervision). In SCST each stage samples and is rewarded for
-what it gains over its own greedy caption and over that of the stage before (Sec. 3.4). In a
+what it gains over its own greedy caption and over that of the stage before. In a
 profile:
 
     models: {"rivals.stack_cap:StackCap": {...}}
@@ -35,6 +35,7 @@ from torch.nn.functional import pad
 
 from gegcore.data.features import FeatureBatch, InputSizes
 from gegcore.decoding import decode, said_mask
+from gegcore.errors import ConfigError
 from gegcore.experiment.objective import LossInputs
 from gegcore.linear import Linear
 from gegcore.models.attention_lstm import AttentionConfig
@@ -158,19 +159,20 @@ class NoSettings(BaseModel):
 
 
 class StagedCrossEntropy(CrossEntropyObjective):
-    """The losses of all stages, added up (Sec. 3.4): the mean per word is that of three."""
+    """The losses of all stages, added up: the mean per word is that of three."""
 
     Config = NoSettings
 
     def __init__(self, inputs: LossInputs, config: NoSettings) -> None:
         super().__init__(**inputs.cross_entropy())
+        if self.config.scheduled_sampling:
+            _refuse("scheduled_sampling", "None")
 
     def loss(self, taught: Taught) -> Tensor:
-        assert isinstance(taught.model, StackCap)
-        smoothing = self.config.label_smoothing
+        model, smoothing = _staged(taught.model), self.config.label_smoothing
         losses = [
             cross_entropy(logits, taught.targets, smoothing, reduction="sum")
-            for logits in taught.model.stage_logits(taught.memory, taught.inputs)
+            for logits in model.stage_logits(taught.memory, taught.inputs)
         ]
         return torch.stack(losses).sum()
 
@@ -182,6 +184,9 @@ class StagedSelfCritical(SelfCriticalObjective):
 
     def __init__(self, inputs: LossInputs, config: NoSettings) -> None:
         super().__init__(**inputs.self_critical())
+        for field, value in (("sampling", "multinomial"), ("baseline", "greedy")):
+            if getattr(self.config, field) != value:
+                _refuse(field, value)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -189,7 +194,7 @@ class StagedSelfCritical(SelfCriticalObjective):
         return (STAGES, self.config.samples, self.max_len)
 
     def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
-        assert isinstance(model, StackCap)
+        model = _staged(model)
         model.eval()
         memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
         image_index, noise = image_index.to(self.device), noise.to(self.device)
@@ -223,6 +228,17 @@ class StagedSelfCritical(SelfCriticalObjective):
             temperature=self.config.temperature,
         )
         return found.tokens
+
+
+def _staged(model: Captioner) -> StackCap:
+    if isinstance(model, StackCap):
+        return model
+    what = f"{type(model).__name__} has no stages"
+    raise ConfigError(what, "train rivals.stack_cap:StackCap by this loss")
+
+
+def _refuse(field: str, value: str) -> None:
+    raise ConfigError(f"losses of Stack-Cap know '{field}' as {value} only", "mend the profile")
 
 
 def staged_advantage(samples: Tensor, greedy: Tensor, below: Tensor | None) -> Tensor:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 import small_captioners
 import torch
 
 from gegcore.decoding import decode, score
+from gegcore.errors import ConfigError
+from gegcore.experiment import train
+from gegcore.materials import Materials
 from gegcore.models.captioner import shift_right
+from gegcore.profiles import Profile
 from rivals.stack_cap import STAGES, StackCap, staged_advantage
 
 
@@ -46,6 +53,19 @@ def test_a_fine_stage_reads_the_coarse_one_and_the_coarse_one_its_last_word() ->
         assert not torch.allclose(before[stage][:, :, first:], after[stage][:, :, first:])
     torch.testing.assert_close(before[0][:, :, :1], after[0][:, :, :1])
     torch.testing.assert_close(before[1][:, :, :1], after[1][:, :, :1])
+
+
+def test_what_its_losses_cannot_do_is_said(profile_of: Callable[[str], Profile]) -> None:
+    for lines, message in (
+        ('scst: {loss: "rivals.stack_cap:StagedSelfCritical", sampling: beam}', "'sampling'"),
+        ('mle: {loss: "rivals.stack_cap:StagedCrossEntropy"}', "Transformer has no stages"),
+        ('mle: {loss: "rivals.gdis_cap:GroupCrossEntropy"}', "Transformer does not look at"),
+    ):
+        materials = Materials.of(profile_of(f"objectives: {{{lines}}}"))
+        if "scst" in lines:
+            train(materials, "transformer", "mle", 1)
+        with pytest.raises(ConfigError, match=message):
+            train(materials, "transformer", lines.split(":")[0], 1)
 
 
 def test_the_baseline_is_in_half_the_caption_of_the_stage_before() -> None:
