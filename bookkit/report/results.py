@@ -18,7 +18,9 @@ from bookkit.report.paper import MODEL_NAMES
 from emoji_scenes.scenes.sampler import FAMILY_SIZE
 from gegcore.errors import ChecksumError, DataError, some
 from gegcore.experiment.keys import code_changes
+from gegcore.models.registry import ARCHITECTURES
 from gegcore.profiles import Profile, load_profile, profile_names
+from gegcore.registry import file_name
 from gegcore.runs import EVALUATED, RunFolder
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
@@ -57,7 +59,7 @@ class Runs:
     def of(cls, profile: Profile | str) -> Runs:
         """A profile's own finished runs, whatever part of its grid; without any, the stored ones.
 
-        What is stored of a profile in `config/` is not that of a file elsewhere with its name.
+        What is stored of the profiles in `config/` is not that of a file elsewhere with their name.
 
         Raises:
             DataError: there are neither.
@@ -67,9 +69,9 @@ class Runs:
         folders = {name: profile.run(*name) for name in grid}
         finished = {r: f for r, f in folders.items() if f.file(EVALUATED).is_file()}
         own = bool(finished)
-        other = profile.name in profile_names() and profile != load_profile(profile.name)
-        if not own and not other:
-            finished = stored_runs(profile.name)
+        of_name = [each for each in _shipped().values() if each.name == profile.name]
+        if not own and (not of_name or profile in of_name):
+            finished = stored_runs(profile)
         if not finished:
             raise DataError(
                 f"profile '{profile.name}' has no finished run, and none is stored in results/",
@@ -88,9 +90,11 @@ class Runs:
         """
         first = cls.of(profile)
         kind = first.profile.data.kind
-        names = [name for name in profile_names() if name != first.profile.name]
-        others = [load_profile(name) for name in names if stored_runs(name)]
-        return [first, *(cls.of(other) for other in others if other.data.kind == kind)]
+        # Not those that add objectives to another profile, under its name.
+        names = {stem: each for stem, each in _shipped().items() if each.name == stem}
+        others = [each for each in names.values() if each.name != first.profile.name]
+        alike = (each for each in others if each.data.kind == kind and stored_runs(each))
+        return [first, *map(cls.of, alike)]
 
     @classmethod
     def most(cls, profile: Profile | str, *objectives: str) -> Runs:
@@ -143,7 +147,8 @@ class Runs:
     def marks(self, model: str) -> dict[str, str]:
         """Labels of a model in tables, with `KEPT_START` where a run kept its start."""
         kept = {objective for name, objective, _ in self.kept_start if name == model}
-        return {OBJECTIVES[name].label: f"{OBJECTIVES[name].label} {KEPT_START}" for name in kept}
+        labels = [self.profile.objective(name).label for name in kept]
+        return {label: f"{label} {KEPT_START}" for label in labels}
 
     @property
     def models(self) -> list[str]:
@@ -238,24 +243,32 @@ class Runs:
         return pd.DataFrame(rows)
 
     def _named(self) -> list[tuple[dict[str, Any], RunFolder]]:
-        return [
-            (
-                {"model": model, "objective": name, "label": OBJECTIVES[name].label, "seed": seed},
-                run,
-            )
-            for (model, name, seed), run in self.folders.items()
-        ]
+        named = []
+        for (model, name, seed), run in self.folders.items():
+            label = self.profile.objective(name).label
+            named.append(({"model": model, "objective": name, "label": label, "seed": seed}, run))
+        return named
 
 
-def stored_runs(profile: str) -> dict[RunName, RunFolder]:
-    """Finished runs in `results/<profile>/`; models, objectives and seeds in order."""
+def _shipped() -> dict[str, Profile]:
+    """Profiles of `config/` by the name of their file; the runs of two of one name lie together."""
+    return {stem: load_profile(stem) for stem in profile_names()}
+
+
+def stored_runs(profile: Profile) -> dict[RunName, RunFolder]:
+    """Finished runs in `results/<profile>/` of objectives that the profile knows.
+
+    Models, objectives and seeds are in order.
+    """
+    known = {file_name(name): name for name in [*ARCHITECTURES, *profile.models]}
+    objectives = list(dict.fromkeys([*OBJECTIVES, *profile.objectives]))
     found = {}
-    for file in sorted((STORED / profile).glob(f"*-seed*/{EVALUATED}")):
+    for file in sorted((STORED / profile.name).glob(f"*-seed*/{EVALUATED}")):
         model, objective, seed = file.parent.name.rsplit("-", 2)
-        if objective in OBJECTIVES:
-            found[model, objective, int(seed.removeprefix("seed"))] = RunFolder(file.parent)
+        if objective in objectives:
+            run = known.get(model, model), objective, int(seed.removeprefix("seed"))
+            found[run] = RunFolder(file.parent)
     models = list(dict.fromkeys([*MODEL_NAMES, *(model for model, _, _ in found)]))
-    objectives = list(OBJECTIVES)
     order = sorted(found, key=lambda n: (models.index(n[0]), objectives.index(n[1]), n[2]))
     return {name: found[name] for name in order}
 

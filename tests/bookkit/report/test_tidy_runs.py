@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from synthetic_runs import Project
 
+from bookkit.report import results
 from bookkit.report.badge import runs_badge
 from bookkit.report.results import STORED, Runs, control, over_seeds
 from gegcore.errors import DataError
@@ -37,6 +38,28 @@ def test_stored_runs_are_not_those_of_another_file_of_the_name(
     mine.write_text("extends: quick\ngroup_size: 4\n")
     with pytest.raises(DataError, match="'quick' has no finished run"):
         Runs.of(str(mine))
+
+
+def test_a_profile_that_adds_objectives_to_another_reads_the_stored_runs_of_both(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `rivals` adds its own to `standard`, whose tables do not change."""
+    stored = tmp_path / "stored"
+    for objective, name in (
+        ("mle", "transformer-mle-seed1"),
+        ("scst", "rivals.stack_cap.StackCap-stack_cap-seed2"),
+    ):
+        (stored / "standard").mkdir(parents=True, exist_ok=True)
+        project.run(objective, 1)
+        made = RunFolder.of("smoke", "transformer", objective, 1)
+        made.path.rename(stored / "standard" / name)
+    monkeypatch.setattr(results, "STORED", stored)
+    plain, more = Runs.of("standard"), Runs.of("rivals")
+    assert list(plain.folders) == [("transformer", "mle", 1)]
+    assert list(more.folders)[1:] == [("rivals.stack_cap:StackCap", "stack_cap", 2)]
+    assert list(more.metrics["label"].unique()) == ["MLE", "Stack-Cap"]
+    names = [runs.profile.name for runs in Runs.every("quick")[1:]]
+    assert names == ["standard"]
 
 
 def test_any_subset_of_runs_will_do(project: Project) -> None:
