@@ -38,11 +38,13 @@ class Experiments(Section):
     objectives: tuple[str, ...] = ("mle", "scst", "scst_geg")
     seeds: tuple[int, ...] = (1,)
     ablations: Ablations = Ablations()
+    by_model: dict[str, tuple[str, ...]] = Field({}, description="captioner -> more objectives")
 
     def runs(self) -> list[tuple[str, str, int]]:
         """Captioner, objective and seed of every run, in the order of the tables."""
         grids: tuple[Experiments | Ablations, ...] = (self, self.ablations)
         named = [pair for grid in grids for pair in product(grid.models, grid.objectives)]
+        named += [(model, name) for model, names in self.by_model.items() for name in names]
         return [(*pair, seed) for pair in dict.fromkeys(named) for seed in self.seeds]
 
 
@@ -243,9 +245,11 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _check(profile: Profile) -> None:
     """What no single field can know."""
     grid, by_model = profile.experiments, profile.objectives_by_model
-    for name in (*profile.models, *by_model, *grid.models, *grid.ablations.models):
+    named = (*profile.models, *by_model, *grid.models, *grid.ablations.models, *grid.by_model)
+    for name in named:
         architecture(name)
-    for name in (*profile.objectives, *grid.objectives, *grid.ablations.objectives):
+    more = (name for names in grid.by_model.values() for name in names)
+    for name in (*profile.objectives, *grid.objectives, *grid.ablations.objectives, *more):
         check_loss(profile.objective(name))
     for model, objectives in by_model.items():
         for name in objectives:

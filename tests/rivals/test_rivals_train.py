@@ -36,6 +36,17 @@ def test_they_are_stored_beside_the_runs_of_standard() -> None:
     assert len(set(labels)) == len(labels)
 
 
+def test_every_method_is_run_with_its_captioner() -> None:
+    profile = load_profile("rivals")
+    runs = {(model, objective) for model, objective, _ in profile.experiments.runs()}
+    methods = {name for _, name in runs if name in METHODS}
+    assert methods == set(METHODS)
+    for name in METHODS:
+        assert (CAPTIONER.get(name, "transformer"), name) in runs
+    seeds = {seed for _, _, seed in profile.experiments.runs()}
+    assert seeds == {1, 2, 3}
+
+
 def test_all_have_the_budget_of_a_chain_of_standard() -> None:
     """As many epochs of MLE, and as many of RL as SCST and what follows it may have."""
     profile = load_profile("rivals")
