@@ -14,6 +14,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_profile(keep)
     keep.add_argument("--to", type=Path, default=Path("results"), help="default: results")
+    keep.add_argument(
+        "--finished", action="store_true", help="what there is of a grid that is still computed"
+    )
     keep.set_defaults(function=_archive)
 
 
@@ -23,5 +26,5 @@ def _archive(arguments: argparse.Namespace) -> None:
     profile = load_profile(arguments.profile)
     from bookkit.report.archive import archive
 
-    written = archive(profile, arguments.to)
+    written = archive(profile, arguments.to, arguments.finished)
     print(f"{len(written)} runs kept in {arguments.to / profile.name}")

@@ -32,12 +32,15 @@ def small(scores: pd.DataFrame) -> pd.DataFrame:
     return kept.astype(floats | dict.fromkeys(kept.select_dtypes("int64"), np.int32))
 
 
-def archive(profile: Profile, folder: Path) -> list[Path]:
+def archive(profile: Profile, folder: Path, finished: bool = False) -> list[Path]:
     """Copy the small files of all runs of a profile to `folder/<profile>/<run>/`.
 
     Those that differ in the weights of their rewards alone, a frontier, are kept beside them.
 
     Nothing is deleted or overwritten: a run that is already there must be the same.
+
+    Args:
+        finished: leave out runs that are not.
 
     Returns:
         The folders, one a run.
@@ -55,7 +58,9 @@ def archive(profile: Profile, folder: Path) -> list[Path]:
         names = experiment.model, experiment.objective, experiment.seed
         run = profile.run(*names)
         if not run.file(EVALUATED).is_file():
-            raise DataError(f"run {run.name} is not finished", "run `make book` first")
+            if finished:
+                continue
+            raise DataError(f"run {run.name} is not finished", "run `make book` first, or --finished")
         name = RunFolder.of(profile.name, *names, profile.variant).name
         kept = {name: run} | {other.name: other for other in neighbours(run)}
         for name, each in kept.items():

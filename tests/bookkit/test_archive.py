@@ -42,6 +42,8 @@ def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Pat
     with pytest.raises(DataError, match="transformer-scst-seed1 is not finished"):
         archive(profile, target)
     assert not target.exists()
+    assert main(["archive", "--profile", "smoke", "--to", str(target), "--finished"]) == 0
+    assert [path.name for path in (target / "smoke").iterdir()] == ["transformer-mle-seed1"]
     finish("scst")
     finish("scst_geg")
     assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0
