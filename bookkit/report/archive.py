@@ -60,7 +60,8 @@ def archive(profile: Profile, folder: Path, finished: bool = False) -> list[Path
         if not run.file(EVALUATED).is_file():
             if finished:
                 continue
-            raise DataError(f"run {run.name} is not finished", "run `make book` first, or --finished")
+            fix = "run `make book` first, or leave it out: --finished"
+            raise DataError(f"run {run.name} is not finished", fix)
         name = RunFolder.of(profile.name, *names, profile.variant).name
         kept = {name: run} | {other.name: other for other in neighbours(run)}
         for name, each in kept.items():
