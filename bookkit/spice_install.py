@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import subprocess
@@ -12,16 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.request import urlopen
 
-from tqdm import tqdm
-
+from gegcore.download import download
 from gegcore.errors import (
-    FULL,
     ChecksumError,
     DataError,
     GegError,
-    MissingDependencyError,
     StorageError,
     ToolError,
 )
@@ -35,8 +30,6 @@ _COORDINATES = {
     "stanford-corenlp-3.6.0.jar": "edu.stanford.nlp:stanford-corenlp:3.6.0:jar",
     "stanford-corenlp-3.6.0-models.jar": "edu.stanford.nlp:stanford-corenlp:3.6.0:jar:models",
 }
-_SILENCE = 60.0
-"""Seconds without a byte after which a download is given up."""
 _WHAT = "the jars of CoreNLP"
 _BY_HAND = "run it again, or get the jars by hand and run `gegcore setup-spice --from FOLDER`"
 
@@ -95,7 +88,8 @@ def _collect(wanted: Sequence[str], staging: Path, source: Path | None, url: str
             print(f"{error.what}; trying {url}", file=sys.stderr)
     if source is None:
         source, fix = staging / "corenlp.zip", _BY_HAND
-        _download(url, source)
+        # The jars in it are packed themselves, so that they take as much again.
+        download(url, source, by_hand=_BY_HAND, room=2)
     if source.is_file():
         _extract(source, wanted, staging, fix)
         return
@@ -129,21 +123,6 @@ def _from_maven(wanted: Sequence[str], staging: Path) -> None:
             said = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
             raise ToolError(f"Maven failed: {said[0][:300]}", _BY_HAND)
         verify_jar(staging / name, "delete it from Maven's local repository")
-
-
-def _download(url: str, target: Path) -> None:
-    """Download behind a progress bar; a connection that breaks off leaves a zip that is damaged."""
-    try:
-        with urlopen(url, timeout=_SILENCE) as response, open(target, "wb") as stream:
-            total = int(response.headers.get("Content-Length", 0)) or None
-            # The jars in it are packed themselves, so that they take as much again.
-            need_room(target.parent, 2 * (total or 0), f"the download and {_WHAT}")
-            with tqdm.wrapattr(stream, "write", total=total, desc=url.rpartition("/")[2]) as bar:
-                shutil.copyfileobj(response, bar, 1 << 16)
-    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError.
-        if isinstance(error, StorageError) or getattr(error, "errno", None) in FULL:
-            raise  # not the connection's fault
-        raise MissingDependencyError(f"{url} could not be downloaded: {error}", _BY_HAND) from error
 
 
 def _extract(archive: Path, wanted: Sequence[str], staging: Path, fix: str) -> None:

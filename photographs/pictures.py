@@ -1,4 +1,4 @@
-"""Photographs in a folder or in a zip, found by name and read one by one."""
+"""Photographs in folders or in zips, found by name and read one by one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from gegcore.errors import DataError
 
 
 class Pictures:
-    """The photographs of a place, which is read as it is: a zip is not unpacked.
+    """The photographs of a place, which is read as it is: zips are not unpacked.
 
     Args:
-        place: a folder, with or without folders in it, or a zip file. Where it does not exist, but
-            does with the ending `.zip` added or left out, that is meant.
+        place: a folder, with or without folders and zips in it, or a zip file. Where it does not
+            exist, but does with the ending `.zip` added or left out, that is meant. Of a zip beside
+            a folder of its name (`train2014.zip`, `train2014/`) the folder is read.
 
     Raises:
-        DataError: there is neither, or the zip is damaged.
+        DataError: there is neither, or a zip is damaged.
     """
 
     def __init__(self, place: Path) -> None:
@@ -39,24 +40,29 @@ class Pictures:
                 f"there are no pictures at {place}",
                 "put or link the folder or the zip of them there, or set data.images",
             )
-        self._zip: zipfile.ZipFile | None = None
+        self._zips: dict[str, zipfile.ZipFile] = {}
+        self._walked: list[str] = []
         if not self.place.is_dir():
-            try:
-                self._zip = zipfile.ZipFile(self.place)
-            except (OSError, zipfile.BadZipFile) as error:
-                what = f"{self.place} is neither a folder nor a whole zip: {error}"
-                raise DataError(what, "copy or download it again") from error
+            self._zips[""] = _opened(self.place)
+            return
+        for at, folders, names in os.walk(self.place, followlinks=True):
+            for name in names:
+                path = os.path.relpath(f"{at}/{name}", self.place)
+                packed = name.lower().endswith(".zip") and not _hidden(path)
+                if packed and name[:-4] not in folders:
+                    self._zips[f"{path}/"] = _opened(self.place / path)
+                self._walked.append(path)
 
     @cached_property
     def files(self) -> list[str]:
-        """Paths of all picture files, from the place on."""
-        if self._zip:
-            found = (info.filename for info in self._zip.infolist() if not info.is_dir())
-        else:
-            walk = os.walk(self.place, followlinks=True)
-            found = (
-                os.path.relpath(f"{at}/{x}", self.place) for at, _, names in walk for x in names
-            )
+        """Paths of all picture files, from the place on; a zip is like a folder."""
+        packed = (
+            f"{at}{info.filename}"
+            for at, opened in self._zips.items()
+            for info in opened.infolist()
+            if not info.is_dir()
+        )
+        found = (*self._walked, *packed)
         return sorted(x for x in found if x.lower().endswith(SUFFIXES) and not _hidden(x))
 
     def find(self, names: Iterable[str]) -> dict[str, str]:
@@ -70,14 +76,23 @@ class Pictures:
         Raises:
             DataError: it is gone, or no picture that can be read.
         """
-        if self._zip is None:
+        at = next((at for at in self._zips if file.startswith(at)), None)
+        if at is None:
             return open_picture(self.place / file)
         try:
-            stream = io.BytesIO(self._zip.read(file))
+            stream = io.BytesIO(self._zips[at].read(file.removeprefix(at)))
         except (KeyError, OSError, RuntimeError, zipfile.BadZipFile) as error:
             what = f"{file} in {self.place} cannot be read: {error}"
             raise DataError(what, "copy or download the zip again") from error
         return open_picture(stream, f"{file} in {self.place}")
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        what = f"{path} is neither a folder nor a whole zip: {error}"
+        raise DataError(what, "copy or download it again") from error
 
 
 def square(picture: Image.Image | np.ndarray, side: int) -> np.ndarray:

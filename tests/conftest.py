@@ -22,6 +22,11 @@ os.environ.setdefault("TQDM_MININTERVAL", "60")
 torch.set_num_threads(1)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes do not name tests: those of a zip tell the time, and workers must collect the same."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def smoke_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`artifacts/` of the smoke profile, made by the real code. Copy it; do not write into it."""

@@ -1,0 +1,173 @@
+"""`gegcore get`, from a local server with the published files' names, and what reads them then."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from file_server import FileServer, serving
+from full_disk import free_bytes
+from PIL import Image
+from squares import Corpus, make_corpus
+
+from gegcore import download as downloads
+from gegcore.cli import main
+from gegcore.errors import ChecksumError, StorageError
+from photographs import sources
+from photographs.karpathy import KarpathyData
+from photographs.pictures import Pictures
+from photographs.sources import SOURCES, get
+
+SPLITS = {"train": 12, "val": 5, "test": 5}
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Corpus:
+    """Karpathy's layout of COCO: `filepath` train2014 or val2014, some of `restval`."""
+    made = tmp_path / "made"
+    made.mkdir()
+    corpus = make_corpus(made, SPLITS)
+    content = json.loads(corpus.json.read_text())
+    for number, image in enumerate(content["images"]):
+        image["filepath"] = "train2014" if image["split"] == "train" and number % 2 else "val2014"
+        if image["split"] == "train" and image["filepath"] == "val2014":
+            image["split"] = "restval"
+    corpus.json.write_text(json.dumps(content))
+    return corpus
+
+
+@pytest.fixture
+def server(coco: Corpus, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    content = json.loads(coco.json.read_text())
+    zips: dict[str, dict[str, bytes]] = {"train2014": {}, "val2014": {}}
+    for image in content["images"]:
+        picture = (coco.folder / "images" / image["filename"]).read_bytes()
+        zips[image["filepath"]][f"{image['filepath']}/{image['filename']}"] = picture
+    files = {f"/{name}.zip": packed(members) for name, members in zips.items()}
+    md5s = {path: hashlib.md5(data).hexdigest() for path, data in files.items()}
+    files["/caption_datasets.zip"] = packed({"dataset_coco.json": coco.json.read_bytes()})
+    pictures = {url: md5s[f"/{url.rpartition('/')[2]}"] for url in SOURCES["coco"].pictures}
+    small = replace(SOURCES["coco"], splits=(12, 5, 5), pictures=pictures)
+    monkeypatch.setitem(SOURCES, "coco", small)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(downloads, "_PAUSE", 0.0)
+    with serving(files) as server:
+        yield server
+
+
+def test_the_command_brings_what_a_profile_reads(
+    server: FileServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GEGCORE_HOME", str(tmp_path))
+    server.most = 700  # the connection breaks off again and again
+    assert main(["get", "coco", "--mirror", server.url]) == 0
+    assert "12 / 5 / 5 images" in capsys.readouterr().out
+    folder = tmp_path / "data" / "coco"
+    assert sorted(path.name for path in (folder / "images").iterdir()) == [
+        *("train2014.zip", "val2014.zip")
+    ]
+    data = KarpathyData(
+        json="data/coco/dataset_coco.json", images="data/coco/images", image_px=32, least_captions=1
+    )
+    sizes = {split: len(data.open(split, tmp_path).records) for split in SPLITS}
+    assert sizes == SPLITS
+    train = data.open("train", tmp_path)
+    assert train.images([0, 1]).shape == (2, 32, 32, 3)
+    asked = len(server.asked)
+    assert main(["get", "coco", "--mirror", server.url]) == 0
+    assert len(server.asked) == asked, "what is there is not asked for"
+
+
+def test_room_is_asked_for_before_the_first_byte(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_bytes(monkeypatch, 10)
+    with pytest.raises(StorageError, match="the files of coco need"):
+        get("coco", tmp_path / "there", server.url)
+    assert {method for method, _, _ in server.asked} == {"HEAD"}
+
+
+def test_a_server_that_is_not_there_is_said_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_PAUSE", 0.0)
+    where = str(tmp_path / "there")
+    assert main(["get", "coco", "--to", where, "--mirror", "http://127.0.0.1:1"]) == 1
+    said = capsys.readouterr().err
+    assert "caption_datasets.zip yourself" in said and where in said
+
+
+def test_files_put_there_by_hand_are_taken(server: FileServer, tmp_path: Path) -> None:
+    zipped = tmp_path / "caption_datasets.zip"
+    zipped.write_bytes(server.content.pop("/caption_datasets.zip"))
+    (tmp_path / "images").mkdir()
+    for name in ("train2014.zip", "val2014.zip"):
+        (tmp_path / "images" / name).write_bytes(server.content.pop(f"/{name}"))
+    assert [path.is_file() for path in get("coco", tmp_path, server.url)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"<html>", "does not hold dataset_coco.json"), (packed({"a": b""}), "does not hold")],
+)
+def test_a_zip_that_is_none_is_kept_aside(
+    server: FileServer, tmp_path: Path, content: bytes, message: str
+) -> None:
+    good = server.content["/caption_datasets.zip"]
+    server.content["/caption_datasets.zip"] = content
+    with pytest.raises(ChecksumError, match=message):
+        get("coco", tmp_path, server.url)
+    assert (tmp_path / "caption_datasets.damaged").read_bytes() == content
+    server.content["/caption_datasets.zip"] = good
+    get("coco", tmp_path, server.url)
+
+
+def test_another_split_is_refused(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "coco", replace(SOURCES["coco"], splits=(13, 5, 5)))
+    with pytest.raises(ChecksumError, match=r"\(12, 5, 5\) images.*"):
+        get("coco", tmp_path, server.url)
+
+
+def test_published_counts_and_places() -> None:
+    counts = {name: source.splits for name, source in SOURCES.items()}
+    assert counts["coco"] == (113_287, 5_000, 5_000)
+    assert counts["flickr8k"] == (6_000, 1_000, 1_000)
+    assert all(url.startswith("http") for s in SOURCES.values() for url in s.pictures)
+    assert all(bool(source.pictures) != bool(source.ask) for source in SOURCES.values())
+    assert sources.SPLITS_ZIP.endswith(".zip")
+
+
+def test_of_a_zip_and_a_folder_of_its_name_the_folder_is_read(tmp_path: Path) -> None:
+    colours = {"zip": "red", "folder": "blue"}
+    for name, colour in colours.items():
+        stream = io.BytesIO()
+        Image.new("RGB", (4, 4), colour).save(stream, "png")
+        if name == "zip":
+            (tmp_path / "val2014.zip").write_bytes(packed({"val2014/a.png": stream.getvalue()}))
+            assert Pictures(tmp_path).files == ["val2014.zip/val2014/a.png"]
+            found = Pictures(tmp_path).find(["val2014/a.png", "b.png"])
+            assert found == {"val2014/a.png": "val2014.zip/val2014/a.png"}
+        else:
+            (tmp_path / "val2014").mkdir()
+            (tmp_path / "val2014" / "a.png").write_bytes(stream.getvalue())
+        read = Pictures(tmp_path).read(Pictures(tmp_path).files[0])
+        assert read.getpixel((0, 0)) == {"red": (255, 0, 0), "blue": (0, 0, 255)}[colour]
