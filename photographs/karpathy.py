@@ -18,6 +18,7 @@ from gegcore.progress import track
 from gegcore.runs import project_root
 from gegcore.storage import digest, read_json, write_json
 from photographs.pictures import Pictures, square
+from photographs.sources import SOURCES
 
 
 class Photographs:
@@ -87,9 +88,11 @@ class KarpathyData(DataSettings):
         """
         path = project_root() / self.annotations
         if not path.is_file():
+            name = path.stem.removeprefix("dataset_")
+            get = f"run `gegcore get {name}`, or " if name in SOURCES else ""
             raise DataError(
                 f"there are no captions at {path}",
-                f"put or link Karpathy's {path.name} there, and the photographs at "
+                f"{get}put or link Karpathy's {path.name} there, and the photographs at "
                 f"{project_root() / self.pictures}; or set data.json and data.images",
             )
         content = _read(path, path.stat().st_mtime_ns)

@@ -11,6 +11,7 @@ from PIL import Image
 from squares import Corpus, make_corpus
 
 from gegcore.cli import main
+from gegcore.profiles import load_profile
 from photographs import trained
 from photographs.encoders import EncoderSettings
 
@@ -93,3 +94,26 @@ def test_any_photograph_can_be_captioned(home: Path, capsys: pytest.CaptureFixtu
     assert main(["caption", "--profile", "tiny.yaml", "--objective", "mle_geg", "grey.png"]) == 1
     assert "mle_geg" in capsys.readouterr().err
     assert main([*command, "--profile", "smoke", "--objective", "mle", "grey.png"]) == 1
+
+
+def test_coco_has_the_settings_of_the_paper() -> None:
+    """Sec. 4.1, and X-modaler's recipes where the paper says nothing."""
+    profile = load_profile("coco")
+    assert (profile.clip, profile.clip_pretrained, profile.group_size) == (
+        *("ViT-B-32-quickgelu", "openai"),
+        5,
+    )
+    assert len(profile.experiments.models) == 7 and profile.recipes == "xmodaler"
+    for model in profile.experiments.models:
+        geg = profile.objective("scst_geg", model)
+        assert geg.rewards == {"cider": 0.1, "geg_avg": 10.0}
+        assert (geg.learning_rate, geg.epochs, geg.betas) == (5e-5, 10, (0.9, 0.999))
+        assert geg.baseline == "greedy"
+
+
+def test_without_coco_the_command_that_brings_it_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prepare", "--profile", "coco"]) == 1
+    said = capsys.readouterr().err
+    assert "`gegcore get coco`" in said and str(home / "data" / "coco" / "images") in said
