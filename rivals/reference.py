@@ -12,6 +12,5 @@ from gegcore.training.objectives import Sampled, SelfCriticalObjective
 @torch.no_grad()
 def log_ratio(objective: SelfCriticalObjective, reference: Captioner, step: Sampled) -> Tensor:
     """log pi(c) - log pi_ref(c) of every sample, `(B, S)`, without gradient."""
-    batch = objective.features.batch(step.image_index.tolist()).to(objective.device)
-    anchored = objective.score(reference, reference.encode(batch), step.samples)
+    anchored = objective.score(reference, reference.encode(step.features), step.samples)
     return (step.log_probs.detach() - anchored).sum(-1)

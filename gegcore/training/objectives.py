@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gegcore.data.features import FeatureStore
+from gegcore.data.features import FeatureBatch, FeatureStore
 from gegcore.decoding import beam_search, compiled_step, decode, said_mask, score
 from gegcore.decoding.growth import Step
 from gegcore.models.captioner import Captioner, Memory
@@ -150,7 +150,8 @@ class Sampled:
     """Captions in one step of SCST: the greedy one, then S samples, of B images.
 
     Attributes:
-        memory: the encoded images, with gradient.
+        features: of the images, on the device.
+        memory: the same encoded, with gradient.
         image_index: `(B,)`.
         tokens: `(B, 1 + S, T)`.
         rewards: `(B, 1 + S)`.
@@ -159,6 +160,7 @@ class Sampled:
     """
 
     model: Captioner
+    features: FeatureBatch
     memory: Memory
     image_index: Tensor
     tokens: Tensor
@@ -208,7 +210,8 @@ class SelfCriticalObjective:
     def step(self, model: Captioner, image_index: Tensor, noise: Tensor) -> StepLoss:
         model.eval()
         # One encoding, with gradient, serves greedy decoding, sampling and scoring.
-        memory = model.encode(self.features.batch(image_index.tolist()).to(self.device))
+        features = self.features.batch(image_index.tolist()).to(self.device)
+        memory = model.encode(features)
         image_index = image_index.to(self.device)  # before sampling: a GPU is waited for
         tokens = self._captions(model, memory, noise.to(self.device))
         parts = self.reward.parts(tokens, image_index)
@@ -217,7 +220,7 @@ class SelfCriticalObjective:
 
         samples = tokens[:, 1:]
         log_probs = self.score(model, memory, samples)
-        step = Sampled(model, memory, image_index, tokens, total, advantage, log_probs)
+        step = Sampled(model, features, memory, image_index, tokens, total, advantage, log_probs)
         health = policy_health(
             parts, total, advantage, log_probs.detach(), samples, self.bad_endings
         )

@@ -91,7 +91,7 @@ def test_the_bonus_pays_for_entropy() -> None:
     for word, share in enumerate(logits.softmax(0).tolist()):  # the expectation, exactly
         log_probs = logits.log_softmax(0)[word].view(1, 1, 1)
         tokens = torch.tensor([[[0], [word]]])
-        step = Sampled(None, None, None, tokens, None, torch.zeros(1, 1), log_probs)  # type: ignore[arg-type]
+        step = Sampled(None, None, None, None, tokens, None, torch.zeros(1, 1), log_probs)  # type: ignore[arg-type]
         total = total + share * bonus.loss(step)
     (found,) = torch.autograd.grad(total, logits)
     again = logits.detach().requires_grad_()

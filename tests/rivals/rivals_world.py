@@ -1,23 +1,13 @@
-"""Six scenes, three similar images of each, and captions said of some: for tests of rewards."""
+"""What rewards of the rivals are given in these tests: six scenes, three similar images of each."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from six_scenes import CLIP, IMAGES, MEMBERS, REFERENCES, TABLE, WORDS
 
-from emoji_scenes.dataset import ScenesDataset
-from gegcore.clip import embed_dataset, load_clip
-from gegcore.data.vocabulary import Vocabulary
 from gegcore.groups import SimilarGroups
 from gegcore.rewards import RewardInputs
 
-IMAGES, MAX_LEN = 6, 24
-WORLD = ScenesDataset("train", IMAGES)
-CLIP = load_clip("scenes-clip")
-TABLE = embed_dataset(CLIP, WORLD)
-WORDS = Vocabulary.build((c for r in WORLD.records for c in r.captions), min_count=1)
-REFERENCES = [[WORDS.encode(c) for c in record.captions] for record in WORLD.records]
-MEMBERS = [[(i + 1) % IMAGES, (i + 2) % IMAGES, (i + 4) % IMAGES] for i in range(IMAGES)]
 GIVEN = RewardInputs(
     WORDS,
     REFERENCES,
@@ -26,15 +16,3 @@ GIVEN = RewardInputs(
     SimilarGroups(torch.tensor(MEMBERS), torch.zeros(IMAGES, 3)),
     captions=TABLE.captions,
 )
-INDEX = torch.tensor([4, 1, 1, 0])
-SAID = [[0, 1], [1, 2], [2, 0], [3, 4]]
-"""Whose captions are said of the images of `INDEX`, two of each."""
-
-
-def tokens() -> Tensor:
-    said = torch.zeros(len(SAID), 2, MAX_LEN, dtype=torch.long)
-    for row, images in enumerate(SAID):
-        for column, image in enumerate(images):
-            ids = REFERENCES[image][column]
-            said[row, column, : len(ids)] = torch.tensor(ids)
-    return said

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rivals_world import GIVEN, INDEX, MEMBERS, REFERENCES, WORDS, tokens
+from rivals_world import GIVEN
+from six_scenes import INDEX, MEMBERS, REFERENCES, WORDS, tokens
 
 from gegcore.rewards import CiderD, cider_d, document_frequency
 from gegcore.training.xe import IGNORED, cross_entropy

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from rivals_world import CLIP, GIVEN, INDEX, REFERENCES, TABLE, WORDS, tokens
+from rivals_world import GIVEN
+from six_scenes import CLIP, INDEX, REFERENCES, TABLE, WORDS, tokens
 
 from gegcore.rewards import build_rewards
 from rivals import clip_reward

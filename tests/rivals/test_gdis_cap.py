@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import small_captioners
 import torch
-from rivals_world import GIVEN, INDEX, MEMBERS, REFERENCES, WORDS, tokens
+from rivals_world import GIVEN
+from six_scenes import INDEX, MEMBERS, REFERENCES, WORDS, tokens
 
 from rivals.gdis_cap import DistinctiveWords, GdisCap, distinctive_words, region_weights
 

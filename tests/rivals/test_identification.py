@@ -10,7 +10,8 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given
-from rivals_world import CLIP, GIVEN, INDEX, MEMBERS, TABLE, WORDS, WORLD, tokens
+from rivals_world import GIVEN
+from six_scenes import CLIP, INDEX, MEMBERS, TABLE, WORDS, WORLD, tokens
 from torch.nn.functional import normalize
 
 from gegcore.errors import ConfigError
@@ -113,7 +114,7 @@ def test_the_anchor_pays_the_gradient_of_the_divergence(monkeypatch: pytest.Monk
             monkeypatch.setattr(identification, "log_ratio", lambda *_, r=ratio: r)
             words = torch.tensor([[[0], [first + 1], [second + 1]]])
             said = log_p[drawn].view(1, 2, 1)
-            step = Sampled(None, None, None, words, None, torch.zeros(1, 2), said)  # type: ignore[arg-type]
+            step = Sampled(None, None, None, None, words, None, torch.zeros(1, 2), said)  # type: ignore[arg-type]
             odds = log_p.detach()[drawn].sum().exp()
             total = total + odds * anchored.loss(step) / 2  # per sample
     (found,) = torch.autograd.grad(total, logits)

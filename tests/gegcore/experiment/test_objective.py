@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import six_scenes
 import torch
+from six_scenes import CLIP, IMAGES, INDEX, MEMBERS, REFERENCES, TABLE, WORDS, WORLD
 from torch import Tensor
 
-from emoji_scenes.dataset import ScenesDataset
-from gegcore.clip import embed_dataset, load_clip
-from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError
 from gegcore.experiment.objective import build_objective
 from gegcore.groups import SimilarGroups
@@ -20,25 +20,8 @@ from gegcore.rewards import RewardInputs, build_rewards, cider_d, document_frequ
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig
 from gegcore.training.objectives import CrossEntropyObjective, SelfCriticalObjective
 
-IMAGES, MAX_LEN = 6, 12
-WORLD = ScenesDataset("train", IMAGES)
-CLIP = load_clip("scenes-clip")
-TABLE = embed_dataset(CLIP, WORLD)
-WORDS = Vocabulary.build((c for r in WORLD.records for c in r.captions), min_count=1)
-REFERENCES = [[WORDS.encode(c) for c in record.captions] for record in WORLD.records]
-MEMBERS = [[(i + 1) % IMAGES, (i + 2) % IMAGES, (i + 4) % IMAGES] for i in range(IMAGES)]
-INDEX = torch.tensor([4, 1, 1, 0])
-SAID = [[0, 1], [1, 2], [2, 0], [3, 4]]
-"""Whose captions are said of the images of `INDEX`, two of each: rarely their own."""
-
-
-def tokens() -> Tensor:
-    said = torch.zeros(len(SAID), 2, MAX_LEN, dtype=torch.long)
-    for row, images in enumerate(SAID):
-        for column, image in enumerate(images):
-            ids = REFERENCES[image][column][: MAX_LEN - 1]
-            said[row, column, : len(ids)] = torch.tensor(ids)
-    return said
+MAX_LEN = 12
+tokens = partial(six_scenes.tokens, MAX_LEN)
 
 
 def materials() -> Any:
