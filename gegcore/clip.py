@@ -55,12 +55,19 @@ class ClipModel(nn.Module):
         model: an open_clip model (`CLIP`, `CustomTextCLIP` or a subclass).
         tokenizer: list of strings -> `(M, context_length)` BPE ids.
         prepare: pictures -> the input `(B, ...)` of the model's `encode_image`, each on its own.
+        any_size: whether `prepare` resizes and crops photographs as the model was trained on them.
     """
 
     def __init__(
-        self, name: str, model: nn.Module, tokenizer: Any, prepare: Callable[[Pictures], Tensor]
+        self,
+        name: str,
+        model: nn.Module,
+        tokenizer: Any,
+        prepare: Callable[[Pictures], Tensor],
+        any_size: bool = False,
     ) -> None:
         super().__init__()
+        self.any_size = any_size
         self.name, self.tokenizer, self.prepare = name, tokenizer, prepare
         self.model: Any = model.requires_grad_(False)
         self.parts = (prepare,)  # whose code embeds, too
@@ -183,7 +190,7 @@ def load_clip(
         return torch.stack([transform(picture) for picture in pictures])
 
     label = path.name if path else source
-    return ClipModel(f"{name}/{label}", model, tokenizer, prepare).to(device)
+    return ClipModel(f"{name}/{label}", model, tokenizer, prepare, True).to(device)
 
 
 def _check_architecture(name: str) -> None:

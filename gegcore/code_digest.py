@@ -13,7 +13,8 @@ from gegcore.errors import ConfigError
 from gegcore.storage import digest
 
 _DECIDE_NOTHING = {
-    *("gegcore", "gegcore.array_folder", "gegcore.code_digest", "gegcore.errors"),
+    *("gegcore", "gegcore.array_folder", "gegcore.array_parts", "gegcore.code_digest"),
+    "gegcore.errors",
     *("gegcore.progress", "gegcore.provenance", "gegcore.runs", "gegcore.storage"),
     "gegcore.weights",
 }

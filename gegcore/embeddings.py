@@ -26,8 +26,9 @@ _ARRAYS, _WHAT = ("images", "captions", "caption_image"), "CLIP embeddings"
 class DualEncoder(Protocol):
     """Embeds pictures and captions in one space: CLIP, VSE++.
 
-    One that is put together of several may have `beside(captions, images)`, which is given
-    embeddings of captions and of the image of each `(M, E)` before they are stored.
+    One that prepares pictures of any size and shape by itself says so by `any_size`. One that is
+    put together of several may have `beside(captions, images)`, which is given embeddings of
+    captions and of the image of each `(M, E)` before they are stored.
     """
 
     name: str
@@ -110,8 +111,11 @@ def embed_dataset(
     owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
     rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
     captions = _in_chunks(texts, clip.encode_texts, f"{label} captions", directory)
+    pictures_of = dataset.images
+    if getattr(clip, "any_size", False):  # its own preparation crops photographs
+        pictures_of = getattr(dataset, "originals", pictures_of)
     images = _in_chunks(
-        rows, lambda chunk: clip.encode_images(dataset.images(chunk)), f"{label} images", directory
+        rows, lambda chunk: clip.encode_images(pictures_of(chunk)), f"{label} images", directory
     )
     if beside := getattr(clip, "beside", None):
         captions = beside(captions, images[owners])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ import torch
 
 from gegcore import registry
 from gegcore.clip import ClipModel, EmbeddingTable, embed_dataset, load_clip
+from gegcore.data.attributes import WordClassifier, classifier_of
 from gegcore.data.dataset import SPLITS, CaptionDataset, annotations_digest
-from gegcore.data.features import ExtractorProtocol, FeatureStore, write_features
+from gegcore.data.features import (
+    ExtractorProtocol,
+    FeatureBatch,
+    FeatureStore,
+    features_of,
+    write_features,
+)
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import DualEncoder
 from gegcore.errors import DataError
@@ -82,11 +90,28 @@ class Materials:
 
     @cached_property
     def features(self) -> dict[str, FeatureStore]:
-        """Pooled and region features of each split."""
-        return {
+        """Pooled and region features of each split, and attributes."""
+        stores = {
             split: write_features(dataset, self.extractor, self.folder / "features" / split)
             for split, dataset in self.data.items()
         }
+        words = self._words(stores["train"])
+        return {
+            split: store.with_words(words) if words else store for split, store in stores.items()
+        }
+
+    def _words(self, train: FeatureStore) -> WordClassifier | None:
+        """What tells the attributes where data says so and the extractor does not."""
+        if not self.profile.data.learns_attributes or train.width("attributes"):
+            return None
+        pooled = torch.from_numpy(train.all("pooled")).float()
+        captions = [record.captions for record in self.data["train"].records]
+        return classifier_of(pooled, captions, train.digest, self.folder / "attributes")
+
+    def features_of(self, dataset: CaptionDataset, rows: Sequence[int]) -> FeatureBatch:
+        """Features of images of any data set, as captioners of this profile read them."""
+        batch, words = features_of(self.extractor, dataset, rows), self.features["train"].words
+        return replace(batch, attributes=words(batch.pooled)) if words else batch
 
     @cached_property
     def tables(self) -> dict[str, EmbeddingTable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -21,3 +21,8 @@ def track(
     yield from tqdm(
         iterable, desc=description, total=total, leave=False, dynamic_ncols=True, delay=delay
     )
+
+
+def bar(total: int, description: str, unit: str) -> Any:
+    """The same as a context, for what goes on by several at a time: `.update(number)`."""
+    return tqdm(total=total, desc=description, unit=unit, leave=False, dynamic_ncols=True)

@@ -1,8 +1,7 @@
-"""Features of photographs for captioners: a grid of cells as regions, attributes, relations."""
+"""Features of photographs for captioners: a grid of cells as regions."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +9,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gegcore import registry
 from gegcore.data.features import FeatureBatch
 from gegcore.data.relations import RELATIONS, spatial_relations
-from gegcore.embeddings import weights_digest
 from gegcore.materials import Materials
 from gegcore.runs import project_root
-from photographs.attributes import WordClassifier, classifier_of
 from photographs.grids import Grids
 
 
 class GridExtractor:
     """Cells of a frozen network's last map as regions, their mean as the picture's feature.
 
-    Args:
-        classifier: of words, over that mean.
-
     Source: Jiang et al. (2020), "In Defense of Grid Features for Visual Question Answering".
     """
 
     relation_labels = len(RELATIONS)
 
-    def __init__(self, grids: Grids, classifier: WordClassifier) -> None:
-        self.grids, self.classifier = grids, classifier
-        self.name = f"grid of {grids.network}"
+    def __init__(self, grids: Grids) -> None:
+        self.grids, self.name = grids, f"grid of {grids.network}"
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        return f"{self.grids.digest}-{weights_digest(self.classifier)}"
+        return self.grids.digest
 
     def __call__(self, images: np.ndarray) -> FeatureBatch:
         maps = self.grids(images).float()
         boxes, mask, relations = _layout(*maps.shape[2:])
-        pooled = maps.mean((2, 3))
         count = len(maps)
         return FeatureBatch(
-            pooled=pooled,
-            attributes=self.classifier(pooled),
+            pooled=maps.mean((2, 3)),
+            attributes=None,
             regions=maps.flatten(2).transpose(1, 2),
             boxes=boxes.expand(count, -1, -1),
             relations=relations.expand(count, -1, -1),
@@ -73,13 +66,11 @@ def grids_folder() -> Path:
 
 
 def grid_extractor(materials: Materials) -> GridExtractor:
-    """The extractor "grid" of a profile: its word classifier learns from the training split."""
+    """The extractor "grid" of a profile; maps are kept where a CLIP learns from them, too."""
     grids = grids_of(materials)
-    train = materials.data["train"]
-    pooled = torch.cat([part.float().mean((2, 3)) for part in grids.of(train).parts()])
-    captions = [record.captions for record in train.records]
-    place = materials.folder / "attributes"
-    return GridExtractor(grids, classifier_of(pooled, captions, grids.digest, place))
+    if not registry.learner("clip", materials.profile.clip):
+        grids.folder = None  # of COCO they are 24 GB, as the features are
+    return GridExtractor(grids)
 
 
 grid_extractor.learns = True  # type: ignore[attr-defined]

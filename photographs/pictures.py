@@ -8,12 +8,37 @@ import zipfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from caption_evaluation.images import SUFFIXES, ImageId, matches, open_picture
 from gegcore.errors import DataError
+
+
+class PictureSource(Protocol):
+    """Where photographs are read from, by names that `find` gives."""
+
+    place: Path
+
+    def find(self, names: Iterable[str]) -> dict[str, str]:
+        """File of each name; without a file: absent."""
+
+    def read(self, file: str) -> Image.Image:
+        """One of these files as 8-bit RGB, upright; DataError where it cannot be read."""
+
+
+class PictureFiles:
+    """Anybody's files, by their paths."""
+
+    place = Path()
+
+    def find(self, names: Iterable[str]) -> dict[str, str]:
+        return {name: name for name in names if Path(name).is_file()}
+
+    def read(self, file: str) -> Image.Image:
+        return open_picture(Path(file))
 
 
 class Pictures:

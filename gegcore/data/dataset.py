@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,6 +65,8 @@ class DataSettings(BaseModel, ABC):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    learns_attributes: ClassVar[bool] = False
+    """Whether attributes are learnt from captions where the extractor gives none (LSTM-A3)."""
 
     kind: str
     extractor: str = Field(
@@ -75,11 +77,11 @@ class DataSettings(BaseModel, ABC):
     def size(self, split: str) -> int:
         """Number of images of "train", "val" or "test", without opening it where that is costly."""
 
-    def picture(self, path: Path) -> np.ndarray:
-        """Any picture as the data set has its own: uint8 RGB `(H, W, 3)`.
+    def of_files(self, paths: Sequence[Path]) -> CaptionDataset:
+        """Anybody's pictures as images of this data set, without captions.
 
         Raises:
-            DataError: it cannot be read; ConfigError: this data set has no pictures in files.
+            ConfigError: this data set has no pictures in files.
         """
         what = f"data of kind '{self.kind}' has no pictures in files"
         raise ConfigError(what, "take a profile of photographs, such as flickr8k")

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, append_rows, new_array_folder, stored_arrays
+from gegcore.array_folder import append_rows
+from gegcore.array_parts import PART, ArrayParts, write_parts
 from gegcore.code_digest import code_digest, modules_of
+from gegcore.data.attributes import WordClassifier
 from gegcore.data.dataset import CaptionDataset, pictures_key
 from gegcore.errors import DataError
-from gegcore.progress import track
+from gegcore.progress import bar
 from gegcore.storage import need_room
 
 _STORED = {
@@ -29,6 +31,7 @@ _STORED = {
 }
 """How each array of a batch is kept on disk; half precision halves the reading."""
 
+_WHAT = "features"
 _NEEDED = ("image_ids", "pooled", "regions", "boxes", "mask")
 
 _TYPES = {"f": torch.float32, "i": torch.int64, "u": torch.int64, "b": torch.bool}
@@ -96,32 +99,49 @@ class FeatureStore:
 
     Attributes:
         key: what the features were made from.
-        digest: of the features themselves: equal digests, equal arrays.
         image_ids: image of each row.
+        words: tells the attributes where none are stored.
     """
 
-    def __init__(self, folder: ArrayFolder) -> None:
-        self.key, self.digest, self._arrays = folder.key, folder.digest, dict(folder.arrays)
-        self.image_ids: list[int] = self._arrays.pop("image_ids").tolist()
+    def __init__(self, arrays: ArrayParts, words: WordClassifier | None = None) -> None:
+        self.key, self._arrays, self.words = arrays.key, arrays, words
+        self.image_ids: list[int] = arrays.whole("image_ids").tolist()
 
     @classmethod
     def open(cls, directory: Path | str, verify: bool = True) -> FeatureStore:
-        """Map the features that `write_features` stored; errors are those of `ArrayFolder.open`."""
-        return cls(ArrayFolder.open(directory, _NEEDED, "features", verify))
+        """Map the features that `write_features` stored; errors are those of `ArrayParts.open`."""
+        return cls(ArrayParts.open(directory, _NEEDED, _WHAT, verify))
+
+    def with_words(self, words: WordClassifier) -> FeatureStore:
+        """The same, with the attributes that this classifier finds in the pooled features."""
+        return FeatureStore(self._arrays, words)
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @cached_property
+    def digest(self) -> str:
+        """Of the features themselves: equal digests, equal arrays."""
+        found = self._arrays.digest
+        return f"{found}-{self.words.digest}" if self.words else found
+
     def width(self, field: str) -> int:
         """Length of the last axis of one array: `width("regions")` is Dr; 0 if it is absent."""
-        return int(self._arrays[field].shape[-1]) if field in self._arrays else 0
+        if field == "attributes" and self.words:
+            return len(self.words.words)
+        return self._arrays.shape(field)[-1] if field in self._arrays.names else 0
 
     @cached_property
     def sizes(self) -> InputSizes:
         """What a captioner must know to be built for these features."""
         widths = {name: self.width(name) for name in ("regions", "pooled", "attributes")}
-        labels = self.key["extractor"]["relation_labels"] if "relations" in self._arrays else 0
+        there = "relations" in self._arrays.names
+        labels = self.key["extractor"]["relation_labels"] if there else 0
         return InputSizes(**widths, relations=labels)
+
+    def all(self, field: str) -> np.ndarray:
+        """One array as it is stored, of all images."""
+        return self._arrays.whole(field)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> FeatureBatch:
         """Features of the images at `indices`: float32, relations int64, mask bool.
@@ -134,8 +154,12 @@ class FeatureStore:
             fix = "features and captions belong to different splits: prepare both again"
             raise DataError(what, fix)
         there: dict[str, Any] = {"attributes": None, "relations": None}
-        for name, stored in self._arrays.items():
-            there[name] = torch.from_numpy(stored[index]).to(_TYPES[stored.dtype.kind])
+        for name in self._arrays.names:
+            if name in _STORED:
+                rows = self._arrays.rows(name, index)
+                there[name] = torch.from_numpy(rows).to(_TYPES[rows.dtype.kind])
+        if self.words:
+            there["attributes"] = self.words(there["pooled"])
         return FeatureBatch(**there)
 
 
@@ -153,7 +177,20 @@ class ExtractorProtocol(Protocol):
         """Labels between regions, 0 (no edge) included; 0 of an extractor without relations."""
 
     def __call__(self, images: np.ndarray) -> FeatureBatch:
-        """Features of uint8 RGB pictures `(B, H, W, 3)`."""
+        """Features of uint8 RGB pictures `(B, H, W, 3)`.
+
+        An extractor that needs more than such squares has `of(dataset, rows)` as well, which is
+        called in its place.
+        """
+
+
+def features_of(
+    extractor: ExtractorProtocol, dataset: CaptionDataset, rows: Sequence[int]
+) -> FeatureBatch:
+    """Features of the images at positions of a data set."""
+    of: Callable[[CaptionDataset, Sequence[int]], FeatureBatch] | None
+    of = getattr(extractor, "of", None)
+    return of(dataset, rows) if of else extractor(dataset.images(rows))
 
 
 def write_features(
@@ -161,57 +198,77 @@ def write_features(
     extractor: ExtractorProtocol,
     directory: Path | str,
     batch: int = 64,
+    part: int = PART,
 ) -> FeatureStore:
     """Compute the features of a split, or open those that are stored and current.
 
     Current means: whole, of the same pictures (`pictures_key`), the same extractor (name and
-    digest) and the same code of both.
+    digest) and the same code of both. What is interrupted goes on with the next part.
 
     Args:
         directory: replaced if it holds features of something else, or damaged ones.
         batch: images per call of the extractor.
+        part: images of a part on disk.
 
     Raises:
         DataError: the split is empty, a relation has a label beyond those of the extractor, or its
             arrays have other sizes in one batch than in another.
         StorageError: the disk has no room for all of them: said after the first batch.
     """
+    made = compute_features(dataset, extractor, directory, batch, part)
+    assert made is not None  # nobody else has a share
+    return FeatureStore(made)
+
+
+def compute_features(
+    dataset: CaptionDataset,
+    extractor: ExtractorProtocol,
+    directory: Path | str,
+    batch: int = 64,
+    part: int = PART,
+    share: tuple[int, int] = (0, 1),
+) -> ArrayParts | None:
+    """`write_features` of a process with a share (see `write_parts`), which opens nothing."""
     about = {name: getattr(extractor, name) for name in ("name", "digest", "relation_labels")}
     code = code_digest(__name__, *modules_of(extractor))
     key = {**pictures_key(dataset), "extractor": about, "code": code}
-    if stored := stored_arrays(directory, _NEEDED, "features", key):
-        return FeatureStore(stored)
-    with new_array_folder(directory, key) as folder:
-        _compute(dataset, extractor, folder, batch)
-    return FeatureStore.open(directory, verify=False)
+
+    def fill(folder: Path, start: int, stop: int) -> None:
+        _compute(dataset, extractor, folder, range(start, stop), batch)
+
+    total = len(dataset.records)
+    return write_parts(directory, _NEEDED, _WHAT, key, total, fill, share, part)
 
 
 def _compute(
-    dataset: CaptionDataset, extractor: ExtractorProtocol, folder: Path, size: int
+    dataset: CaptionDataset, extractor: ExtractorProtocol, folder: Path, rows: range, size: int
 ) -> None:
-    """Run the extractor over the split."""
-    ids = [record.image_id for record in dataset.records]
-    append_rows(folder / "image_ids.npy", np.array(ids, dtype=np.int64), len(ids))
+    """Run the extractor over rows of a split."""
+    ids = np.array([dataset.records[row].image_id for row in rows], dtype=np.int64)
+    append_rows(folder / "image_ids.npy", ids, len(ids))
     shapes: dict[str, tuple[int, ...]] = {}
-    starts = range(0, len(ids), size)
-    for start in track(starts, f"features of {dataset.split}", total=len(starts)):
-        rows = range(start, min(start + size, len(ids)))
-        there = {
-            name: value.detach().cpu().numpy().astype(_STORED[name])
-            for name, value in vars(extractor(dataset.images(list(rows)))).items()
-            if value is not None
-        }
-        found = {name: array.shape[1:] for name, array in there.items()}
-        if not start:
-            shapes, needed = found, sum(array[0].nbytes for array in there.values()) * len(ids)
-            need_room(folder, needed, f"features of {dataset.split}")
-        if found != shapes or any(len(array) != len(rows) for array in there.values()):
-            what = f"extractor {extractor.name!r} gives arrays of other sizes from image {start} on"
-            raise DataError(what, "give equal sizes for all images: pad regions, and mask them")
-        if "relations" in there:
-            _check_relations(there["relations"], extractor)
-        for name, array in there.items():
-            append_rows(folder / f"{name}.npy", array, len(ids))
+    what, all_rows = f"features of {dataset.split}", len(dataset.records)
+    label = what if len(rows) == all_rows else f"{what}, {rows.start:,} to {rows.stop:,}"
+    with bar(len(rows), label, "image") as progress:
+        for chosen in (rows[at : at + size] for at in range(0, len(rows), size)):
+            there = {
+                name: value.detach().cpu().numpy().astype(_STORED[name])
+                for name, value in vars(features_of(extractor, dataset, chosen)).items()
+                if value is not None
+            }
+            found = {name: array.shape[1:] for name, array in there.items()}
+            if not shapes:
+                shapes, each = found, sum(array[0].nbytes for array in there.values())
+                need_room(folder, each * (all_rows - rows.start), what)
+            if found != shapes or any(len(array) != len(chosen) for array in there.values()):
+                said = f"extractor {extractor.name!r} gives arrays of other sizes"
+                fix = "give equal sizes for all images: pad regions, and mask them"
+                raise DataError(f"{said} from image {chosen.start} on", fix)
+            if "relations" in there:
+                _check_relations(there["relations"], extractor)
+            for name, array in there.items():
+                append_rows(folder / f"{name}.npy", array, len(rows))
+            progress.update(len(chosen))
 
 
 def _check_relations(relations: np.ndarray, extractor: ExtractorProtocol) -> None:

@@ -36,7 +36,7 @@ OVERLAP = 0.5
 """Least IoU of two regions that overlap."""
 
 
-def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
+def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int] | Tensor) -> Tensor:
     """Labels `(B, N, N)` int64 between regions: that at `[b, i, j]` says how j stands to i.
 
     The edge goes from i to j (GCN-LSTM gathers along rows and along columns). 0 is for regions far
@@ -48,7 +48,7 @@ def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Ten
     Args:
         boxes: `(B, N, 4)` x0, y0, x1, y1 in pixels, y down.
         mask: `(B, N)` bool, False for padding.
-        size: height and width of the pictures in pixels.
+        size: height and width of the pictures in pixels, or `(B, 2)` of each.
 
     Source: Yao et al. 2018, "Exploring Visual Relationship for Image Captioning", Sec. 3.2.
     """
@@ -68,7 +68,8 @@ def spatial_relations(boxes: Tensor, mask: Tensor, size: tuple[int, int]) -> Ten
     distance = torch.hypot(right, down)
     # Label 4 for an angle in (0, 45] degrees, and so on.
     sector = (torch.ceil(torch.atan2(-down, right) / (pi / 4)).long() - 1) % 8 + 4
-    labels = torch.where(distance < FAR * hypot(*size), sector, 0)
+    diagonal = size.float().norm(dim=1)[:, None, None] if isinstance(size, Tensor) else hypot(*size)
+    labels = torch.where(distance < FAR * diagonal, sector, 0)
     labels[(iou >= OVERLAP) | (distance == 0)] = _OVERLAP
     labels[includes & ~included] = _INSIDE
     labels[included & ~includes] = _COVER

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 
@@ -30,14 +29,14 @@ def caption_pictures(
         ChecksumError: files of the run are missing or damaged.
     """
     run.check(TRAINED)
-    data, words = materials.profile.data, materials.vocabulary
+    data, words = materials.profile.data.of_files(paths), materials.vocabulary
     model = new_captioner(materials, model_name, seed=0)
     model.load_state_dict(load_file(run.checkpoint))
     model.eval()
     captions = []
     for start in track(range(0, len(paths), _AT_ONCE), "captions", delay=2):
-        pictures = np.stack([data.picture(path) for path in paths[start : start + _AT_ONCE]])
-        batch = materials.extractor(pictures).to(materials.device)
+        rows = range(start, min(start + _AT_ONCE, len(paths)))
+        batch = materials.features_of(data, rows).to(materials.device)
         unknown = (words.unknown_id,)
         found = beam_search(model, batch, beam, materials.profile.max_len, unknown).tokens
         captions += [words.decode(ids) for ids in found[:, 0].tolist()]

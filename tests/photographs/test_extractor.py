@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from squares import Corpus
 
+from gegcore.data.attributes import classifier_of, fit_classifier, frequent_words
 from gegcore.data.relations import RELATIONS
-from photographs.attributes import classifier_of, fit_classifier, frequent_words
 from photographs.extractor import GridExtractor
 from photographs.grids import Grids
 
@@ -49,9 +49,7 @@ def test_it_is_kept_for_these_captions_alone(tmp_path: Path) -> None:
 def test_cells_lie_where_their_boxes_say(corpus: Corpus, tmp_path: Path) -> None:
     grids = Grids("efficientnet-lite0", tmp_path / "grids")
     train = corpus.data(image_px=96).open("train", tmp_path)
-    pooled = torch.cat([part.float().mean((2, 3)) for part in grids.of(train).parts()])
-    captions = [record.captions for record in train.records]
-    extractor = GridExtractor(grids, fit_classifier(pooled, captions))
+    extractor = GridExtractor(grids)
     pictures = train.images([0, 1])
     found, maps = extractor(pictures), grids(pictures).float()
     assert found.regions.shape == (2, 9, 1280) and found.mask.all()
@@ -59,9 +57,6 @@ def test_cells_lie_where_their_boxes_say(corpus: Corpus, tmp_path: Path) -> None
     third = torch.tensor([2, 1, 3, 2]) / 3
     assert torch.allclose(found.boxes[1, 5], third)
     assert torch.allclose(found.pooled, found.regions.mean(1), atol=1e-4)
-    assert found.attributes is not None and found.attributes.shape[1] == len(
-        extractor.classifier.words
-    )
     assert found.relations is not None
     labels = found.relations[0]
     assert RELATIONS[labels[4, 5]] == "right, below" and RELATIONS[labels[4, 1]] == "above, right"

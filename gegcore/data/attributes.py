@@ -1,4 +1,4 @@
-"""Which words people would say of a photograph: the attributes that LSTM-A3 starts from."""
+"""Which words people would say of a picture: attributes, learnt from pooled features (LSTM-A3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gegcore.array_folder import save_arrays, stored_arrays
+from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
 from gegcore.code_digest import code_digest
 from gegcore.data.vocabulary import tokenize
 from gegcore.storage import digest
@@ -23,18 +23,24 @@ _PENALTY, _ITERATIONS = 0.1, 40
 """On half the squared weights, chosen on Flickr8k's validation split by mean average precision
 (.01: .227, .03: .246, .1: .256, .3: .253); and steps of L-BFGS."""
 
-_ARRAYS = ("weight", "bias")
+_ARRAYS, _WHAT = ("weight", "bias"), "word classifier"
 
 
 class WordClassifier(nn.Module):
-    """Probability of each of A words, linear in the mean of a picture's cells `(B, D)`."""
+    """Probability of each of A words, its logit linear in a picture's pooled features `(B, D)`.
+
+    Attributes:
+        digest: of stored ones: equal digests, equal weights.
+    """
 
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, weight: Tensor, bias: Tensor, words: Sequence[str]) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor, words: Sequence[str], digest: str = ""
+    ) -> None:
         super().__init__()
-        self.words = tuple(words)
+        self.words, self.digest = tuple(words), digest
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
 
@@ -79,15 +85,20 @@ def fit_classifier(pooled: Tensor, captions: Sequence[Sequence[str]]) -> WordCla
 
 
 def classifier_of(
-    pooled: Tensor, captions: Sequence[Sequence[str]], network: str, folder: Path
+    pooled: Tensor, captions: Sequence[Sequence[str]], features: str, folder: Path
 ) -> WordClassifier:
-    """The classifier in `folder`, if it learnt from just this; else it is trained, and kept."""
+    """The classifier in `folder`, if it learnt from just this; else it is trained, and kept.
+
+    Args:
+        features: digest of what `pooled` is a part of.
+    """
     words = frequent_words(captions)
-    key: dict[str, Any] = {"network": network, "captions": digest([list(c) for c in captions])}
+    key: dict[str, Any] = {"features": features, "captions": digest([list(c) for c in captions])}
     key |= {"words": words, "code": code_digest(__name__)}
-    stored = stored_arrays(folder, _ARRAYS, "word classifier", key)
+    stored = stored_arrays(folder, _ARRAYS, _WHAT, key)
     if stored is None:
         made = fit_classifier(pooled, captions)
         save_arrays(folder, {name: getattr(made, name) for name in _ARRAYS}, key)
-        return made
-    return WordClassifier(stored.tensors["weight"], stored.tensors["bias"], words)
+        stored = ArrayFolder.open(folder, _ARRAYS, _WHAT)
+    weight, bias = (stored.tensors[name] for name in _ARRAYS)
+    return WordClassifier(weight, bias, words, stored.digest)
