@@ -112,7 +112,7 @@ def write_parts(
     total: int,
     fill: Callable[[Path, int, int], None],
     share: tuple[int, int] = (0, 1),
-    size: int = PART,
+    size: int | None = None,
 ) -> ArrayParts | None:
     """Make the parts that are not there, whole and of this key; what is interrupted goes on there.
 
@@ -122,10 +122,11 @@ def write_parts(
         key: what they are made from, as JSON.
         fill: `(folder, start, stop)`: writes the `.npy` files of these rows (see `append_rows`).
         share: (i, n): of n processes this is number i, and makes every n-th part.
+        size: rows of a part; default: `PART`.
 
     Returns: all of it; None where other processes have a share.
     """
-    directory = Path(directory)
+    directory, size = Path(directory), size or PART
     split = total > size
     if split and share[0] == 0:
         _clear(directory, range(0, total, size))

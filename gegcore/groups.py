@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
+from gegcore.array_folder import append_rows, save_arrays
+from gegcore.array_parts import ArrayParts, write_parts
 from gegcore.code_digest import code_digest
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
@@ -46,12 +47,13 @@ class SimilarGroups:
 
     @classmethod
     def load(cls, directory: Path | str) -> SimilarGroups:
-        """Read groups written by `save`; raises as `ArrayFolder.open`."""
-        return cls._of(ArrayFolder.open(directory, _ARRAYS, _WHAT))
+        """Read groups written by `save` or `make_groups`; raises as `ArrayParts.open`."""
+        return cls._of(ArrayParts.open(directory, _ARRAYS, _WHAT))
 
     @classmethod
-    def _of(cls, folder: ArrayFolder) -> SimilarGroups:
-        return cls(**folder.tensors, key=folder.key, digest=folder.digest)
+    def _of(cls, arrays: ArrayParts) -> SimilarGroups:
+        index, score = (torch.from_numpy(arrays.whole(name)) for name in _ARRAYS)
+        return cls(index, score, arrays.key, arrays.digest)
 
 
 def groups_of(table: EmbeddingTable, k: int, directory: Path | str) -> SimilarGroups:
@@ -59,11 +61,24 @@ def groups_of(table: EmbeddingTable, k: int, directory: Path | str) -> SimilarGr
 
     Errors are those of `similar_groups`.
     """
+    made = make_groups(table, k, directory)
+    assert made is not None  # nobody else has a share
+    return SimilarGroups._of(made)
+
+
+def make_groups(
+    table: EmbeddingTable, k: int, directory: Path | str, share: tuple[int, int] = (0, 1)
+) -> ArrayParts | None:
+    """`groups_of` of a process with a share (see `write_parts`), which opens nothing."""
+
+    def fill(folder: Path, start: int, stop: int) -> None:
+        rows = range(start, stop)
+        found = similar_groups(table.images, table.captions, table.caption_image, k, rows=rows)
+        for name in _ARRAYS:
+            append_rows(folder / f"{name}.npy", getattr(found, name).numpy(), len(rows))
+
     key = {**table.key, "groups_code": code_digest(__name__)}
-    if stored := stored_arrays(directory, _ARRAYS, _WHAT, key):
-        return SimilarGroups._of(stored)
-    similar_groups(table.images, table.captions, table.caption_image, k, key).save(directory)
-    return SimilarGroups.load(directory)
+    return write_parts(directory, _ARRAYS, _WHAT, key, len(table.images), fill, share)
 
 
 def similar_groups(
@@ -72,6 +87,7 @@ def similar_groups(
     caption_image: Tensor,
     k: int,
     key: Mapping[str, Any] | None = None,
+    rows: range | None = None,
 ) -> SimilarGroups:
     """The K most similar images of every image of one split (Sec. 3.2, Eq. 2), exactly.
 
@@ -83,6 +99,7 @@ def similar_groups(
         image_emb: `(N_images, E)`, L2-normalised.
         caption_emb: `(M, E)` of all ground-truth captions of the split, L2-normalised.
         caption_image: `(M,)` int64, the position of each caption's image.
+        rows: of the images whose groups are asked for; default: all.
 
     Raises:
         ConfigError: K < 1, or K is not smaller than the number of images.
@@ -101,10 +118,11 @@ def similar_groups(
             )
     caption_image = caption_image.to(caption_emb.device)
     nearest = min(captions_per_image * (k + 1), caption_emb.shape[0])
-    rows = max(1, _BLOCK_ELEMENTS // caption_emb.shape[0])
+    size = max(1, _BLOCK_ELEMENTS // caption_emb.shape[0])
+    asked = range(images) if rows is None else rows
     blocks = []
-    for start in track(range(0, images, rows), "similar groups"):
-        targets = torch.arange(start, min(start + rows, images), device=caption_emb.device)
+    for start in track(range(asked.start, asked.stop, size), f"similar groups of {len(asked):,}"):
+        targets = torch.arange(start, min(start + size, asked.stop), device=caption_emb.device)
         similarity = image_emb[targets].float() @ caption_emb.float().T  # (b, M)
         blocks.append(_group_block(similarity, caption_image, targets, images, k, nearest))
     index, score = (torch.cat(parts).cpu() for parts in zip(*blocks, strict=True))

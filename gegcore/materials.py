@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -20,13 +20,14 @@ from gegcore.data.features import (
     ExtractorProtocol,
     FeatureBatch,
     FeatureStore,
+    compute_features,
     features_of,
     write_features,
 )
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import DualEncoder
 from gegcore.errors import DataError
-from gegcore.groups import SimilarGroups, groups_of
+from gegcore.groups import SimilarGroups, groups_of, make_groups
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.judged import load_judge, open_judges
 from gegcore.profiles import Profile
@@ -61,7 +62,9 @@ class Materials:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Words of the training captions."""
+        """Words of the training captions, or those of the profile's file."""
+        if self.profile.vocabulary:
+            return Vocabulary.read(project_root() / self.profile.vocabulary)
         path = self.folder / "data" / "vocabulary.json"
         captions = (caption for record in self.data["train"].records for caption in record.captions)
         vocabulary = Vocabulary.build(captions, self.profile.min_count)
@@ -95,18 +98,19 @@ class Materials:
             split: write_features(dataset, self.extractor, self.folder / "features" / split)
             for split, dataset in self.data.items()
         }
-        words = self._words(stores["train"])
+        words = self._words(stores)
         return {
             split: store.with_words(words) if words else store for split, store in stores.items()
         }
 
-    def _words(self, train: FeatureStore) -> WordClassifier | None:
+    def _words(self, stores: Mapping[str, FeatureStore]) -> WordClassifier | None:
         """What tells the attributes where data says so and the extractor does not."""
-        if not self.profile.data.learns_attributes or train.width("attributes"):
+        if not self.profile.data.learns_attributes or stores["train"].width("attributes"):
             return None
-        pooled = torch.from_numpy(train.all("pooled")).float()
+        pooled = torch.from_numpy(stores["train"].all("pooled")).float()
         captions = [record.captions for record in self.data["train"].records]
-        return classifier_of(pooled, captions, train.digest, self.folder / "attributes")
+        made_from, folder = stores["train"].digest, self.folder / "attributes"
+        return classifier_of(pooled, captions, made_from, folder)
 
     def features_of(self, dataset: CaptionDataset, rows: Sequence[int]) -> FeatureBatch:
         """Features of images of any data set, as captioners of this profile read them."""
@@ -127,9 +131,12 @@ class Materials:
         """Similar-image groups of each split (Sec. 3.2)."""
         k = self.profile.group_size
         return {
-            split: groups_of(table, k, self.folder / "groups" / f"{split}-k{k}")
+            split: groups_of(table, k, self._groups_folder(split))
             for split, table in self.tables.items()
         }
+
+    def _groups_folder(self, split: str) -> Path:
+        return self.folder / "groups" / f"{split}-k{self.profile.group_size}"
 
     def under(self, profile: Profile) -> Materials:
         """The same inputs for what `profile.changed` returns, without opening them again."""
@@ -147,7 +154,7 @@ class Materials:
         Raises:
             DataError: an image without captions, or a caption of unknown words only.
         """
-        encoded, unknown = [], {self.vocabulary.unknown_id}
+        encoded, unknown = [], {*self.vocabulary.forbidden}
         for record in self.data[split].records:
             ids = [self.vocabulary.encode(caption) for caption in record.captions]
             where = f"{split} image {record.image_id}"
@@ -176,6 +183,16 @@ class Materials:
     def make(self, stage: str) -> None:
         """Make one stage ("data", "features", "clip" or "groups") for all splits."""
         getattr(self, STAGES[stage])
+
+    def make_share(self, stage: str, share: tuple[int, int]) -> None:
+        """Of n processes number i: its share (i, n) of the features or the groups."""
+        for split in SPLITS:
+            if stage == "features":
+                folder = self.folder / "features" / split
+                compute_features(self.data[split], self.extractor, folder, share=share)
+            elif stage == "groups":
+                k, folder = self.profile.group_size, self._groups_folder(split)
+                make_groups(self.tables[split], k, folder, share)
 
     def digests(self, *splits: str, clip: bool = True) -> dict[str, Any]:
         """Digests of the content of everything that is read of these splits.

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS, DataSettings
@@ -59,6 +65,9 @@ class Profile(Section):
     )
     data: SerializeAsAny[DataSettings]
     min_count: int = Field(5, ge=1, description="rarer words become UNK (X-modaler: > 3 or > 4)")
+    vocabulary: Path | None = Field(
+        None, description="X-modaler's vocabulary.txt; default: the words of the training captions"
+    )
     max_len: int = Field(20, ge=2, description="decoding steps, end token included (X-modaler)")
     clip: str = Field("scenes-clip", description="name of the CLIP that rewards and evaluates")
     clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
@@ -93,10 +102,15 @@ class Profile(Section):
         kind = data.get("kind", "scenes")
         return registry.find("dataset", kind).model_validate({**data, "kind": kind})
 
+    @field_serializer("vocabulary", when_used="json")
+    def _without_folder(self, path: Path | None) -> str | None:
+        """Runs do not depend on where a file lies; what is in it is a part of their keys."""
+        return None if path is None else path.name
+
     def settings(self, model: str, objective: str) -> dict[str, Any]:
         """All settings that decide the weights of a run, those of the runs before it included."""
         config = self.objective(objective, model)
-        fields = {"data", "min_count", "max_len"}
+        fields = {"data", "max_len", "vocabulary" if self.vocabulary else "min_count"}
         if config.sees_pictures:
             fields |= {"clip", "clip_pretrained", "group_size"}
         return {

@@ -152,7 +152,7 @@ def distinctive_words(given: RewardInputs) -> Tensor:
     known = torch.zeros(len(given.references), size, dtype=torch.bool)
     for row, captions in enumerate(given.references):
         known[row, [word for caption in captions for word in caption]] = True
-    known[:, [0, given.vocabulary.unknown_id]] = False
+    known[:, [0, *given.vocabulary.forbidden]] = False
     common = torch.zeros_like(known)
     for column in given.groups.index.T:
         common |= known[column]

@@ -83,7 +83,7 @@ def _example(materials: Materials, model: Captioner, position: int) -> Record:
     the N regions (T rows of N weights that sum to 1), and their boxes as fractions of the picture.
     """
     batch = materials.features["test"].batch([position]).to(materials.device)
-    unknown = (materials.vocabulary.unknown_id,)
+    unknown = materials.vocabulary.forbidden
     tokens = decode(model, batch, max_len=materials.profile.max_len, forbid=unknown).tokens
     words = materials.vocabulary.decode(tokens[0, 0].tolist()).split()
     weights = model.attention(model.encode(batch), shift_right(tokens))

@@ -75,7 +75,7 @@ def sampled_captions(materials: Materials, model: Captioner, seed: int) -> list[
         size = len(rows), SAMPLES, longest
         noise = torch.rand(size, generator=generator, dtype=torch.float64).to(materials.device)
         batch = store.batch(rows.tolist()).to(materials.device)
-        limits: dict[str, Any] = {"max_len": longest, "forbid": (words.unknown_id,)}
+        limits: dict[str, Any] = {"max_len": longest, "forbid": words.forbidden}
         with torch.no_grad():
             tokens = decode(model, batch, SAMPLES, noise=noise, **limits).tokens[:, 1:]
         found += [[words.decode(caption) for caption in each] for each in tokens.tolist()]

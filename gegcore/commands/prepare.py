@@ -1,4 +1,7 @@
-"""`gegcore prepare`: data, features, CLIP tables and groups of a profile."""
+"""`gegcore prepare`: data, features, CLIP tables and groups of a profile.
+
+`accelerate launch -m gegcore.cli prepare` shares features and groups between several GPUs.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,20 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
     profile = load_profile(arguments.profile)
     from gegcore.materials import STAGES, Materials
+    from gegcore.training.distributed import finish, start_accelerator
 
-    materials = Materials.of(profile)
+    state = start_accelerator()
+    materials, several = Materials.of(profile, state.device), state.num_processes > 1
     for stage in STAGES if arguments.stage is None else (arguments.stage,):
-        materials.make(stage)
-    print(f"{profile.name}: {arguments.stage or 'all stages'} ready in {materials.folder}")
+        with state.main_process_first():  # which downloads weights, and makes what is not shared
+            if several and stage == "groups":
+                materials.make("clip")
+            if not several or stage in ("data", "clip"):
+                materials.make(stage)
+        if several:
+            materials.make_share(stage, (state.process_index, state.num_processes))
+            state.wait_for_everyone()
+            with state.main_process_first():
+                materials.make(stage)  # opens what all have made
+    if finish():
+        print(f"{profile.name}: {arguments.stage or 'all stages'} ready in {materials.folder}")

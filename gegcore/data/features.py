@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gegcore.array_folder import append_rows
-from gegcore.array_parts import PART, ArrayParts, write_parts
+from gegcore.array_parts import ArrayParts, write_parts
 from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.attributes import WordClassifier
 from gegcore.data.dataset import CaptionDataset, pictures_key
@@ -198,7 +198,7 @@ def write_features(
     extractor: ExtractorProtocol,
     directory: Path | str,
     batch: int = 64,
-    part: int = PART,
+    part: int | None = None,
 ) -> FeatureStore:
     """Compute the features of a split, or open those that are stored and current.
 
@@ -208,7 +208,7 @@ def write_features(
     Args:
         directory: replaced if it holds features of something else, or damaged ones.
         batch: images per call of the extractor.
-        part: images of a part on disk.
+        part: images of a part on disk (see `write_parts`).
 
     Raises:
         DataError: the split is empty, a relation has a label beyond those of the extractor, or its
@@ -225,7 +225,7 @@ def compute_features(
     extractor: ExtractorProtocol,
     directory: Path | str,
     batch: int = 64,
-    part: int = PART,
+    part: int | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> ArrayParts | None:
     """`write_features` of a process with a share (see `write_parts`), which opens nothing."""

@@ -37,7 +37,7 @@ def caption_pictures(
     for start in track(range(0, len(paths), _AT_ONCE), "captions", delay=2):
         rows = range(start, min(start + _AT_ONCE, len(paths)))
         batch = materials.features_of(data, rows).to(materials.device)
-        unknown = (words.unknown_id,)
+        unknown = words.forbidden
         found = beam_search(model, batch, beam, materials.profile.max_len, unknown).tokens
         captions += [words.decode(ids) for ids in found[:, 0].tolist()]
     return captions

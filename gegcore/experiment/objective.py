@@ -69,7 +69,7 @@ class LossInputs:
             "reward": build_rewards(self.config.rewards, given, self.own).to(device),
             "config": self.config,
             "max_len": self.materials.profile.max_len,
-            "forbid": (given.vocabulary.unknown_id,),
+            "forbid": given.vocabulary.forbidden,
             "device": device,
             "bad_endings": ending_ids(given.vocabulary.words).to(device),
         }

@@ -83,7 +83,7 @@ def _beam_captions(materials: Materials, model: Captioner, size: int) -> Tensor:
     with torch.no_grad():
         for rows in torch.arange(len(tokens)).split(_IMAGES_PER_BATCH):
             batch = store.batch(rows.tolist()).to(materials.device)
-            unknown = (materials.vocabulary.unknown_id,)
+            unknown = materials.vocabulary.forbidden
             said = beam_search(model, batch, size, profile.max_len, unknown).tokens[:, 0].cpu()
             tokens[rows, : said.shape[1]] = said
     return tokens

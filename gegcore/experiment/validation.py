@@ -26,8 +26,8 @@ def greedy_captions(materials: Materials, model: Captioner, split: str) -> Tenso
     tokens = torch.zeros(len(materials.data[split].records), profile.max_len, dtype=torch.long)
     for rows in torch.arange(len(tokens)).split(_IMAGES_PER_BATCH):
         batch = store.batch(rows.tolist()).to(materials.device)
-        unknown = materials.vocabulary.unknown_id
-        said = decode(model, batch, max_len=profile.max_len, forbid=(unknown,)).tokens[:, 0].cpu()
+        unknown = materials.vocabulary.forbidden
+        said = decode(model, batch, max_len=profile.max_len, forbid=unknown).tokens[:, 0].cpu()
         tokens[rows, : said.shape[1]] = said
     model.train(training)
     return tokens

@@ -63,7 +63,7 @@ def import_xmodaler(
             f"run {run.name} exists already: {run.path}", "move it away, or give another --seed"
         )
     stored = read_xmodaler(checkpoint, model, **(settings or {}))
-    words = read_vocabulary(vocabulary)
+    words = Vocabulary.read(vocabulary).words
     known = stored.captioner.vocab_size
     if known != len(words) + 1:
         raise DataError(
@@ -73,7 +73,7 @@ def import_xmodaler(
         )
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     materials = materials or Materials.of(profile, chosen)
-    _check_words(words, materials.vocabulary, profile)
+    _check_words(words, vocabulary, materials.vocabulary, profile)
     _check_widths(stored, materials)
     _check_settings(stored, profile, model)
     stored.captioner.to(materials.device)
@@ -81,19 +81,9 @@ def import_xmodaler(
     return run
 
 
-def read_vocabulary(path: Path | str) -> list[str]:
-    """Words of X-modaler's `vocabulary.txt`; DataError if it is missing, empty or not UTF-8."""
-    fix = "give X-modaler's vocabulary.txt: one word a line, the word on line n has id n"
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix) from error
-    if not text.strip():
-        raise DataError(f"{path} lists no words", fix)
-    return [line.strip() for line in text.rstrip().splitlines()]
-
-
-def _check_words(words: Sequence[str], vocabulary: Vocabulary, profile: Profile) -> None:
+def _check_words(
+    words: Sequence[str], path: Path | str, vocabulary: Vocabulary, profile: Profile
+) -> None:
     theirs = {word: i for i, word in enumerate(words, 1)}
     ours = {word: i for i, word in enumerate(vocabulary.words, 1)}
     moved = [
@@ -103,14 +93,12 @@ def _check_words(words: Sequence[str], vocabulary: Vocabulary, profile: Profile)
         "missing": [word for word in ours if word not in theirs],
         "not in the profile's": [word for word in theirs if word not in ours],
         "in another place": moved,
-        "listed twice": [w for i, w in enumerate(words, 1) if theirs[w] != i],
     }
     said = "; ".join(f"{kind}: {some(found)}" for kind, found in kinds.items() if found)
     if said:
         raise DataError(
             f"the checkpoint's vocabulary is not that of profile '{profile.name}': {said}",
-            "ids must mean the same words: use data with the captions that the checkpoint was "
-            "trained on and its min_count",
+            f"set vocabulary: {path} in the profile: ids must mean the same words",
         )
 
 

@@ -51,7 +51,7 @@ def test_distinctive_words_are_those_of_the_image_alone() -> None:
     known = [{word for caption in captions for word in caption} for captions in REFERENCES]
     for image, members in enumerate(MEMBERS):
         own = known[image].difference(*(known[member] for member in members))
-        assert set(found[image].nonzero().flatten().tolist()) == own - {WORDS.unknown_id}
+        assert set(found[image].nonzero().flatten().tolist()) == own - {*WORDS.forbidden}
 
 
 def test_the_reward_is_the_share_of_them_that_is_said() -> None:

@@ -17,7 +17,7 @@ WORDS = ["dog", "cat", "red", "a"]
 def test_ids_follow_xmodaler() -> None:
     vocabulary = Vocabulary(WORDS)
     assert vocabulary.encode("A red DOG, a bird.") == [4, 3, 1, 4, 5]
-    assert (len(vocabulary), vocabulary.unknown_id, vocabulary.end_id) == (6, 5, 0)
+    assert (len(vocabulary), vocabulary.forbidden, vocabulary.end_id) == (6, (5,), 0)
     assert vocabulary.decode([4, 3, 1, 0, 2]) == "a red dog"
 
 
@@ -48,3 +48,28 @@ def test_stored_vocabulary(tmp_path: Path) -> None:
 
 def test_tokens_are_lower_case_words() -> None:
     assert tokenize("A man's T-shirt; 2 dogs!") == ["a", "man's", "t-shirt", "2", "dogs"]
+
+
+def test_vocabulary_files_of_xmodaler(tmp_path: Path) -> None:
+    path = tmp_path / "vocabulary.txt"
+    path.write_bytes("a\r\ncafé\r\n\r\n".encode())
+    assert Vocabulary.read(path).words == ("a", "café")
+    for content in (b"", b"\n\n", b"caf\xe9\n"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="vocabulary.txt"):
+            Vocabulary.read(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        Vocabulary.read(tmp_path / "nowhere.txt")
+
+
+def test_unk_is_where_a_file_has_it_or_nowhere(tmp_path: Path) -> None:
+    """Then unknown words are left out, and no id is forbidden; V is that of the checkpoint."""
+    path = tmp_path / "vocabulary.txt"
+    path.write_text("a\nUNK\ndog\n")
+    words = Vocabulary.read(path)
+    assert words.encode("a red dog") == [1, 2, 3] and words.forbidden == (2,) and len(words) == 4
+    path.write_text("a\ndog\n")
+    words = Vocabulary.read(path)
+    assert words.encode("a red dog") == [1, 2] and words.forbidden == () and len(words) == 3
+    words.save(tmp_path / "v.json")
+    assert Vocabulary.load(tmp_path / "v.json").words == ("a", "dog")

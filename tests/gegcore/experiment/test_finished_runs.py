@@ -211,7 +211,7 @@ def test_captions_of_beam_search_are_scored_beside_the_greedy_ones(
     model = new_captioner(materials, MODEL, 1)
     model.load_state_dict(load_file(run.checkpoint))
     few = materials.features["test"].batch([0, 1, 2])
-    unknown = (materials.vocabulary.unknown_id,)
+    unknown = materials.vocabulary.forbidden
     best = beam_search(model.eval(), few, 3, profile.max_len, unknown).tokens[:, 0]
     said = [row["caption"] for row in json.loads(run.file("beam3.captions.json").read_text())]
     assert said[:3] == [materials.vocabulary.decode(row) for row in best.tolist()]

@@ -125,7 +125,7 @@ def test_what_else_a_self_critical_objective_gets() -> None:
     objective = build_objective(materials(), config)
     assert isinstance(objective, SelfCriticalObjective)
     assert objective.features == "the features" and objective.config is config
-    assert (objective.max_len, objective.forbid) == (MAX_LEN, (WORDS.unknown_id,))
+    assert (objective.max_len, objective.forbid) == (MAX_LEN, WORDS.forbidden)
     assert objective.device == torch.device("cpu")
     bad = {WORDS.words[i - 1] for i in objective.bad_endings.tolist()}
     assert {"a", "of", "with"} & set(WORDS.words) <= bad and "a" in bad

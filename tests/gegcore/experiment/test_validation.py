@@ -131,7 +131,7 @@ def test_greedy_captions_are_those_of_each_image(
         features={"val": store},
         profile=SimpleNamespace(max_len=9),
         data={"val": SimpleNamespace(records=[None] * count)},
-        vocabulary=SimpleNamespace(unknown_id=unknown),
+        vocabulary=SimpleNamespace(forbidden=(unknown,)),
         device=torch.device("cpu"),
     )
     for training in (True, False):
