@@ -28,6 +28,7 @@ from gegcore.data.vocabulary import Vocabulary
 from gegcore.embeddings import DualEncoder
 from gegcore.errors import DataError
 from gegcore.groups import SimilarGroups, groups_of, make_groups
+from gegcore.metrics.calibration import calibration
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.judged import load_judge, open_judges
 from gegcore.profiles import Profile
@@ -125,6 +126,12 @@ class Materials:
             split: embed_dataset(clips[split], dataset, self.folder / "clip" / split)
             for split, dataset in self.data.items()
         }
+
+    @cached_property
+    def calibration(self) -> dict[str, Any]:
+        """Whether CLIP measures as is published of it; empty where the profile does not say."""
+        published = self.profile.calibration
+        return calibration(self.tables["test"], published) if published else {}
 
     @cached_property
     def groups(self) -> dict[str, SimilarGroups]:

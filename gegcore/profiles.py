@@ -71,6 +71,9 @@ class Profile(Section):
     max_len: int = Field(20, ge=2, description="decoding steps, end token included (X-modaler)")
     clip: str = Field("scenes-clip", description="name of the CLIP that rewards and evaluates")
     clip_pretrained: str | None = Field(None, description="open_clip tag or path of its weights")
+    calibration: dict[Annotated[str, Field(pattern=r"^R@[1-9]\d*$")], float] = Field(
+        {}, description="R@K that reference captions of the test split must have by this CLIP"
+    )
     group_size: int = Field(5, ge=1, description="K, Sec. 4.1")
     judges: dict[str, str] = Field(
         {}, description="label in tables -> a CLIP or judge that is never rewarded, by name"

@@ -124,6 +124,10 @@ class RunFolder:
         """Metric name -> {value, ci95, n}; errors as those of `whole`."""
         return dict(read_json(self.whole("metrics.json"))["metrics"])
 
+    def calibration(self) -> dict[str, Any]:
+        """Whether CLIP measured as is published of it; empty where the profile does not ask."""
+        return dict(read_json(self.whole("metrics.json")).get("calibration", {}))
+
     def captions(self) -> dict[int, str]:
         """Image id -> generated caption of the test split."""
         rows = read_json(self.whole("captions.json"))

@@ -50,6 +50,8 @@ def correlation(asked: Correlation, every: Sequence[Runs]) -> tuple[Verdict, str
     rests = f"{plural(len(means), 'captioner')} with {plural(int(seeds), 'seed')} each"
     if len(means) < FEWEST:
         return "undecided", f"{rests} after {label}; {FEWEST} captioners are needed", (), ""
+    if (means.nunique() < 2).any():
+        return "undecided", f"{rests} after {label}; all score the same", (), ""
     found, p_value = spearman(*(means[name].tolist() for name in asked.metrics))
     verdict: Verdict = "undecided"
     if seeds > 1 and p_value <= CERTAIN:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bookkit.dag import experiments
 from bookkit.report.archive import SCORES
+from bookkit.report.calibration import red_flag
 from bookkit.report.frontier import neighbours, weight
 from bookkit.report.paper import MODEL_NAMES
 from emoji_scenes.scenes.sampler import FAMILY_SIZE
@@ -119,7 +120,8 @@ class Runs:
             said += f" Trained by older code than this: {some(self.older)}."
         images = int(self.metrics["n"].max())
         few = " So few show that everything runs, and nothing else." if images < ENOUGH else ""
-        return f"{said} {images:,} test images.{few}"
+        flag = red_flag(self.profile, self.folders.values())
+        return f"{said} {images:,} test images.{few} {flag}".strip()
 
     @cached_property
     def older(self) -> list[str]:

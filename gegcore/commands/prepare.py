@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from gegcore.commands.options import Commands, add_profile
+from gegcore.commands.options import Commands, add_profile, say_calibration
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -43,5 +43,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
             state.wait_for_everyone()
             with state.main_process_first():
                 materials.make(stage)  # opens what all have made
+    embedded = arguments.stage in (None, "clip", "groups")
+    if state.is_main_process and embedded and materials.calibration:
+        say_calibration(materials.calibration)
     if finish():
         print(f"{profile.name}: {arguments.stage or 'all stages'} ready in {materials.folder}")

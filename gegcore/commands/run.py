@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gegcore.commands.options import Commands, add_profile
+from gegcore.commands.options import Commands, add_profile, say_calibration
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -74,6 +74,8 @@ def _run(arguments: argparse.Namespace) -> None:
     run = run_experiment(profile, *names, precision=arguments.precision, again=arguments.again)
     if not finish():
         return
+    if found := run.calibration():
+        say_calibration(found)
     for name, metric in run.metrics().items():
         low, high = metric["ci95"]
         print(f"{name:8} {metric['value']:9.4f}   [{low:.4f}, {high:.4f}]")

@@ -104,6 +104,8 @@ def _scored(
     rows = [{"image_id": image, "caption": caption} for image, caption in captions.items()]
     write_json(run.file(f"{prefix}captions.json"), rows)
     scores = {"metrics": result.metrics, "missing": result.missing, "signature": result.signature}
+    if materials.calibration:
+        scores["calibration"] = materials.calibration
     write_json(run.file(f"{prefix}metrics.json"), scores)
     return result
 

@@ -65,12 +65,12 @@ class Corpus:
         return self.folder / "images.zip"
 
 
-def make_corpus(folder: Path, sizes: dict[str, int]) -> Corpus:
+def make_corpus(folder: Path, sizes: dict[str, int], ending: str = "png") -> Corpus:
     (folder / "images").mkdir()
     images, splits = [], [split for split, size in sizes.items() for _ in range(size)]
     for number, split in enumerate(splits):
         colour, shape = list(COLOURS)[number % 3], list(SHAPES)[number // 3 % 3]
-        name = f"{number:04d}_square.png"
+        name = f"{number:04d}_square.{ending}"
         paint(colour, shape, number).save(folder / "images" / name)
         said = [frame.format(c=colour, s=shape) for frame in FRAMES]
         sentences = [{"raw": f"{text} .", "tokens": text.split()} for text in said]

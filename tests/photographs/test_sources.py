@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from file_server import FileServer, serving
+from file_server import FileServer
 from full_disk import free_bytes
 from PIL import Image
-from squares import Corpus, make_corpus
+from small_coco import coco_server, packed, small_coco
 
 from gegcore import download as downloads
 from gegcore.cli import main
@@ -27,45 +24,11 @@ from photographs.sources import SOURCES, get
 SPLITS = {"train": 12, "val": 5, "test": 5}
 
 
-def packed(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as opened:
-        for name, content in files.items():
-            opened.writestr(name, content)
-    return stream.getvalue()
-
-
 @pytest.fixture
-def coco(tmp_path: Path) -> Corpus:
-    """Karpathy's layout of COCO: `filepath` train2014 or val2014, some of `restval`."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     made = tmp_path / "made"
     made.mkdir()
-    corpus = make_corpus(made, SPLITS)
-    content = json.loads(corpus.json.read_text())
-    for number, image in enumerate(content["images"]):
-        image["filepath"] = "train2014" if image["split"] == "train" and number % 2 else "val2014"
-        if image["split"] == "train" and image["filepath"] == "val2014":
-            image["split"] = "restval"
-    corpus.json.write_text(json.dumps(content))
-    return corpus
-
-
-@pytest.fixture
-def server(coco: Corpus, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    content = json.loads(coco.json.read_text())
-    zips: dict[str, dict[str, bytes]] = {"train2014": {}, "val2014": {}}
-    for image in content["images"]:
-        picture = (coco.folder / "images" / image["filename"]).read_bytes()
-        zips[image["filepath"]][f"{image['filepath']}/{image['filename']}"] = picture
-    files = {f"/{name}.zip": packed(members) for name, members in zips.items()}
-    md5s = {path: hashlib.md5(data).hexdigest() for path, data in files.items()}
-    files["/caption_datasets.zip"] = packed({"dataset_coco.json": coco.json.read_bytes()})
-    pictures = {url: md5s[f"/{url.rpartition('/')[2]}"] for url in SOURCES["coco"].pictures}
-    small = replace(SOURCES["coco"], splits=(12, 5, 5), pictures=pictures)
-    monkeypatch.setitem(SOURCES, "coco", small)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(downloads, "_PAUSE", 0.0)
-    with serving(files) as server:
+    with coco_server(small_coco(made, SPLITS), monkeypatch) as server:
         yield server
 
 
