@@ -20,6 +20,11 @@ from gegcore.data.dataset import DataSettings, ImageRecord, annotations_digest
 from gegcore.errors import ChecksumError, ConfigError, DataError
 from gegcore.progress import track
 from gegcore.storage import digest, read_json, write_json
+from photographs.dataset import Photographs
+from photographs.pictures import PictureFiles
+
+_SIDE = 128
+"""Pixels of a picture."""
 
 
 @cache
@@ -46,7 +51,7 @@ class ScenesDataset:
         ConfigError: unknown split, or a size below 1.
     """
 
-    def __init__(self, split: str, size: int, seed: int = 0, image_px: int = 128) -> None:
+    def __init__(self, split: str, size: int, seed: int = 0, image_px: int = _SIDE) -> None:
         if split not in OFFSETS:
             raise ConfigError(f"unknown split '{split}'", f"use one of: {', '.join(OFFSETS)}")
         if size < 1:
@@ -138,6 +143,11 @@ class ScenesData(DataSettings):
 
     def size(self, split: str) -> int:
         return int(getattr(self, split))
+
+    def of_files(self, paths: Sequence[Path]) -> Photographs:
+        """Anybody's pictures, as squares of the size of scenes."""
+        records = [ImageRecord(row, (), str(path)) for row, path in enumerate(paths)]
+        return Photographs("scenes", "", records, PictureFiles(), _SIDE)
 
     def open(self, split: str, folder: Path) -> ScenesDataset:
         """Stored annotations if they are current; else they are made, and stored."""

@@ -111,12 +111,7 @@ def embed_dataset(
     owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
     rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
     captions = _in_chunks(texts, clip.encode_texts, f"{label} captions", directory)
-    pictures_of = dataset.images
-    if getattr(clip, "any_size", False):  # its own preparation crops photographs
-        pictures_of = getattr(dataset, "originals", pictures_of)
-    images = _in_chunks(
-        rows, lambda chunk: clip.encode_images(pictures_of(chunk)), f"{label} images", directory
-    )
+    images = embed_pictures(clip, dataset, rows, f"{label} images", directory)
     if beside := getattr(clip, "beside", None):
         captions = beside(captions, images[owners])
     table = EmbeddingTable(images, captions, owners, key)
@@ -124,6 +119,24 @@ def embed_dataset(
         return table
     table.save(directory)
     return EmbeddingTable.open(directory)
+
+
+def embed_pictures(
+    clip: DualEncoder,
+    dataset: CaptionDataset,
+    rows: Sequence[int],
+    label: str,
+    directory: Path | str | None = None,
+) -> Tensor:
+    """Embeddings `(B, E)` of the pictures at positions of a data set, on the CPU.
+
+    Args:
+        directory: where they will be stored, which must have room for them.
+    """
+    pictures_of = dataset.images
+    if getattr(clip, "any_size", False):  # its own preparation crops photographs
+        pictures_of = getattr(dataset, "originals", pictures_of)
+    return _in_chunks(rows, lambda chunk: clip.encode_images(pictures_of(chunk)), label, directory)
 
 
 def encoder_modules(encoder: DualEncoder) -> list[str]:

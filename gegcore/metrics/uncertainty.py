@@ -16,7 +16,9 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES = 10_000
 LEVEL = 0.95
 
-LIMITS = {"seed": 2**63 - 1, "resamples": 10**6, "groups": 10**6, "batch-size": 10**6}
+LIMITS = {"seed": 2**63 - 1} | dict.fromkeys(
+    ("resamples", "groups", "batch-size", "beam", "k"), 10**6
+)
 """The largest of each; the smallest is 1, of seeds 0."""
 
 _BLOCK_ELEMENTS = 1 << 22  # counts held at once (32 MiB)

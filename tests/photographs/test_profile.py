@@ -83,7 +83,7 @@ def test_any_photograph_can_be_captioned(home: Path, capsys: pytest.CaptureFixtu
     Image.new("L", (70, 300), 90).save(home / "grey.png")
     Image.new("RGBA", (200, 50), (9, 99, 200, 255)).save(home / "wide.png")
     capsys.readouterr()
-    command = ["caption", "--profile", "tiny.yaml", "--objective", "scst"]
+    command = ["caption", "--profile", "tiny.yaml", "--objective", "scst", "--json"]
     assert main([*command, "grey.png", "wide.png"]) == 0
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["image_id"] for line in said] == ["grey.png", "wide.png"]
