@@ -1,4 +1,4 @@
-"""`gegcore import-xmodaler`: a published checkpoint as the MLE run that SCST starts from."""
+"""`gegcore import-xmodaler`: a published checkpoint as the run that SCST or GEG starts from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from gegcore.errors import ConfigError
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     load = commands.add_parser(
         "import-xmodaler",
-        help="make the MLE run that SCST starts from, of a checkpoint of X-modaler",
+        help="make the run that SCST or GEG starts from, of a checkpoint of X-modaler",
     )
     load.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     load.add_argument("vocabulary", type=Path, metavar="VOCABULARY", help="its vocabulary.txt")
     load.add_argument("--model", required=True)
+    load.add_argument(
+        "--objective",
+        choices=("mle", "scst"),
+        default="mle",
+        help="what it was trained with (default: mle); +SCST+GEG starts from scst",
+    )
     add_profile(load)
     load.add_argument("--seed", type=int, default=1)
     load.add_argument(
@@ -41,7 +47,8 @@ def _import(arguments: argparse.Namespace) -> None:
     check_numbers({"seed": arguments.seed}, "--")
     files = arguments.checkpoint, arguments.vocabulary
     profile = load_profile(arguments.profile)
-    run = import_xmodaler(profile, *files, arguments.model, arguments.seed, settings)
+    names = arguments.model, arguments.objective, arguments.seed
+    run = import_xmodaler(profile, *files, *names, settings)
     cider = run.history()["CIDEr-D"].iloc[0]
     print(f"{run.name}: imported to {run.path}, validation CIDEr-D {cider:.2f}")
 

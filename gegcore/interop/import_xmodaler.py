@@ -1,4 +1,4 @@
-"""A checkpoint of X-modaler as the MLE run that self-critical training starts from."""
+"""A checkpoint of X-modaler as the run that further training starts from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import DataError, some
+from gegcore.errors import ConfigError, DataError, some
 from gegcore.experiment.keys import import_key, training_key
 from gegcore.experiment.train import FILES
 from gegcore.experiment.validation import Validator
@@ -24,7 +24,8 @@ from gegcore.provenance import environment
 from gegcore.runs import TRAINED, RunFolder
 from gegcore.storage import save_safetensors, sha256_file, write_text
 
-OBJECTIVE = "mle"
+STAGES = ("mle", "scst")
+"""What X-modaler publishes checkpoints of: GEG goes on from the second."""
 
 
 def import_xmodaler(
@@ -32,14 +33,16 @@ def import_xmodaler(
     checkpoint: Path | str,
     vocabulary: Path | str,
     model: str,
+    objective: str = "mle",
     seed: int = 1,
     settings: Mapping[str, Any] | None = None,
     device: str | torch.device | None = None,
     materials: Materials | None = None,
 ) -> RunFolder:
-    """Make the MLE run of a profile from a checkpoint, without training.
+    """Make the MLE or the +SCST run of a profile from a checkpoint, without training.
 
-    `gegcore run --objective scst` with the same model and seed starts from it, `--objective mle`
+    `gegcore run` with the same model and seed starts from it: `--objective scst` from that of MLE,
+    `--objective scst_geg` from that of +SCST, for which no other run is needed. Its own objective
     evaluates it. It is never trained over: where it no longer fits the profile, that is an error.
 
     Args:
@@ -47,6 +50,7 @@ def import_xmodaler(
         checkpoint: a file that `load_xmodaler` reads.
         vocabulary: X-modaler's `vocabulary.txt`: the word on line n has id n.
         model: a name in `gegcore.models.ARCHITECTURES`.
+        objective: one of `STAGES`, what the checkpoint was trained with.
         seed: of the run folder.
         settings: fields of the model's config that the checkpoint's shapes do not tell.
         device: default: the first GPU, else the CPU.
@@ -57,7 +61,9 @@ def import_xmodaler(
         DataError: the run exists; the checkpoint cannot be loaded; its vocabulary, feature widths
             or sizes are not those of the profile.
     """
-    run = profile.run(model, OBJECTIVE, seed)
+    if objective not in STAGES:
+        raise ConfigError(f"no import as {objective}", f"use one of: {', '.join(STAGES)}")
+    run = profile.run(model, objective, seed)
     if run.path.exists():
         raise DataError(
             f"run {run.name} exists already: {run.path}", "move it away, or give another --seed"
@@ -77,7 +83,7 @@ def import_xmodaler(
     _check_widths(stored, materials)
     _check_settings(stored, profile, model)
     stored.captioner.to(materials.device)
-    _write(run, materials, stored, model, seed, [Path(checkpoint), Path(vocabulary)])
+    _write(run, materials, stored, (model, objective, seed), [Path(checkpoint), Path(vocabulary)])
     return run
 
 
@@ -140,22 +146,22 @@ def _write(
     run: RunFolder,
     materials: Materials,
     stored: Checkpoint,
-    model: str,
-    seed: int,
+    name: tuple[str, str, int],
     sources: Sequence[Path],
 ) -> None:
     """The folder appears complete or not at all."""
-    profile, config = materials.profile, materials.profile.objective(OBJECTIVE, model)
+    (model, objective, seed), profile = name, materials.profile
+    config = profile.objective(objective, model)
     imported = {path.name: sha256_file(path) for path in sources}
     resolved = {
         "profile": profile.model_dump(mode="json"),
         "model": model,
-        "objective": {"name": OBJECTIVE, **config.model_dump(mode="json")},
+        "objective": {"name": objective, **config.model_dump(mode="json")},
         "seed": seed,
         "imported": imported,
     }
     record = {
-        "key": training_key(materials, model, OBJECTIVE, seed, None),
+        "key": training_key(materials, model, objective, seed, None),
         "steps": 0,
         "best_epoch": 0,
         "seconds": 0.0,
