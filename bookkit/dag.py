@@ -13,12 +13,13 @@ from emoji_scenes.vision.weights import FOLDER as WEIGHTS
 from gegcore import registry
 from gegcore.code_digest import code_digest, module_file
 from gegcore.profiles import Profile
+from gegcore.runs import project_root
 from gegcore.storage import digest, sha256_file
 
 _ROOT = Path(__file__).resolve().parents[1]
 
-_SHARED = {"data", "min_count", "clip", "clip_pretrained", "group_size"}
-_SCORES = {"judges", "metrics", "max_len", "resamples"}
+_SHARED = {"data", "min_count", "vocabulary", "clip", "clip_pretrained", "group_size"}
+_SCORES = {"judges", "metrics", "max_len", "resamples", "calibration"}
 _OURS = ("gegcore", "caption_evaluation", "photographs", "emoji_scenes", "rivals", "bookkit")
 # Modules whose code decides what `gegcore prepare` stores, beside those that a profile names.
 _PREPARE = ("data.vocabulary", "data.features", "clip", "embeddings", "groups")
@@ -56,12 +57,13 @@ def prepare_key(profile: Profile) -> str:
         ("extractor", profile.data.extractor),
         ("clip", profile.clip),
     )
-    pretrained = [path for path in [Path(profile.clip_pretrained or "")] if path.is_file()]
+    named_files = Path(profile.clip_pretrained or ""), project_root() / (profile.vocabulary or "")
+    brought = [path for path in named_files if path.is_file()]
     return digest(
         {
             "code": code_digest(*(f"gegcore.{name}" for name in _PREPARE), *named),
             "versions": {package: importlib.metadata.version(package) for package in _DRAWN_WITH},
-            "weights": contents_digest(*WEIGHTS.rglob("*.*"), *pretrained),
+            "weights": contents_digest(*WEIGHTS.rglob("*.*"), *brought),
             "profile": profile.model_dump(mode="json", include=_SHARED),
         }
     )

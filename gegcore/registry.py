@@ -48,7 +48,7 @@ def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
 
 
 def learner(kind: str, name: str) -> Any:
-    """Of what learns from a profile's captions: the function (`Materials`) -> object; else None.
+    """Of what a profile's data or settings decide: the function (`Materials`) -> object; else None.
 
     Such a function says so by an attribute `learns`.
     """
