@@ -35,9 +35,12 @@ def _get(arguments: argparse.Namespace) -> None:
     from photographs.sources import SOURCES, get
 
     folder = arguments.to or project_root() / "data" / arguments.name
-    captions, *pictures = get(arguments.name, folder, arguments.mirror)
+    captions, pictures, digests = get(arguments.name, folder, arguments.mirror)
     train, val, test = SOURCES[arguments.name].splits
     print(f"captions: {captions}: {train:,} / {val:,} / {test:,} images")
+    known = SOURCES[arguments.name].digests
+    for split, found in digests.items():
+        print(f"  {split}: file names {found}{', as published' if split in known else ''}")
     for path in pictures:
         print(f"photographs: {path}")
     if not pictures:

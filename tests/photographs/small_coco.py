@@ -52,7 +52,9 @@ def coco_server(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fil
     files["/caption_datasets.zip"] = packed({"dataset_coco.json": corpus.json.read_bytes()})
     pictures = {url: md5s[f"/{url.rpartition('/')[2]}"] for url in SOURCES["coco"].pictures}
     splits = counts["train"] + counts["restval"], counts["val"], counts["test"]
-    monkeypatch.setitem(SOURCES, "coco", replace(SOURCES["coco"], splits=splits, pictures=pictures))
+    monkeypatch.setitem(
+        SOURCES, "coco", replace(SOURCES["coco"], splits=splits, pictures=pictures, digests={})
+    )
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(downloads, "_PAUSE", 0.0)
     with serving(files) as server:

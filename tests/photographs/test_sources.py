@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,15 @@ from small_coco import coco_server, packed, small_coco
 
 from gegcore import download as downloads
 from gegcore.cli import main
+from gegcore.data.karpathy import parse_karpathy
 from gegcore.errors import ChecksumError, StorageError
+from gegcore.storage import digest, read_json
 from photographs import sources
 from photographs.karpathy import KarpathyData
 from photographs.pictures import Pictures
-from photographs.sources import SOURCES, get
+from photographs.sources import SOURCES, check_splits, get
 
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 SPLITS = {"train": 12, "val": 5, "test": 5}
 
 
@@ -83,7 +87,8 @@ def test_files_put_there_by_hand_are_taken(server: FileServer, tmp_path: Path) -
     (tmp_path / "images").mkdir()
     for name in ("train2014.zip", "val2014.zip"):
         (tmp_path / "images" / name).write_bytes(server.content.pop(f"/{name}"))
-    assert [path.is_file() for path in get("coco", tmp_path, server.url)] == [True] * 3
+    got = get("coco", tmp_path, server.url)
+    assert all(path.is_file() for path in (got.captions, *got.pictures))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,33 @@ def test_another_split_is_refused(
     monkeypatch.setitem(SOURCES, "coco", replace(SOURCES["coco"], splits=(13, 5, 5)))
     with pytest.raises(ChecksumError, match=r"\(12, 5, 5\) images.*"):
         get("coco", tmp_path, server.url)
+
+
+def test_other_images_in_as_large_a_split_are_refused(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = get("coco", tmp_path / "right", server.url).digests
+    for digests, passes in ((right, True), (right | {"val": "0123456789abcdef"}, False)):
+        monkeypatch.setitem(SOURCES, "coco", replace(SOURCES["coco"], digests=digests))
+        if passes:
+            get("coco", tmp_path / "right", server.url)
+        else:
+            with pytest.raises(ChecksumError, match="other images of split val"):
+                get("coco", tmp_path / "right", server.url)
+
+
+@pytest.mark.skipif(not (SHARED / "coco").is_dir(), reason="needs ../shared/coco")
+def test_the_digest_of_cocos_test_split_is_that_of_its_images() -> None:
+    known = json.loads((SHARED / "coco" / "references_karpathy_test.json").read_text())
+    names = sorted(f"COCO_val2014_{int(image):012d}.jpg" for image in known)
+    assert digest(names) == SOURCES["coco"].digests["test"]
+
+
+@pytest.mark.skipif(not (SHARED / "flickr8k").is_dir(), reason="needs ../shared/flickr8k")
+def test_the_digests_of_flickr8k_are_those_of_its_splits() -> None:
+    path = SHARED / "flickr8k" / "dataset_flickr8k.json"
+    found = check_splits("flickr8k", parse_karpathy(read_json(path), path), path)
+    assert found == SOURCES["flickr8k"].digests
 
 
 def test_published_counts_and_places() -> None:
