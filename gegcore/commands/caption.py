@@ -146,6 +146,8 @@ def _files(text: str) -> list[Path]:
     from gegcore.errors import DataError
 
     path = Path(text)
+    if not path.exists():
+        raise DataError(f"{text} does not exist", "give a file, a folder, or an image as test:12")
     if not path.is_dir():
         return [path]
     known = Image.registered_extensions()

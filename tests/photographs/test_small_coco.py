@@ -108,12 +108,12 @@ def test_a_photograph_of_ones_own_is_captioned(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (90, 40), "red").save(home / "mine.jpg")
-    command = ["caption", "--profile", "small.yaml", "--model", "xlan", "mine.jpg"]
+    command = ["caption", "--profile", "small.yaml", "--model", "xlan", "mine.jpg", "--json"]
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["image_id"] == "mine.jpg"
 
 
-@pytest.mark.parametrize("page", ["05_results"])
+@pytest.mark.parametrize("page", ["05_results", "13_scale"])
 def test_pages_show_the_runs_under_a_red_flag(home: Path, page: str) -> None:
     source, made = next((ROOT / "notebooks").glob(f"{page}*.ipynb")), home / f"{page}.ipynb"
     profile = {"profile": str(home / "small.yaml")}

@@ -105,7 +105,7 @@ def test_regions_are_drawn_and_nothing_is_overwritten(home: Path, caption: Say) 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["absent.png", *RUN], "absent.png"),
+        (["absent.png", *RUN], "absent.png does not exist"),
         (["test:32", *RUN], "test:32 is beyond the 32 images"),
         (["pictures/1.png", "--run", "runs"], "runs is no folder of a trained run"),
         (["pictures/1.png", "--profile", "smoke"], "transformer-scst_geg-seed1"),
