@@ -41,7 +41,7 @@ BATCH = (
 def files(*patterns):
     """Files that are written by hand, not by the build."""
     found = {path for pattern in patterns for path in Path().glob(pattern) if path.is_file()}
-    return sorted(p.as_posix() for p in found if not {"generated", "mathjax"} & {*p.parts})
+    return sorted(p.as_posix() for p in found if not {"generated", "mathjax", "play"} & {*p.parts})
 
 
 NOTEBOOKS = {Path(name).stem: name for name in files("notebooks/[0-9]*.ipynb")}

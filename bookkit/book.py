@@ -15,6 +15,7 @@ import nbformat
 
 from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
+from bookkit.play.scorer import write_scorer
 from bookkit.report.frontpage import badge_html, short, write_front_parts
 from gegcore.errors import DataError, GegError, in_words
 from gegcore.profiles import Profile, load_profile
@@ -56,6 +57,7 @@ def stage_pages(profile: Profile, root: Path) -> None:
         target = generated / "runs" / f"{number:02}-{run.name}.ipynb"
         _stage(pages / "runs" / f"{run.name}.ipynb", target, profile.name, _title(profile, run))
     write_front_parts(profile, generated)
+    write_scorer(profile, root / "book" / "_static" / "play")
 
 
 def _title(profile: Profile, run: Experiment) -> str:

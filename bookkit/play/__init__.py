@@ -1,0 +1,1 @@
+"""What a reader can play with in the rendered book, without a server."""
