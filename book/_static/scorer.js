@@ -222,7 +222,7 @@ window.gegScorer = (() => {
   const signed = (value) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(3);
 
   function bar(name, source, value, own) {
-    const share = Math.max(0, Math.min(1, value / 0.6)) * 100;
+    const share = Math.max(0, Math.min(1, value)) * 100;
     const picture = element("img", { src: source, alt: name, className: "dark-light" });
     const fill = element("span", { className: own ? "geg-fill geg-own" : "geg-fill" });
     fill.style.width = `${share}%`;

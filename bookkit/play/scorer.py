@@ -30,7 +30,7 @@ DATA = "scorer-data.js"
 PICTURES = 200
 """Pictures that can be chosen: the first of the test split. Ranks are among all of it."""
 
-_COLOURS, _SIDE = 64, 128
+_COLOURS, _SIDE = 64, 192
 
 _TEXT = ("token_embedding", "positional_embedding", "transformer.", "ln_final", "text_projection")
 

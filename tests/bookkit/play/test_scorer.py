@@ -118,7 +118,7 @@ def test_a_reader_types_and_sees(page: Any, materials: Materials) -> None:
     assert field.input_value() == records[31].captions[0]
     assert page.locator(".geg-bar img").count() == 1 + materials.profile.group_size
     sizes = page.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
-    assert all(size == 128 for size in sizes)
+    assert all(size == 192 for size in sizes)
 
 
 def test_without_the_world_there_is_no_data(tmp_path: Path) -> None:
