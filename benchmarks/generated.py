@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.gpu import vocabulary
-from benchmarks.paper_size import references
+from benchmarks.paper_size import VOCABULARY, references
 from gegcore.clip import ClipModel
 from gegcore.data.dataset import ImageRecord
 from gegcore.data.features import FeatureBatch, FeatureStore, write_features
@@ -92,7 +93,10 @@ class GeneratedMaterials:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """10,000 ids, the end and UNK among them."""
-        return Vocabulary(vocabulary(self.clip.tokenizer)[:-1])
+        words = vocabulary(self.clip.tokenizer)
+        more = (f"{first}{second}" for first in words for second in words[:100])
+        every = dict.fromkeys([*words, *islice(more, VOCABULARY)])
+        return Vocabulary([*every][: VOCABULARY - 2])
 
     @cached_property
     def _references(self) -> list[list[list[int]]]:

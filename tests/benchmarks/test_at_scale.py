@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 
 from benchmarks import dry_run, groups
+from benchmarks.generated import GeneratedMaterials
+from benchmarks.paper_size import VOCABULARY
 from gegcore.groups import similar_groups
 
 
@@ -45,6 +49,12 @@ def test_some_rows_are_the_same_as_in_all(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.equal(some.score, every.score[17:43])
 
 
+class RandomClip:
+    """What the vocabulary is made from."""
+
+    clip = SimpleNamespace(tokenizer=open_clip.get_tokenizer("ViT-B-32-quickgelu"))
+
+
 def test_a_dry_run_measures_and_forecasts_a_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +72,7 @@ def test_a_dry_run_measures_and_forecasts_a_profile(
     options = ["--profile", str(profile), "--images", "40", "--steps", "1", "--regions", "3"]
     options += ["--folder", str(tmp_path / "made")]
     report = _run(dry_run, monkeypatch, tmp_path / "dry.json", *options)
+    assert len(GeneratedMaterials.vocabulary.func(RandomClip())) == VOCABULARY  # type: ignore[attr-defined]
     measured = report["measured"]["transformer"]
     assert set(measured) == {"mle", "scst", "scst_geg"}
     assert all(one["seconds per step"] > 0 for one in measured.values())
