@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,15 @@ class ArrayParts:
         ChecksumError where a part is missing, or is of other arrays.
         """
         directory = Path(directory)
-        places = sorted(directory.glob(f"[0-9]*/{MANIFEST}"))
+        places = [place.parent for place in sorted(directory.glob(f"[0-9]*/{MANIFEST}"))]
         if (directory / MANIFEST).is_file() or not places:
-            return cls._of([ArrayFolder.open(directory, names, what, verify)], whole=True)
-        return cls._of([ArrayFolder.open(place.parent, names, what, verify) for place in places])
+            places = [directory]
+        return cls._of([ArrayFolder.open(place, names, what, verify) for place in places])
 
     @classmethod
-    def _of(cls, folders: list[ArrayFolder], whole: bool = False) -> ArrayParts:
-        """Parts as they follow each other."""
-        if whole:
+    def _of(cls, folders: list[ArrayFolder]) -> ArrayParts:
+        """Parts as they follow each other; one without rows in its key is all there is."""
+        if len(folders) == 1 and _ROWS not in (folders[0].key or {}):
             return cls(tuple(folders), folders[0].key)
         folders = sorted(folders, key=lambda folder: int(folder.key[_ROWS][0]))
         rows = [folder.key[_ROWS] for folder in folders]
@@ -59,7 +60,7 @@ class ArrayParts:
     def __len__(self) -> int:
         return sum(self._lengths)
 
-    @property
+    @cached_property
     def _lengths(self) -> list[int]:
         return [len(next(iter(folder.arrays.values()))) for folder in self.folders]
 
@@ -94,14 +95,6 @@ class ArrayParts:
         """An array, all of it: mapped where it is in one part, else in memory."""
         parts = [folder.arrays[name] for folder in self.folders]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def without(self, name: str) -> ArrayParts:
-        """The same, but for one array."""
-        kept = [
-            replace(folder, arrays={k: v for k, v in folder.arrays.items() if k != name})
-            for folder in self.folders
-        ]
-        return replace(self, folders=tuple(kept))
 
 
 def write_parts(
@@ -143,7 +136,7 @@ def write_parts(
                 fill(folder, start, stop)
             found = ArrayFolder.open(place, names, what, verify=False)
         folders.append(found)
-    return ArrayParts._of(folders, whole=not split) if share[1] == 1 else None
+    return ArrayParts._of(folders) if share[1] == 1 else None
 
 
 def _clear(directory: Path, starts: range) -> None:
