@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from squares import Corpus
 
 from gegcore.data.dataset import annotations_digest, pictures_key
+from gegcore.embeddings import embed_dataset
 from gegcore.errors import ConfigError, DataError
 from gegcore.profiles import load_profile
 
@@ -165,3 +167,28 @@ def test_the_profile_loads_without_its_data(
     with pytest.raises(DataError, match="there are no captions at") as caught:
         data.open("train", tmp_path)
     assert str(tmp_path / "data" / "flickr8k" / "images") in caught.value.fix
+
+
+@pytest.mark.parametrize("any_size", [True, False])
+def test_a_clip_that_crops_by_itself_sees_photographs_as_they_are(
+    corpus: Corpus, tmp_path: Path, any_size: bool
+) -> None:
+    """OpenAI's CLIP crops the middle of a photograph; as a stretched square it would be another."""
+    seen: list[tuple[int, ...]] = []
+
+    class Encoder:
+        name, digest = "sizes", "1"
+
+        def encode_images(self, images: Any) -> torch.Tensor:
+            seen.extend(np.asarray(image).shape for image in images)
+            return torch.ones(len(images), 2)
+
+        def encode_texts(self, texts: Any) -> torch.Tensor:
+            return torch.ones(len(texts), 2)
+
+    encoder: Any = Encoder()
+    encoder.any_size = any_size
+    data = corpus.data().open("val", tmp_path)
+    embed_dataset(encoder, data)
+    sizes = {np.asarray(picture).shape for picture in data.originals(range(9))}
+    assert {*seen} == (sizes if any_size else {(64, 64, 3)}) and len(sizes) > 3
