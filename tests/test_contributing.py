@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 import surviving_mutants as mutants
+import yaml
+
+from gegcore import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,3 +77,11 @@ def test_survivors_are_read_from_what_mutmut_prints() -> None:
     assert mutants.unlisted(alive[1:], mutants.listed(row)) == []
     assert mutants.unlisted(alive, mutants.listed(row)) == alive
     assert mutants.unlisted(alive[:1], {}) == alive[:1]
+
+
+def test_how_to_cite_names_this_version_and_the_paper() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__ and cited["license"] == "MIT"
+    paper = cited["preferred-citation"]
+    assert paper["title"] in (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert [author["family-names"] for author in paper["authors"]] == ["Zhang", "Wang", "Wu", "Xu"]
