@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import statistics
 import time
@@ -61,7 +62,7 @@ def dry_run(arguments: argparse.Namespace) -> dict[str, Any]:
     profile = load_profile(arguments.profile)
     accelerator = start_accelerator(None, arguments.precision)
     folder = arguments.folder or project_root() / "artifacts" / "dry-run"
-    began = time.perf_counter()
+    began, load = time.perf_counter(), round(os.getloadavg()[0], 1)
     given = GeneratedMaterials(
         profile, arguments.images, arguments.regions, folder, accelerator.device
     )
@@ -81,6 +82,7 @@ def dry_run(arguments: argparse.Namespace) -> dict[str, Any]:
             "precision": accelerator.mixed_precision,
             "device": _device(accelerator.device),
             "threads": torch.get_num_threads(),
+            "load before": load,
             "revision": environment()["git_revision"],
         },
         "seconds until features are mapped": round(preparing, 1),
