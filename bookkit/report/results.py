@@ -99,14 +99,19 @@ class Runs:
 
     @classmethod
     def most(cls, profile: Profile | str, *objectives: str) -> Runs:
-        """Of `every`, those with most runs of these objectives.
+        """Of `every`, those with most runs of these objectives; without any, of all stored ones.
 
         Raises as `of`.
         """
-        return max(
-            cls.every(profile),
-            key=lambda runs: sum(name in objectives for _, name, _ in runs.folders),
-        )
+
+        def count(runs: Runs) -> int:
+            return sum(name in objectives for _, name, _ in runs.folders)
+
+        best = max(cls.every(profile), key=count)
+        if count(best):
+            return best
+        own_names = [each for stem, each in _shipped().items() if each.name == stem]
+        return max([best, *map(cls.of, filter(stored_runs, own_names))], key=count)
 
     @property
     def source(self) -> str:
