@@ -110,7 +110,7 @@ def _captions(profile: Profile, data: ScenesDataset, chosen: range) -> list[dict
     at = {data.records[row].image_id: row for row in chosen}
     model, _, seed = next(iter(runs.folders))
     for (name, objective, number), run in runs.folders.items():
-        if (name, number) == (model, seed):
+        if (name, number) == (model, seed) and run.file("captions.json").is_file():
             label = profile.objective(objective).label
             for image, caption in run.captions().items():
                 if image in at:
