@@ -18,7 +18,9 @@ PROFILES = [
     if not block.startswith("metrics")
 ]
 COMMANDS = re.findall(
-    r"^\$ \.venv/bin/(?:gegcore|accelerate launch -m gegcore\.cli) (.*)$", PAGE, flags=re.MULTILINE
+    r"^\$ \.venv/bin/(?:gegcore|accelerate launch -m gegcore\.cli) (.*)$",
+    PAGE.replace("\\\n    ", ""),
+    flags=re.MULTILINE,
 )
 
 
