@@ -141,8 +141,9 @@ def write_parts(
 
 def _clear(directory: Path, starts: range) -> None:
     """Remove what other numbers of rows have left: one whole folder, or further parts."""
-    if (directory / MANIFEST).is_file():
-        shutil.rmtree(directory, ignore_errors=True)
+    # File by file: other processes may be writing their parts into the same folder.
+    for path in (directory / MANIFEST, *directory.glob("*.npy")):
+        path.unlink(missing_ok=True)
     for place in directory.glob(f"[0-9]*/{MANIFEST}"):
         if int(place.parent.name) not in starts:
             shutil.rmtree(place.parent, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,26 +57,39 @@ class SimilarGroups:
         return cls(index, score, arrays.key, arrays.digest)
 
 
-def groups_of(table: EmbeddingTable, k: int, directory: Path | str) -> SimilarGroups:
+def groups_of(
+    table: EmbeddingTable, k: int, directory: Path | str, device: torch.device | str = "cpu"
+) -> SimilarGroups:
     """The groups stored in `directory`, if they are whole and of this table; else made, and stored.
+
+    Args:
+        device: where they are made.
 
     Errors are those of `similar_groups`.
     """
-    made = make_groups(table, k, directory)
+    made = make_groups(table, k, directory, device)
     assert made is not None  # nobody else has a share
     return SimilarGroups._of(made)
 
 
 def make_groups(
-    table: EmbeddingTable, k: int, directory: Path | str, share: tuple[int, int] = (0, 1)
+    table: EmbeddingTable,
+    k: int,
+    directory: Path | str,
+    device: torch.device | str = "cpu",
+    share: tuple[int, int] = (0, 1),
 ) -> ArrayParts | None:
     """`groups_of` of a process with a share (see `write_parts`), which opens nothing."""
 
     def fill(folder: Path, start: int, stop: int) -> None:
-        rows = range(start, stop)
-        found = similar_groups(table.images, table.captions, table.caption_image, k, rows=rows)
+        rows, (images, captions) = range(start, stop), embeddings()
+        found = similar_groups(images, captions, table.caption_image, k, rows=rows)
         for name in _ARRAYS:
             append_rows(folder / f"{name}.npy", getattr(found, name).numpy(), len(rows))
+
+    @cache  # moved once, and only where a part is missing
+    def embeddings() -> tuple[Tensor, Tensor]:
+        return table.images.to(device), table.captions.to(device)
 
     key = {**table.key, "groups_code": code_digest(__name__)}
     return write_parts(directory, _ARRAYS, _WHAT, key, len(table.images), fill, share)

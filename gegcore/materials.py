@@ -138,7 +138,7 @@ class Materials:
         """Similar-image groups of each split (Sec. 3.2)."""
         k = self.profile.group_size
         return {
-            split: groups_of(table, k, self._groups_folder(split))
+            split: groups_of(table, k, self._groups_folder(split), self.device)
             for split, table in self.tables.items()
         }
 
@@ -199,7 +199,7 @@ class Materials:
                 compute_features(self.data[split], self.extractor, folder, share=share)
             elif stage == "groups":
                 k, folder = self.profile.group_size, self._groups_folder(split)
-                make_groups(self.tables[split], k, folder, share)
+                make_groups(self.tables[split], k, folder, self.device, share)
 
     def digests(self, *splits: str, clip: bool = True) -> dict[str, Any]:
         """Digests of the content of everything that is read of these splits.

@@ -68,7 +68,9 @@ class OwnData(PhotographData):
             return every[split]
         modified = self.source.stat().st_mtime_ns
         with suppress(ConfigError):  # it has no splits
-            return _read(self.source, modified, split)
+            named = {name: _read(self.source, modified, name) for name in SPLITS}
+            check_once([image for part in named.values() for image in part], self.source)
+            return named[split]
         images = _read(self.source, modified, None)
         check_once(images, self.source)
         return [image for image in images if self._split(image) == split]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from gegcore.experiment.captioning import load_captioner
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import SimilarGroups, similar_groups
 from gegcore.materials import Materials
+from gegcore.models.captioner import Captioner
 from gegcore.rewards import CiderD
 from gegcore.runs import TRAINED
 
@@ -57,9 +59,12 @@ def captions(materials: Materials, split: str = "test") -> VBox:
         fix = f"make one: gegcore run --profile {profile.name} --objective mle"
         raise DataError(f"profile '{profile.name}' has no trained run", fix)
 
+    @cache
+    def captioner(run: str) -> Captioner:
+        return load_captioner(materials, profile.run(*runs[run]), runs[run][0])
+
     def show(run: str, picture: int, temperature: float, beam: int, seed: int) -> None:
-        model_name = runs[run][0]
-        model = load_captioner(materials, profile.run(*runs[run]), model_name)
+        model = captioner(run)
         batch = store.batch([picture]).to(materials.device)
         limits: dict[str, Any] = {"max_len": profile.max_len, "forbid": words.forbidden}
         generator = torch.Generator(materials.device).manual_seed(seed)
@@ -67,7 +72,7 @@ def captions(materials: Materials, split: str = "test") -> VBox:
         best = beam_search(model, batch, beam, profile.max_len, words.forbidden).tokens[0, 0]
         said = {"greedy": drawn.tokens[0, 0], f"beam {beam}": best}
         said |= {f"sample {n + 1}": tokens for n, tokens in enumerate(drawn.tokens[0, 1:])}
-        _say_of(materials, split, picture, {k: words.decode(v.tolist()) for k, v in said.items()})
+        _show(materials, split, picture, {k: words.decode(v.tolist()) for k, v in said.items()})
 
     return _controls(
         show,
@@ -84,9 +89,10 @@ def reward(materials: Materials, split: str = "train") -> VBox:
     data, table = materials.data[split], materials.tables[split]
     words, index = materials.vocabulary, materials.groups[split].index
     cider = CiderD(materials.references(split), len(words))
+    weights = materials.profile.objective("scst_geg").rewards
 
     def show(picture: int, caption: str, alpha: float, beta: float) -> None:
-        text = caption or data.records[picture].captions[0]
+        text = caption.strip() or data.records[picture].captions[0]
         ids = torch.tensor([[words.encode(text)[: materials.profile.max_len]]]).reshape(1, 1, -1)
         language = float(cider(ids, torch.tensor([picture]))[0, 0])
         embedding = materials.clip.rewarding.encode_texts([text]).cpu()
@@ -95,14 +101,18 @@ def reward(materials: Materials, split: str = "train") -> VBox:
         terms = {"caption": text, "CIDEr-D": f"{language:.3f}", "GEG-Avg": f"{gap:+.4f}"}
         total = alpha * language + beta * gap
         terms["reward"] = f"{alpha:g} x {language:.3f} + {beta:g} x {gap:+.4f} = {total:+.3f}"
-        display(group_strip(data, materials.groups[split], picture), _rows(terms))
+        _show(materials, split, picture, terms)
 
     return _controls(
         show,
         picture=_picture(materials, split),
         caption=Text("", placeholder="empty: its first reference caption", description="caption"),
-        alpha=FloatSlider(0.1, min=0.0, max=1.0, step=0.05, description="alpha"),
-        beta=FloatSlider(1.0, min=0.0, max=20.0, step=0.5, description="beta"),
+        alpha=FloatSlider(
+            weights.get("cider", 0.0), min=0.0, max=1.0, step=0.05, description="alpha"
+        ),
+        beta=FloatSlider(
+            weights.get("geg_avg", 0.0), min=0.0, max=20.0, step=0.5, description="beta"
+        ),
     )
 
 
@@ -117,13 +127,11 @@ def _picture(materials: Materials, split: str) -> IntSlider:
     return IntSlider(0, 0, len(materials.data[split].records) - 1, description="picture")
 
 
-def _say_of(materials: Materials, split: str, picture: int, said: dict[str, str]) -> None:
-    display(group_strip(materials.data[split], materials.groups[split], picture), _rows(said))
-
-
-def _rows(rows: dict[str, str]) -> Html:
+def _show(materials: Materials, split: str, picture: int, rows: dict[str, str]) -> None:
+    """The picture with its group, and a table of names and texts below it."""
     cells = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
         for name, text in rows.items()
     )
-    return Html(f"<table>{cells}</table>")
+    strip = group_strip(materials.data[split], materials.groups[split], picture)
+    display(strip, Html(f"<table>{cells}</table>"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,3 +108,14 @@ def test_parts_of_something_else_are_no_parts(tmp_path: Path) -> None:
         ArrayParts.open(tmp_path / "all", NAMES, "numbers")
     with pytest.raises(DataError):
         ArrayParts.open(tmp_path / "nothing", NAMES, "numbers")
+
+
+def test_what_others_are_writing_survives_the_clearing(tmp_path: Path) -> None:
+    """One process removes what is stale while another already makes its part."""
+    write(tmp_path / "all", 3, Filler(), key={"b": 1})
+    other = Filler()
+    arguments: tuple[Any, ...] = (NAMES, "numbers", {"a": 1}, 10)
+    write_parts(tmp_path / "all", *arguments, other, share=(1, 2), size=4)
+    write_parts(tmp_path / "all", *arguments, Filler(), share=(0, 2), size=4)
+    assert other.made == [4]
+    assert ArrayParts.open(tmp_path / "all", NAMES, "numbers").whole("x").tolist() == [*range(10)]

@@ -160,3 +160,17 @@ def test_a_profile_of_ones_own_is_read(corpus: Corpus, monkeypatch: pytest.Monke
     (corpus.folder / "mine.yaml").write_text("extends: flickr8k\ndata: {kind: own}\n")
     with pytest.raises(ConfigError, match="captions"):
         load_profile("mine.yaml")
+
+
+def test_an_image_in_two_named_splits_of_one_file_is_refused(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    rows = ["image_id,caption,split"]
+    for image in corpus.content["images"]:
+        rows.append(f"{image['filename']},a square,{image['split']}")
+    rows.append("0000_square.png,a square,test")
+    table = corpus.folder / "mine.csv"
+    table.write_text("\n".join(rows))
+    for split in SPLITS:
+        with pytest.raises(DataError, match=r"in two splits: 0000_square\.png"):
+            own(corpus, table).open(split, tmp_path)

@@ -35,21 +35,10 @@ PAGE = """<!doctype html><meta charset="utf-8"><div id="here"></div>
 
 
 @pytest.fixture(scope="module")
-def materials(
-    smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Materials]:
-    home = tmp_path_factory.mktemp("home")
-    (home / "artifacts").symlink_to(smoke_artifacts)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("GEGCORE_HOME", str(home))
-        yield Materials.of(load_profile("smoke"))
-
-
-@pytest.fixture(scope="module")
 def page(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The scorer, loaded by a click, in a page without a server."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium")
+        pytest.skip("no Chromium on this machine: install one to run the scorer in a page")
     from playwright.sync_api import sync_playwright
 
     folder = tmp_path_factory.mktemp("page")

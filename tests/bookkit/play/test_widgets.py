@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,13 @@ from gegcore.errors import DataError
 from gegcore.experiment.train import train
 from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
-from gegcore.profiles import load_profile
 
 NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "lab" / "explore.ipynb"
 
 
-@pytest.fixture(scope="module")
-def materials(
-    smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Materials]:
-    home = tmp_path_factory.mktemp("home")
-    (home / "artifacts").symlink_to(smoke_artifacts)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("GEGCORE_HOME", str(home))
-        made = Materials.of(load_profile("smoke"))
-        train(made, "transformer", "mle", 1)
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def run(materials: Materials) -> None:
+    train(materials, "transformer", "mle", 1)
 
 
 @pytest.fixture
