@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from gegcore.download import download
 from gegcore.errors import (
     ChecksumError,
     DataError,
@@ -22,6 +21,7 @@ from gegcore.errors import (
 )
 from gegcore.metrics.spice_jars import CORENLP_JARS, corenlp_folder, verify_jar
 from gegcore.storage import need_room
+from photographs.download import download
 
 ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
 """Where pycocoevalcap gets it, too."""

@@ -11,12 +11,12 @@ from functools import partial
 from types import FrameType
 
 from gegcore import __version__, registry
-from gegcore.commands import caption, import_xmodaler, prepare, run
+from gegcore.commands import import_xmodaler, prepare, run
 from gegcore.commands.options import Commands
 from gegcore.errors import GegError, TrainingInterrupted, say, writing
 from gegcore.metrics.java import allow_new, end_all
 
-COMMANDS = (prepare, run, caption, import_xmodaler)
+COMMANDS = (prepare, run, import_xmodaler)
 """In the order of `gegcore --help`; those that other packages announce follow."""
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from gegcore.data.dataset import SPLITS
 from gegcore.data.karpathy import KarpathyFile, parse_karpathy
-from gegcore.download import download, remote_size
 from gegcore.errors import ChecksumError
 from gegcore.storage import atomic_write, digest, need_room, read_json
+from photographs.download import download, remote_size
 
 _COCO = "http://images.cocodataset.org/zips"
 SPLITS_ZIP = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"

@@ -18,10 +18,10 @@ import pytest
 from full_disk import files_end_at, free_bytes
 
 from bookkit.spice_install import install_corenlp
-from gegcore import download
 from gegcore.cli import main
 from gegcore.errors import ChecksumError, DataError, MissingDependencyError, StorageError
 from gegcore.metrics import spice_jars
+from photographs import download
 
 CONTENT = {name: hashlib.sha256(name.encode()).digest() * 3000 for name in spice_jars.CORENLP_JARS}
 

@@ -14,7 +14,7 @@ import pytest
 from file_server import FileServer, serving
 from squares import Corpus, make_corpus
 
-from gegcore import download as downloads
+from photographs import download as downloads
 from photographs.sources import SOURCES
 
 

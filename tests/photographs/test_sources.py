@@ -14,11 +14,11 @@ from full_disk import free_bytes
 from PIL import Image
 from small_coco import coco_server, packed, small_coco
 
-from gegcore import download as downloads
 from gegcore.cli import main
 from gegcore.data.karpathy import parse_karpathy
 from gegcore.errors import ChecksumError, StorageError
 from gegcore.storage import digest, read_json
+from photographs import download as downloads
 from photographs import sources
 from photographs.karpathy import KarpathyData
 from photographs.pictures import Pictures

@@ -10,9 +10,9 @@ import pytest
 from file_server import FileServer, serving
 from full_disk import free_bytes
 
-from gegcore import download as module
-from gegcore.download import download, remote_size
 from gegcore.errors import ChecksumError, MissingDependencyError, StorageError
+from photographs import download as module
+from photographs.download import download, remote_size
 
 CONTENT = hashlib.sha256(b"seed").digest() * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()

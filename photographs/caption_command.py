@@ -72,9 +72,9 @@ class _Asked(NamedTuple):
 def _caption(arguments: argparse.Namespace) -> None:
     """Of each picture a line of text, or of JSON, which `gegcore evaluate` reads."""
     from gegcore.experiment.captioning import caption_images
-    from gegcore.experiment.region_pictures import draw_regions
     from gegcore.materials import Materials
     from gegcore.metrics.uncertainty import check_numbers
+    from photographs.region_pictures import draw_regions
 
     given = {name: getattr(arguments, name) for name in ("beam", "k", "seed")}
     check_numbers(given, "--")
