@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.metadata
 import re
 import shutil
@@ -83,7 +84,25 @@ def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:
         raise DataError(f"{page.name} does not begin with a title", "begin it with `# ...`")
     rest = first.source[heading.end() :]
     first.source = f"# {heading.expand(title)}\n\n{badge_html(facts)}\n\n{rest}".rstrip()
+    _merge_parameters(notebook)
     nbformat.write(notebook, str(target))
+
+
+def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
+    """What papermill ran with, in place of the defaults, and no second cell with the same names."""
+    tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    injected = tagged.get("injected-parameters")
+    if injected is None:
+        return
+    cell, values = tagged["parameters"], notebook.metadata.papermill.parameters
+    lines = cell.source.splitlines()
+    for node in reversed(ast.parse(cell.source).body):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in values:
+                lines[node.lineno - 1 : node.end_lineno] = [f"{name} = {values[name]!r}"]
+    cell.source = "\n".join(lines)
+    notebook.cells.remove(injected)
 
 
 def copy_mathjax(folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -25,6 +26,20 @@ torch.set_num_threads(1)
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes do not name tests: those of a zip tell the time, and workers must collect the same."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium to open pages in. While it is there, playwright's loop is: `asyncio.run` fails."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("no Chromium or Chrome on this machine: install one to look at pages")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        yield playwright.chromium.launch(executable_path=found, args=arguments)
 
 
 @pytest.fixture(scope="session")

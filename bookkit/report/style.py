@@ -84,8 +84,8 @@ _RC: Any = {
     "axes.axisbelow": True,
     "lines.linewidth": 1.8,
     "lines.markersize": 5.5,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    # The page shows through: a dark page turns what is dark in a plot light (page.css).
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
     # Letters as outlines: the same on every machine. Fixed ids: the same file every time.
     "svg.fonttype": "path",
     "svg.hashsalt": "gegcore",
@@ -139,7 +139,9 @@ def panels(parts: Sequence[Panel], caption: str = "") -> Html:
     for part in parts:
         data = base64.b64encode(part.svg()).decode()
         alt = html.escape(part.alt, quote=True)
-        images += f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" class="dark-light">'
+        kind = "geg-photo" if any(axes.images for axes in part.figure.axes) else "geg-plot"
+        address = f"data:image/svg+xml;base64,{data}"
+        images += f'<img src="{address}" alt="{alt}" class="dark-light {kind}">'
     under = f'<p class="geg-under">{html.escape(caption)}</p>' if caption else ""
     return Html(f'<div class="geg-panels">{images}</div>{under}')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,7 +14,6 @@ from caption_evaluation.systems import holm
 from gegcore.cli import main
 
 COCO = Path(__file__).parents[3] / "shared" / "coco"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SAID = {
     "good": "a {colour} dog runs on the grass",
     "short": "a {colour} dog",
@@ -116,35 +116,31 @@ def test_faults_are_named(
     assert Path("systems/good.json").read_bytes() == before
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [1300, 390])
-def test_the_page_searches_sorts_and_loads_nothing(home: Path, width: int) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_searches_sorts_and_loads_nothing(browser: Any, home: Path, width: int) -> None:
     assert evaluate("-o", "table.html") == 0
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        problems, asked = [], []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((home / "table.html").as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.inner_text("#count") == "24 images"
-        page.fill("#words", "brown")
-        assert page.inner_text("#count") == "4 images"
-        assert page.locator("#cards .card").count() == 4
-        assert "the thing & </script> is there" in page.inner_text("#cards")
-        first = page.locator("#scores tbody tr th").first
-        assert first.inner_text() == "good"
-        page.get_by_role("button", name="length").click()
-        assert first.inner_text() in ("good", "odd &lt")
-        page.get_by_role("button", name="length").click()
-        assert first.inner_text() in ("short", "dull")
-        names = page.locator("svg text").all_text_contents()
-        assert {"good", "short", "dull", "odd &lt"} <= {*names}
-        assert problems == [] and len(asked) == 1
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    problems, asked = [], []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((home / "table.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.inner_text("#count") == "24 images"
+    page.fill("#words", "brown")
+    assert page.inner_text("#count") == "4 images"
+    assert page.locator("#cards .card").count() == 4
+    assert "the thing & </script> is there" in page.inner_text("#cards")
+    first = page.locator("#scores tbody tr th").first
+    assert first.inner_text() == "good"
+    page.get_by_role("button", name="length").click()
+    assert first.inner_text() in ("good", "odd &lt")
+    page.get_by_role("button", name="length").click()
+    assert first.inner_text() in ("short", "dull")
+    names = page.locator("svg text").all_text_contents()
+    assert {"good", "short", "dull", "odd &lt"} <= {*names}
+    assert problems == [] and len(asked) == 1
+    page.close()
 
 
 @pytest.mark.skipif(not COCO.is_dir(), reason="needs ../shared/coco, which is not distributed")

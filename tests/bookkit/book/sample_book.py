@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -43,11 +44,20 @@ def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
     ]
     cells = [
         new_markdown_cell(f"# {title}\n\n{text}\n\n$$ f(x) = \\sum_i x_i $$"),
+        new_code_cell(
+            "# Which profile.\nprofile = 'quick'\nfew = [\n    1,\n]",
+            metadata={"tags": ["parameters"]},
+        ),
+        new_code_cell(
+            "# Parameters\nprofile = 'smoke'\nfew = [3, 4]\n",
+            metadata={"tags": ["injected-parameters"]},
+        ),
         new_code_cell("print('printed')", execution_count=1, outputs=outputs),
     ]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    run = {"end_time": "2026-01-02T03:04:05.678901", "duration": 12.3}
+    run: dict[str, Any] = {"end_time": "2026-01-02T03:04:05.678901", "duration": 12.3}
+    run["parameters"] = {"profile": "smoke", "few": [3, 4]}
     return new_notebook(
         cells=cells,
         metadata={

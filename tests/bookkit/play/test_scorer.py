@@ -17,7 +17,6 @@ from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parents[3]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 ODD = [
     "",
     "  A   RED\tdog!! ",
@@ -35,28 +34,24 @@ PAGE = """<!doctype html><meta charset="utf-8"><div id="here"></div>
 
 
 @pytest.fixture(scope="module")
-def page(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def page(
+    browser: Any, materials: Materials, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """The scorer, loaded by a click, in a page without a server."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install one to run the scorer in a page")
-    from playwright.sync_api import sync_playwright
-
     folder = tmp_path_factory.mktemp("page")
     assert write_scorer(materials.profile, folder) == folder / DATA
     assert (folder / DATA).stat().st_size < 8e6
     shutil.copy(ROOT / "book" / "_static" / "scorer.js", folder)
     (folder / "index.html").write_text(PAGE)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = started.new_page()
-        errors: list[str] = []
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto((folder / "index.html").as_uri())
-        opened.get_by_role("button", name="Load the scorer").click()
-        opened.get_by_role("status").wait_for()
-        yield opened
-        assert errors == []
-        started.close()
+    opened = browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto((folder / "index.html").as_uri())
+    opened.get_by_role("button", name="Load the scorer").click()
+    opened.get_by_role("status").wait_for()
+    yield opened
+    assert errors == []
+    opened.close()
 
 
 @pytest.fixture(scope="module")
