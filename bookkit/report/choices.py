@@ -56,6 +56,33 @@ def rate_by_rule(sweep: Sweep) -> float:
     return float(means.reset_index().sort_values("CIDEr-D")["value"].iloc[-1])
 
 
+KINDS = {
+    "transformer": ("transformer", "meshed_memory"),
+    "updown": ("lstm_a3", "attention", "updown", "gcn_lstm"),
+    "xlan": ("xlan",),
+}
+"""Captioner that is tried -> captioners of its kind."""
+
+
+def later_rates_by_rule(sweep: Sweep, plain: Sweep) -> dict[str, float]:
+    """Captioner -> rate of what starts from +SCST: highest R@1 where CIDEr-D is kept.
+
+    Args:
+        sweep: +SCST+GEG by learning rate.
+        plain: +SCST++ by learning rate.
+
+    Raises:
+        ValueError: at no rate is it kept by a captioner that was tried.
+    """
+    by = ["model", "value"]
+    means, without = (each.last.groupby(by).mean(numeric_only=True) for each in (sweep, plain))
+    sound = means[means["CIDEr-D"] > LEAST_SHARE * without["CIDEr-D"].reindex(means.index)]
+    best = sound["R@1"].groupby("model").idxmax()
+    if missing := sorted({*means.index.unique("model")} - {*best.index}):
+        raise ValueError(f"no rate keeps 90 % of the CIDEr-D of +SCST++ for {', '.join(missing)}")
+    return {each: float(rate) for name, rate in best for each in KINDS[name]}
+
+
 def kept(sweep: Sweep, plain: Sweep) -> pd.DataFrame:
     """Captioner x weight: share of the CIDEr-D of +SCST++ after the last epoch."""
     without = plain.last.groupby("model")["CIDEr-D"].mean()

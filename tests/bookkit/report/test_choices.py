@@ -11,6 +11,8 @@ from bookkit.report.sampled_facts import read_tried
 from bookkit.report.sweeps import Sweep, read_sweep
 from gegcore.profiles import Profile, load_profile
 
+RL = ["scst", "scst_pp", "scst_geg", "mle_geg", "scst_er", "scst_geg_min", "scst_geg_sole"]
+
 
 def made(rows: list[tuple[str, object, float, float, float]], start: float = 0.8) -> Sweep:
     """Rows of (model, value, CIDEr-D, opening, different) after the last epoch."""
@@ -42,6 +44,23 @@ def test_the_best_rate_without_collapse_is_taken() -> None:
     assert choices.rate_by_rule(made(rows)) == 2e-4
     with pytest.raises(ValueError, match="every"):
         choices.rate_by_rule(made([row for row in rows if row[1] >= 4e-4]))
+
+
+def test_a_kind_of_captioner_takes_the_rate_that_tells_most_apart_and_keeps_the_language() -> None:
+    values = (1e-4, 3e-4)
+    ends = {"transformer": (99.0, 90.0), "updown": (99.0, 91.0), "xlan": (99.0, 99.0)}
+    gap = made(
+        [(m, v, c, 0.1, 0.7) for m, cs in ends.items() for v, c in zip(values, cs, strict=True)]
+    )
+    gap.validation["R@1"] = gap.validation["value"].map({1e-4: 40.0, 3e-4: 45.0})
+    gap.validation.loc[gap.validation["model"] == "xlan", "R@1"] = 41.0, 39.0, 41.0, 39.0
+    plain = made([(m, v, 100.0, 0.1, 0.7) for m in ends for v in values])
+    found = choices.later_rates_by_rule(gap, plain)
+    assert {found[m] for m in ("transformer", "meshed_memory", "xlan")} == {1e-4}
+    assert {found[m] for m in ("updown", "attention", "lstm_a3", "gcn_lstm")} == {3e-4}
+    better = made([(m, v, 120.0, 0.1, 0.7) for m in ends for v in values])
+    with pytest.raises(ValueError, match="transformer, updown, xlan"):
+        choices.later_rates_by_rule(gap, better)
 
 
 def test_the_largest_weight_that_keeps_the_language_is_taken() -> None:
@@ -81,12 +100,15 @@ def test_mle_takes_as_many_epochs_as_the_rule_says(standard: Profile) -> None:
     assert standard.objective("mle").epochs == choices.epochs_by_rule(facts)
 
 
-@pytest.mark.parametrize("objective", ["scst", "scst_pp", "scst_geg"])
+@pytest.mark.parametrize("objective", RL)
 def test_the_profile_has_what_the_rules_say(standard: Profile, objective: str) -> None:
     config = standard.objective(objective)
     assert config.baseline == choices.baseline_by_rule(read_sweep(standard, "scst", "baseline"))
-    rates = read_sweep(standard, "scst", "learning_rate")
-    assert config.learning_rate == choices.rate_by_rule(rates)
+    first = choices.rate_by_rule(read_sweep(standard, "scst", "learning_rate"))
+    gap, plain = (read_sweep(standard, name, "learning_rate") for name in ("scst_geg", "scst_pp"))
+    for model, later in choices.later_rates_by_rule(gap, plain).items():
+        rate = standard.objective(objective, model).learning_rate
+        assert rate == (first if objective == "scst" else later), model
 
 
 def test_all_rewards_of_the_profile_have_the_weight_that_the_rule_says(standard: Profile) -> None:
@@ -98,7 +120,10 @@ def test_all_rewards_of_the_profile_have_the_weight_that_the_rule_says(standard:
 
 
 def test_validation_decides_by_seeds_that_no_table_reports(standard: Profile) -> None:
-    tried = [("scst", "baseline"), ("scst", "learning_rate"), ("scst_geg", "rewards.geg_avg")]
+    tried = [
+        *(("scst", "baseline"), ("scst_geg", "rewards.geg_avg")),
+        *((name, "learning_rate") for name in ("scst", "scst_pp", "scst_geg")),
+    ]
     for objective, field in tried:
         rows = read_sweep(standard, objective, field).validation
         assert not set(rows["seed"]) & set(standard.experiments.seeds)
