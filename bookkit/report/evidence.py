@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,15 +118,19 @@ class Judged:
         return sum(len(effect.seeds) for one in self.found for effect in one.effects.values())
 
 
-def verdicts(judged: Sequence[Judged]) -> pd.DataFrame:
-    """A row a claim: verdict, claim, numbers."""
-    rows = []
-    for entry in judged:
-        others = f"\n{entry.beside}" if entry.beside else ""
-        said = f"{entry.claim.claim}\n{entry.claim.where}. Verdict: {entry.reason}."
-        shown = f"paper: {entry.claim.printed or 'none'}\nhere: {entry.measured or 'none'}{others}"
-        rows.append((entry.verdict, said, shown))
-    return pd.DataFrame(rows, columns=["verdict", "claim", "numbers"])
+def told(entry: Judged) -> str:
+    """A claim in Markdown: verdict, why, the paper's numbers and ours, and where more of it is."""
+    claim = entry.claim
+    title = claim.page.partition("_")[2].replace("_", " ")
+    lines = [
+        html.escape(f"**{claim.claim.strip()}.** {claim.where}.", quote=False),
+        f"**{entry.verdict}**: {entry.reason}",
+        *([f"paper: {claim.printed}"] if claim.printed else []),
+        *(f"here: {line}" for line in entry.measured.splitlines()),
+        *([entry.beside] if entry.beside else []),
+        f"the page: [{title}]({claim.page}.ipynb)",
+    ]
+    return "\n  - ".join([f"- {lines[0]}", *lines[1:]])
 
 
 def details(judged: Sequence[Judged]) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def said_of_claims(every: list[Runs]) -> str:
     read = ", ".join(runs.profile.name for runs in every)
     return (
         f"{counted(judged)} The aim, *{first.claim.claim}*: **{first.verdict}**. {first.reason}. "
-        f"Read from the stored runs of: {read}. [Every claim](generated/05_results.ipynb), with "
+        f"Read from the stored runs of: {read}. [Every claim](generated/15_findings.ipynb), with "
         "its numbers."
     )
 

@@ -93,11 +93,15 @@ class Retrievers(_Section):
 
 
 class Claim(_Section):
-    """One claim and its tests, all of which it needs; without any, `untested` says why."""
+    """One claim and its tests, all of which it needs; without any, `untested` says why.
+
+    `page` is the notebook, in `notebooks/`, that shows most of its numbers.
+    """
 
     id: str
     claim: str
     where: str
+    page: str = Field("05_results", pattern=r"\d\d_\w+")
     paper: PaperNumbers | None = None
     tests: tuple[ClaimTest, ...] = Field((), alias="test")
     correlation: Correlation | None = None

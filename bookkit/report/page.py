@@ -82,6 +82,11 @@ def styled(
     return _boxed(made, caption)
 
 
+def folded(part: Html, title: str) -> Html:
+    """A piece that opens on a click."""
+    return Html(f"<details><summary>{html.escape(title)}</summary>{part.body}</details>")
+
+
 def estimates(table: pd.DataFrame) -> list[str]:
     """Of each row (metric, value, low, high): the value and, on a line of its own, its interval."""
     rows = table[["metric", "value", "low", "high"]].itertuples(index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from synthetic_runs import Project, make_run
 from bookkit.report import across, annotators, claims, results
 from bookkit.report.archive import SCORES, archive, small
 from bookkit.report.claims import guarantee, judge
-from bookkit.report.evidence import Judged, counted, details, verdicts
+from bookkit.report.evidence import Judged, counted, details, told
 from bookkit.report.ledger import Claim, load_ledger
 from bookkit.report.results import Runs
 from emoji_scenes.dataset import ScenesDataset
@@ -27,6 +28,7 @@ from gegcore.training.config import OBJECTIVES
 
 SEVEN = tuple("abcdefg")
 IMAGES = 60
+NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 Make = Callable[..., Runs]
 
 
@@ -228,7 +230,14 @@ def test_the_shipped_ledger_is_judged_from_what_is_stored(stored: list[Runs]) ->
     every = list(judged.values())
     table = details(every)
     assert set(table["captioner"]) >= {"Transformer", "Transformer \N{DEGREE SIGN}1"}
-    assert len(verdicts(every)) == len(every)
+    notebooks = {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    for entry in every:
+        said = told(entry)
+        assert (
+            html.escape(entry.claim.claim.strip(), quote=False) in said
+            and f"**{entry.verdict}**" in said
+        )
+        assert entry.claim.page in notebooks and f"({entry.claim.page}.ipynb)" in said
     said = counted(every)
     for verdict, word in (("holds", "hold"), ("undecided", "are undecided")):
         assert f"{list(found.values()).count(verdict)} {word}" in said
