@@ -1,26 +1,21 @@
-"""The computed parts of the book's front page: one group of images, the numbers at a glance."""
+"""The computed parts of the book's front page: the method with one picture, and what came out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
 
 from bookkit.report.badge import runs_badge
 from bookkit.report.claims import judge
-from bookkit.report.evidence import counted
-from bookkit.report.ledger import load_ledger
-from bookkit.report.page import badge, number, picture
+from bookkit.report.evidence import Found, Judged, counted, plural
+from bookkit.report.example import example
+from bookkit.report.ledger import ARROW, load_ledger
+from bookkit.report.page import badge, number, signed
 from bookkit.report.paper import MODEL_NAMES
 from bookkit.report.results import ENOUGH, Runs, short
-from emoji_scenes.dataset import ScenesDataset
-from emoji_scenes.scenes.painter import paint
-from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
-from gegcore.runs import project_root
 from gegcore.storage import write_text
 
 __all__ = ["badge_html", "front_parts", "short", "write_front_parts"]
@@ -29,25 +24,56 @@ COLUMNS = ["CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min"]
 
 
 def front_parts(profile: Profile) -> dict[str, str]:
-    """Name -> HTML of the parts that the front page includes: badge, example, glance, verdicts.
+    """Name -> HTML of the parts that the front page includes.
+
+    badge, example (the method with one picture), finding, glance, verdicts.
 
     Raises:
         DataError: the profile has no finished run.
     """
-    runs = Runs.of(profile)
-    parts = {"badge": runs_badge(runs).body, "example": example(runs), "glance": glance(runs)}
-    return {**parts, "verdicts": said_of_claims(Runs.every(profile))}
+    runs, every = Runs.of(profile), Runs.every(profile)
+    judged = {claim.id: judge(claim, every) for claim in load_ledger().claims}
+    alpha, beta = profile.objective("scst_geg").rewards.values()
+    weights = {"alpha": f"{alpha:g}", "beta": f"{beta:g}"}
+    return {
+        "badge": runs_badge(runs).body,
+        "example": _filled("example", **example(runs), number=number, **weights),
+        "finding": finding(judged["geg-r1"], judged["geg-cider-falls"]),
+        "glance": glance(runs),
+        "verdicts": said_of_claims(list(judged.values()), every),
+    }
 
 
-def said_of_claims(every: list[Runs]) -> str:
+def finding(recall: Judged, cider: Judged) -> str:
+    """R@1 and CIDEr of +SCST+GEG and its control, in the paper and here, and the verdict on R@1."""
+    both = {"R@1": recall, "CIDEr": cider}
+    printed = {name: judged.claim.printed.partition(" ")[2] for name, judged in both.items()}
+    paper = recall.claim.paper
+    rows = [{"name": "Paper", **printed, "captioners": paper.of.split("+")[0] if paper else ""}]
+    if recall.found and cider.found:
+        here = {name: _sides(judged.found[0]) for name, judged in both.items()}
+        count = plural(len(recall.found[0].effects), "captioner")
+        rows.append({"name": "Here", **here, "captioners": count})
+    said = {"verdict": recall.verdict, "reason": recall.reason}
+    return _filled("finding", rows=rows, claim=recall.claim.claim.strip(), **said)
+
+
+def _sides(found: Found) -> str:
+    """Means over captioners: of the control, of +SCST+GEG, and the difference with its interval."""
+    of, over = (sum(pair[i] for pair in found.values.values()) / len(found.values) for i in (0, 1))
+    name, mean = found.test.metric, found.mean
+    change = f"{signed(name, mean.value)} [{signed(name, mean.low)}, {signed(name, mean.high)}]"
+    return f"{number(name, over)} {ARROW} {number(name, of)}\n{change}"
+
+
+def said_of_claims(judged: list[Judged], every: list[Runs]) -> str:
     """How the claims of the ledger came out, and its first, the aim of this book."""
-    judged = [judge(claim, every) for claim in load_ledger().claims]
     first = judged[0]
     read = ", ".join(runs.profile.name for runs in every)
     return (
-        f"{counted(judged)} The aim, *{first.claim.claim}*: **{first.verdict}**. {first.reason}. "
-        f"Read from the stored runs of: {read}. [Every claim](generated/15_findings.ipynb), with "
-        "its numbers."
+        f"{counted(judged)} The aim, *{first.claim.claim.strip()}*: **{first.verdict}**. "
+        f"{first.reason}. Read from the stored runs of: {read}. "
+        "[Every claim](generated/15_findings.ipynb), with its numbers."
     )
 
 
@@ -71,43 +97,6 @@ def glance(runs: Runs) -> str:
         seeds=found["seed"].nunique(),
         few=images < ENOUGH,
     )
-
-
-def example(runs: Runs) -> str:
-    """One test image, its similar-image group, and what each objective's first seed says of it.
-
-    The image is picked by rule, not by hand: of those that the last objective's caption retrieves
-    first, the one whose rank improved most over the objective before (no typical one).
-    """
-    profile, scores = runs.profile, runs.scores
-    folder = project_root() / "artifacts" / profile.name
-    dataset = ScenesDataset.load(folder / "data" / "test.json")
-    groups = SimilarGroups.load(folder / "groups" / f"test-k{profile.group_size}")
-    first = scores[(scores["model"] == scores["model"][0]) & (scores["seed"] == scores["seed"][0])]
-    ranks = first.pivot_table("rank", "image_id", "label", sort=False).sort_index()
-    before, after = ranks.iloc[:, -2 if ranks.shape[1] > 1 else 0], ranks.iloc[:, -1]
-    order = pd.DataFrame({"after": after, "gain": after - before}).sort_values(
-        ["after", "gain"], kind="stable"
-    )
-    image = order.index[0]
-    target = next(i for i, record in enumerate(dataset.records) if record.image_id == image)
-    said, known = [], set[str]()
-    for line in first[first["image_id"] == image].itertuples():
-        words = str(line.caption).split()
-        shown = [{"text": word, "new": bool(known) and word not in known} for word in words]
-        said.append({"label": line.label, "words": shown, "rank": int(str(line.rank))})
-        known |= set(words)
-    return _filled(
-        "example",
-        target=_painted(dataset, target, "Target", 256),
-        similar=[_painted(dataset, i, "Similar", 128) for i in groups.index[target].tolist()],
-        said=said,
-    )
-
-
-def _painted(dataset: ScenesDataset, position: int, what: str, size: int) -> Markup:
-    alt = f"{what} image: {dataset.records[position].captions[0]}"
-    return Markup(picture(paint(dataset.scene(position), size), alt, 128))
 
 
 def badge_html(facts: Mapping[str, str]) -> str:

@@ -106,12 +106,20 @@ def test_front_page_numbers_are_those_of_the_runs(book: Book, monkeypatch: Any) 
     assert text in html_of(book, "book/intro").replace("&#39;", "'")
 
 
-def test_front_page_shows_a_target_its_group_and_three_captions(book: Book) -> None:
+def test_front_page_shows_the_method_with_one_picture_and_two_captions(book: Book) -> None:
     text = html_of(book, "book/intro")
     assert text.count('alt="Similar image: ') == book.profile.group_size
-    assert text.count('alt="Target image: ') == 1
-    assert "finds its image" in text
-    assert "<b>scst_geg</b>" in text
+    assert text.count('alt="Target image: ') == 2  # large, and among its group
+    for label in ("+SCST", "+SCST+GEG"):  # no +SCST++ in this profile
+        assert f"<b>{label}</b> " in text
+    assert "retrieves its picture" in text and "rank of its picture: " in text
+    assert '<th scope="col">GEG-Avg</th>' in text
+
+
+def test_front_page_says_what_came_out_beside_the_paper(book: Book) -> None:
+    text = re.sub(r"\s+", " ", html_of(book, "book/intro"))
+    assert "<td>19.6 \N{RIGHTWARDS ARROW} 25.1</td>" in text
+    assert 'GEG raises R@1: <span class="geg-pill geg-' in text
 
 
 def test_equations_stand_beside_the_code(book: Book) -> None:
