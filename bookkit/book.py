@@ -73,6 +73,7 @@ def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:
     notebook = read_notebook(page)
     run = notebook.metadata.get("papermill", {})
     facts = {
+        "reading": f"{reading_minutes(notebook)} min",
         "profile": profile,
         "executed": str(run.get("end_time", ""))[:16].replace("T", " ") + " UTC",
         "took": f"{run.get('duration') or 0:.0f} s",
@@ -86,6 +87,14 @@ def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:
     first.source = f"# {heading.expand(title)}\n\n{badge_html(facts)}\n\n{rest}".rstrip()
     _merge_parameters(notebook)
     nbformat.write(notebook, str(target))
+
+
+def reading_minutes(notebook: nbformat.NotebookNode) -> int:
+    """Whole minutes: 200 words a minute, and ten seconds for what a cell shows."""
+    cells = notebook.cells
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    shown = sum(bool(cell.outputs) for cell in cells if cell.cell_type == "code")
+    return max(1, round(words / 200 + shown / 6))
 
 
 def _merge_parameters(notebook: nbformat.NotebookNode) -> None:

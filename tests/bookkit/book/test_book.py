@@ -15,7 +15,7 @@ import pytest
 from finished_runs import write_records
 from sample_book import CHECKOUT, REVISION, Book, executed, make_project
 
-from bookkit.book import build_html, copy_mathjax, stage_pages
+from bookkit.book import build_html, copy_mathjax, reading_minutes, stage_pages
 from bookkit.dag import experiments
 from bookkit.report.frontpage import glance
 from bookkit.report.results import Runs
@@ -70,8 +70,17 @@ def test_nothing_is_loaded_from_elsewhere(book: Book) -> None:
 def test_pages_say_where_they_come_from(book: Book) -> None:
     for page in EXECUTED:
         text = html_of(book, page)
+        assert re.search(r"<b>reading</b> \d+ min", text)
         assert "2026-01-02 03:04 UTC" in text
         assert REVISION[:8] in text
+
+
+def test_minutes_of_reading_are_those_of_words_and_outputs() -> None:
+    page = executed("Title", "word " * 392)
+    assert len(page.cells[0].source.split()) == 400 and reading_minutes(page) == 2
+    assert reading_minutes(executed("Title")) == 1
+    page.cells += [page.cells[-1]] * 5
+    assert reading_minutes(page) == 3
 
 
 def test_a_page_shows_what_it_ran_with_and_not_the_defaults(book: Book) -> None:
