@@ -1,0 +1,78 @@
+"""What one objective's captions state and another's do not, and whether it is true, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from emoji_scenes.scenes.facts import atoms_of
+from emoji_scenes.scenes.graph import SceneGraph
+from emoji_scenes.scenes.parse import Fact, facts_of
+from gegcore.data.dataset import ImageRecord
+from gegcore.errors import DataError
+from gegcore.progress import track
+
+KINDS = {
+    "thing": "object",
+    "number": "number",
+    "colour": "colour",
+    "size": "size",
+    "activity": "action",
+    "relation": "relation",
+    "setting": "place",
+    "mood": "time, weather",
+}
+"""Kind of fact, as the world's tables call it -> as pages do."""
+
+_RUN = ["model", "objective", "label", "seed"]
+_facts_of = lru_cache(maxsize=None)(facts_of)  # captioners repeat each other and themselves
+
+
+def stated_facts(captions: pd.DataFrame, records: Sequence[ImageRecord]) -> pd.DataFrame:
+    """A row a run, image and stated fact: kind, words, `fact`, which synonyms share, and `true`.
+
+    Args:
+        captions: as `Runs.captions`.
+        records: of the captioned images, with their scenes.
+
+    Raises:
+        DataError: an image has no scene graph.
+    """
+    holds = {}
+    for record in records:
+        if record.scene is None:
+            what = f"image {record.image_id} has no scene graph"
+            raise DataError(what, "truth is known of the embedded world only")
+        holds[record.image_id] = atoms_of(SceneGraph.from_dict(record.scene))
+    rows: list[tuple[Any, ...]] = []
+    columns = [*_RUN, "image_id", "caption"]
+    for *about, image, caption in track(captions[columns].to_numpy().tolist(), "facts"):
+        for fact in _facts_of(caption):
+            true = bool(fact.atoms & holds[image])
+            kind = KINDS[fact.kind]
+            rows.append((*about, image, caption, kind, fact.words, _name(fact), true))
+    return pd.DataFrame(rows, columns=[*columns, "kind", "words", "fact", "true"])
+
+
+def changes(facts: pd.DataFrame, of: str, over: str) -> pd.DataFrame:
+    """Facts that captions of one objective state and those of the other do not; `change`: which way.
+
+    Of the same captioner, seed and image. `change` is "added" or "dropped".
+
+    Args:
+        of, over: objectives.
+    """
+    sides = {"added": (of, over), "dropped": (over, of)}
+    key, found = ["model", "seed", "image_id", "fact"], []
+    for change, (there, absent) in sides.items():
+        mine, other = (facts[facts["objective"] == name] for name in (there, absent))
+        both = mine.merge(other[key].drop_duplicates(), on=key, how="left", indicator="which")
+        found.append(both[both["which"] == "left_only"].drop(columns="which").assign(change=change))
+    return pd.concat(found, ignore_index=True)
+
+
+def _name(fact: Fact) -> str:
+    return " | ".join(sorted(map(str, fact.atoms))) or fact.words
