@@ -144,11 +144,11 @@ def preferences(answers: Iterable[Answers], study: Study) -> pd.DataFrame:
             trial = study.comparison[answer.trial]
             by = {name: caption.system for name, caption in trial.captions.items()}
             (system,) = {*by.values()} - {baseline}
-            about = {"participant": each.participant, "item": trial.picture, "system": system}
-            about |= {"trial": answer.trial, "seconds": answer.seconds}
+            about = {"participant": each.participant, "item": trial.picture, "trial": answer.trial}
             for criterion in CRITERIA:
                 chosen = by.get(getattr(answer, criterion))
                 outcome = 0 if chosen is None else -1 if chosen == baseline else 1
-                rows.append({**about, "criterion": criterion, "outcome": outcome})
-    columns = ["participant", "item", "system", "trial", "seconds", "criterion", "outcome"]
+                judged = {"system": system, "criterion": criterion, "outcome": outcome}
+                rows.append({**about, **judged, "seconds": answer.seconds})
+    columns = ["participant", "item", "trial", "system", "criterion", "outcome", "seconds"]
     return pd.DataFrame(rows, columns=columns)

@@ -43,7 +43,8 @@ def study_of(
         ConfigError: an objective without such a run; or as `draw_study`, whose DataErrors too.
         DataError: no runs, or as `read_captions`.
     """
-    captions, about = {}, {"profile": profile.name}
+    captions: dict[str, Captions] = {}
+    about = {"profile": profile.name}
     for name in systems:
         label, _, file = name.partition("=")
         if file:
@@ -61,7 +62,7 @@ def _run(runs: Runs, objective: str, model: str, seed: int) -> tuple[str, Captio
     """Name and captions of a run."""
     for (its, name, number), run in runs.folders.items():
         if name == objective and its == (model or its) and number == (seed or number):
-            return run.name, run.captions()
+            return run.name, dict(run.captions().items())
     there = some(run.name for run in runs.folders.values())
     raise ConfigError(
         f"no run of objective '{objective}' with model '{model}' and seed {seed or 'any'}",
@@ -93,7 +94,7 @@ def write_kit(study: Study, data: CaptionDataset, contact: str, folder: Path) ->
     """
     if (folder / KEY).exists():
         raise ConfigError(f"{folder} has a study already", "name another folder, or move it away")
-    row_of = {record.image_id: row for row, record in enumerate(data.records)}
+    row_of: dict[int | str, int] = {record.image_id: row for row, record in enumerate(data.records)}
     for name, image in study.pictures.items():
         with atomic_write(folder / "page" / "pictures" / f"{name}.webp", "wb") as stream:
             _picture(data, row_of[image]).save(stream, "WEBP", quality=88)

@@ -50,8 +50,9 @@ def simulated_answers(
         rows = {each: texts[caption.text] for each, caption in trial.captions.items()}
         true = {each: int(held[row, at[trial.picture]]) for each, row in rows.items()}
         share = {each: true[each] / max(len(facts[row]), 1) for each, row in rows.items()}
-        for criterion, values in {"accuracy": share, "distinctiveness": true}.items():
-            (first, a), (second, b) = values.items()
+        first, second = rows
+        for criterion, of in {"accuracy": share, "distinctiveness": true}.items():
+            a, b = of[first], of[second]  # type: ignore[index]
             better[criterion] = SAME if a == b else first if a > b else second
         return Preference(trial=name, shown=[*trial.captions], seconds=0.0, **better)
 
