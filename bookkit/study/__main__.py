@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bookkit.study.design import ANSWERS, KEY
 from bookkit.study.draw import Size
-from bookkit.study.kit import ANSWERS, KEY, study_of, write_kit
+from bookkit.study.kit import study_of, write_kit
 from gegcore.commands.options import add_profile
 from gegcore.errors import in_words
 from gegcore.profiles import load_profile
@@ -27,10 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", default="", help="captioner of the runs (default: the first)")
     parser.add_argument("--run-seed", type=int, default=0, help="of the runs (default: the first)")
-    parser.add_argument("--trials", type=int, default=Size.trials, help="a person, an experiment")
-    parser.add_argument(
-        "--pictures", type=int, default=Size.pictures, help="asked about, in each experiment"
-    )
+    parser.add_argument("--trials", type=int, help="of a person in each experiment (20)")
+    parser.add_argument("--pictures", type=int, help="asked about in each experiment (60)")
     parser.add_argument("--seed", type=int, help="of the study (default: at random)")
     parser.add_argument("--contact", required=True, help="who asks, and how to reach them")
     parser.add_argument("--to", type=Path, required=True, help="a folder")

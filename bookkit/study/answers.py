@@ -9,7 +9,17 @@ from typing import Annotated, Literal, NamedTuple
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from bookkit.study.design import CRITERIA, FORMAT, PICKS, Part, Study, in_short
+from bookkit.study.design import (
+    ANSWERS,
+    CRITERIA,
+    FORMAT,
+    KEY,
+    PICKS,
+    Part,
+    Study,
+    in_short,
+    read_study,
+)
 from gegcore.errors import DataError
 from gegcore.storage import read_json
 
@@ -54,10 +64,28 @@ class Answers(Part):
 
 
 class Collected(NamedTuple):
-    """Answers that count, and file -> why it does not."""
+    """A study, answers that count, and file -> why it does not."""
 
+    study: Study
     answers: list[Answers]
     refused: dict[str, str]
+
+    @property
+    def said(self) -> str:
+        """How many files there are, and what became of them, in a sentence or two."""
+        files, count = len(self.answers) + len(self.refused), sum(map(len, self.answers))
+        people = f"{len(self.answers)} participants, {count:,} answers"
+        odd = "; ".join(f"{name}: {why}" for name, why in self.refused.items())
+        return f"Files: {files}; {people}." + (f" Not counted: {odd}." if odd else "")
+
+
+def collected(folder: Path) -> Collected | None:
+    """What was answered to the study of a folder that `write_kit` made; None: there is no key.
+
+    Raises as `read_study`.
+    """
+    key = folder / KEY
+    return read_answers(folder / ANSWERS, read_study(key)) if key.is_file() else None
 
 
 def read_answers(folder: Path, study: Study) -> Collected:
@@ -83,7 +111,7 @@ def read_answers(folder: Path, study: Study) -> Collected:
             found[answers.participant] = new
             if before:
                 refused[old[0]] = f"the same participant as {new[0]}, which has as many or more"
-    return Collected([answers for _, answers in found.values()], refused)
+    return Collected(study, [answers for _, answers in found.values()], refused)
 
 
 def check(answers: Answers, study: Study) -> None:

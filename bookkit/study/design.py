@@ -18,6 +18,9 @@ SIMILAR = 20
 PICKS = 10
 """Pictures that a participant puts in order (Sec. 4.5)."""
 
+KEY, ANSWERS = "key.json", "answers"
+"""In the folder of a study: what the researcher keeps, and where files of answers go."""
+
 CRITERIA = ("accuracy", "distinctiveness")
 """Table 5."""
 

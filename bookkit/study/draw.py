@@ -34,10 +34,28 @@ class Pool:
 
 @dataclass(frozen=True)
 class Size:
-    """How many pictures each experiment asks about, and how many trials of it a participant has."""
+    """How many pictures each experiment asks about, and how many trials of it a participant has.
 
-    pictures: int = 60
-    trials: int = 20
+    Default: 60 and 20, or as many as there are.
+    """
+
+    pictures: int | None = None
+    trials: int | None = None
+
+    def of(self, there: int) -> tuple[int, int]:
+        """Both numbers, where so many pictures can be asked about in both experiments together.
+
+        Raises:
+            ConfigError: that is not enough.
+        """
+        most = max((there - 2) // 2, 0)
+        pictures = min(60, most) if self.pictures is None else self.pictures
+        trials = min(20, pictures) if self.trials is None else self.trials
+        if not 1 <= trials <= pictures <= most:
+            what = f"{trials} trials of {pictures} pictures in each of two experiments"
+            has = f"{most} pictures for each, of different families and captioned by all systems"
+            raise ConfigError(f"a study of {what} cannot be drawn", f"there are {has}")
+        return pictures, trials
 
 
 def draw_study(
@@ -59,9 +77,10 @@ def draw_study(
         what = f"{len(pool.images)} pictures are too few: a target has {SIMILAR} beside it"
         raise DataError(what, "take a profile with more test images")
     generator = np.random.default_rng(seed)
-    rows = _distinct(pool, systems, size, generator)
+    rows = _distinct(pool, systems, generator)
+    pictures, trials = size.of(len(rows))
     draw = _Draw(systems, pool, generator)
-    searched, compared = rows[2 : size.pictures + 2], rows[size.pictures + 2 :]
+    searched, compared = rows[2 : pictures + 2], rows[pictures + 2 : 2 * pictures + 2]
     retrieval = [draw.searches(row) for row in searched]
     comparison = [draw.pairs(row) for row in compared]
     practice = draw.practice(rows[0], rows[1])
@@ -72,26 +91,21 @@ def draw_study(
         pictures={name: pool.images[row] for row, name in draw.names.items()},
         retrieval=dict(sorted(item for each in retrieval for item in each.items())),
         comparison=dict(sorted(item for each in comparison for item in each.items())),
-        forms=_forms([[*x] for x in retrieval], [[*x] for x in comparison], size, generator),
+        forms=_forms([[*x] for x in retrieval], [[*x] for x in comparison], trials, generator),
         practice=practice,
     )
 
 
 def _distinct(
-    pool: Pool, systems: Mapping[str, Captions], size: Size, generator: np.random.Generator
+    pool: Pool, systems: Mapping[str, Captions], generator: np.random.Generator
 ) -> list[int]:
-    """Positions of the pictures that are asked about, two for practice first."""
+    """Positions of pictures that all systems caption, one a family, in random order."""
     everywhere = set.intersection(*(set(captions) for captions in systems.values()))
     first: dict[object, int] = {}
     for row in generator.permutation(len(pool.images)).tolist():
         if pool.images[row] in everywhere:
             first.setdefault(pool.families[row], row)
-    needed, most = 2 * size.pictures + 2, (len(first) - 2) // 2
-    if not 1 <= size.trials <= size.pictures or needed > len(first):
-        what = f"{size.trials} trials of {size.pictures} pictures in each of two experiments"
-        has = f"there are {max(most, 0)} pictures for each that all systems caption, one a family"
-        raise ConfigError(f"a study of {what} cannot be drawn", f"{has}; trials: 1 to pictures")
-    return list(first.values())[:needed]
+    return list(first.values())
 
 
 class _Draw:
@@ -141,18 +155,18 @@ class _Draw:
 
 
 def _forms(
-    retrieval: list[list[str]], comparison: list[list[str]], size: Size, rng: np.random.Generator
+    retrieval: list[list[str]], comparison: list[list[str]], trials: int, rng: np.random.Generator
 ) -> list[Form]:
-    """As few as give every trial equally many answers, when each is answered equally often."""
-    every = size.pictures // math.gcd(size.pictures, size.trials)
-    count = every * math.lcm(len(retrieval[0]), len(comparison[0]))
-    forms = zip(_deal(retrieval, size, count), _deal(comparison, size, count), strict=True)
-    shuffled = rng.permutation([[*map(sorted, form)] for form in forms]).tolist()
-    return [Form(retrieval=first, comparison=second) for first, second in shuffled]
+    """As few as ask every trial equally often."""
+    rounds = math.lcm(len(retrieval[0]), len(comparison[0]))
+    count = rounds * len(retrieval) // math.gcd(len(retrieval), trials)
+    dealt = zip(_deal(retrieval, trials, count), _deal(comparison, trials, count), strict=True)
+    forms = [Form(retrieval=sorted(first), comparison=sorted(second)) for first, second in dealt]
+    return [forms[at] for at in rng.permutation(count)]
 
 
-def _deal(variants: list[list[str]], size: Size, count: int) -> Iterator[list[str]]:
+def _deal(variants: list[list[str]], trials: int, count: int) -> Iterator[list[str]]:
     """Runs of pictures, round and round; a picture's variant changes from round to round."""
-    for start in range(0, count * size.trials, size.trials):
-        places = [divmod(start + i, size.pictures) for i in range(size.trials)]
+    for start in range(0, count * trials, trials):
+        places = [divmod(start + i, len(variants)) for i in range(trials)]
         yield [variants[at][(round_ + at) % len(variants[at])] for round_, at in places]

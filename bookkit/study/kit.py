@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from bookkit.report.results import Runs, family_of
-from bookkit.study.design import Study
+from bookkit.study.design import ANSWERS, KEY, Study
 from bookkit.study.draw import Captions, Pool, Size, draw_study
 from caption_evaluation.captions_file import read_captions
 from emoji_scenes.dataset import ScenesDataset
@@ -23,8 +23,6 @@ from gegcore.materials import Materials
 from gegcore.profiles import Profile
 from gegcore.storage import atomic_write, write_json, write_text
 from photographs.dataset import Captioned, Photographs
-
-KEY, ANSWERS = "key.json", "answers"
 
 _PAGE = Path(__file__).with_name("page")
 _SIDE = 384  # pixels, the longer one
@@ -51,9 +49,8 @@ def study_of(
             read = read_captions(Path(file)).items()
             captions[label] = {Captioned(image, "", ()).number: text for image, text in read}
         else:
-            found = Runs.of(profile)
-            key, captions[label] = _run(found, name, model, run)
-            about[label] = key
+            label = profile.objective(name).label
+            about[label], captions[label] = _run(Runs.of(profile), name, model, run)
     materials = Materials.of(profile)
     return draw_study(captions, pool_of(materials), size, seed, about), materials
 

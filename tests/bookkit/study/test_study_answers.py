@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 from two_captioners import PLAIN, RICH
 
-from bookkit.study.answers import SAME, Answers, preferences, rankings, read_answers
+from bookkit.study.answers import (
+    SAME,
+    Answers,
+    collected,
+    preferences,
+    rankings,
+    read_answers,
+)
 from bookkit.study.design import Study
 from gegcore.storage import write_json
 
 
-def content(answers: Answers) -> dict[str, Any]:
+def content(answers: Answers | Study) -> dict[str, Any]:
     return answers.model_dump(mode="json")
 
 
@@ -30,6 +37,20 @@ def test_whole_and_partial_files_count(
     assert found.refused == {} and len(found.answers) == len(listeners) + 1
     assert len(rankings(found.answers, study)) == 4 * (len(listeners) + 1)
     assert len(preferences(found.answers, study)) == 2 * 4 * len(listeners)
+
+
+def test_a_folder_without_a_key_has_no_study_and_one_without_answers_none(
+    listeners: list[Answers], study: Study, tmp_path: Path
+) -> None:
+    assert collected(tmp_path) is None
+    write_json(tmp_path / "key.json", content(study))
+    none = collected(tmp_path)
+    assert none and none.study == study and none.said == "Files: 0; 0 participants, 0 answers."
+    write_json(tmp_path / "answers" / "a.json", content(listeners[0]))
+    write_json(tmp_path / "answers" / "b.json", {})
+    found = collected(tmp_path)
+    assert found and found.answers == listeners[:1]
+    assert found.said.startswith("Files: 2; 1 participants, 8 answers. Not counted: b.json: no")
 
 
 def test_of_a_participant_the_file_with_more_answers_counts(

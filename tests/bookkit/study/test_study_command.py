@@ -61,7 +61,7 @@ def test_runs_are_named_in_the_key(smoke_home: Path) -> None:
         write_records(run, profile, "transformer", objective)
     assert make(smoke_home, ["scst", "scst_geg"]) == 0
     study = read_study(smoke_home / "kit" / "key.json")
-    assert study.about["scst_geg"] == "transformer-scst_geg-seed1"
+    assert study.about["+SCST+GEG"] == "transformer-scst_geg-seed1"
     assert {t.caption.text for t in study.retrieval.values()} == {"scst", "scst_geg"}
 
 

@@ -94,6 +94,9 @@ def test_what_cannot_be_drawn_is_said(systems: Systems, pool: Pool) -> None:
         draw_study(systems, pool, Size(20, 4), 0, {})
     with pytest.raises(ConfigError, match="cannot be drawn"):
         draw_study(systems, pool, Size(4, 5), 0, {})
+    assert Size().of(1000) == (60, 20) and Size().of(24) == (11, 11)
+    with pytest.raises(ConfigError, match="0 trials of 0 pictures"):
+        Size().of(3)
     with pytest.raises(ConfigError, match="two systems"):
         draw_study({PLAIN: systems[PLAIN]}, pool, Size(6, 4), 0, {})
     small = Pool(pool.images[:20], pool.families[:20], pool.references[:20], pool.similarity)
