@@ -26,6 +26,10 @@ from photographs.dataset import Captioned, Photographs
 
 _PAGE = Path(__file__).with_name("page")
 _SIDE = 384  # pixels, the longer one
+_CREDIT = (
+    "The pictures are adaptations of emojis designed by OpenMoji, the open-source emoji and icon "
+    "project, under CC BY-SA 4.0."
+)
 
 
 def study_of(
@@ -97,7 +101,9 @@ def write_kit(study: Study, data: CaptionDataset, contact: str, folder: Path) ->
             _picture(data, row_of[image]).save(stream, "WEBP", quality=88)
     for path in sorted(_PAGE.iterdir()):
         shutil.copy(path, folder / "page")
-    content = json.dumps({**study.page(), "contact": contact}, separators=(",", ":"))
+    credit = _CREDIT if isinstance(data, ScenesDataset) else ""
+    shown = {**study.page(), "contact": contact, "credit": credit}
+    content = json.dumps(shown, separators=(",", ":"))
     write_text(folder / "page" / "data.js", f"studyPage.start({content});\n")
     (folder / ANSWERS).mkdir(exist_ok=True)
     write_json(folder / KEY, study.model_dump(mode="json"))

@@ -20,8 +20,8 @@ from gegcore.metrics.uncertainty import Interval, percentiles
 
 RECALLS = ("R@1", "R@5", "R@10")
 OUTCOMES = {"win": 1, "tie": 0, "loss": -1}
-OVER = "{} minus {}"
-"""Name of the row of a difference: a system, the baseline."""
+MINUS = " minus "
+"""In the name of the row of a difference, between a system and the baseline."""
 
 _RESAMPLES = 4000
 
@@ -70,7 +70,7 @@ def recalls(rows: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
         baseline, *others = of
         measures = dict(of)
         for other in others:
-            measures[OVER.format(other, baseline)] = _minus(of[other], of[baseline])
+            measures[f"{other}{MINUS}{baseline}"] = _minus(of[other], of[baseline])
         for name, measure in measures.items():
             count = _is(rows["system"], name).sum() or len(rows)
             made = crossed(rows, measure)._replace(n=int(count))
@@ -103,12 +103,11 @@ def _minus(
 def cells(found: pd.DataFrame) -> pd.DataFrame:
     """As a table of words: a value, its interval below it, and how many answers."""
     shown = {}
-    for row in found.to_dict("records"):
-        show = signed if OVER.split("{}")[1] in row["row"] else number
-        bounds = (
-            interval(row["metric"], row["low"], row["high"]) if row["low"] == row["low"] else DASH
-        )
-        shown[row["row"], row["metric"]] = f"{show(row['metric'], row['value'])}\n{bounds}"
+    for x in found.to_dict("records"):
+        show = signed if MINUS in x["row"] and x["value"] == x["value"] else number
+        known = x["low"] == x["low"]  # not NaN
+        bounds = interval(x["metric"], x["low"], x["high"]) if known else DASH
+        shown[x["row"], x["metric"]] = f"{show(x['metric'], x['value'])}\n{bounds}"
     table = pd.Series(shown).unstack()
     counts = found.groupby("row")["n"].first()
     order = found["row"].unique(), found["metric"].unique()

@@ -153,7 +153,7 @@ window.studyPage = (() => {
         + "name, address, the time of day or anything about your device. Nothing is sent by this page; while you "
         + "answer, it keeps your answers in this browser, so that you can go on later."),
       paragraph(`Who asks: ${data.contact}`),
-      button("I am an adult, have read this, and take part", next, "main"));
+      button("I am an adult, have read this, and take part", next, "main"), paragraph(data.credit, "note"));
   }
 
   function retrievalIntro() {

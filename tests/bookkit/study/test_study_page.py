@@ -111,7 +111,7 @@ def press(view: Any, *keys: str) -> None:
 @pytest.mark.browser
 def test_a_whole_session_by_keyboard(view: Any, kit: Path, study: Study, tmp_path: Path) -> None:
     view.goto((kit / "page" / "index.html").as_uri() + "?form=2")
-    assert CONTACT in view.inner_text("main")
+    assert CONTACT in view.inner_text("main") and "OpenMoji" in view.inner_text("main")
     press(view, "Tab", "Enter")  # consent
     picked = []
     for trial in range(-1, 4):
