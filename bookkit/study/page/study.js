@@ -37,7 +37,7 @@ window.studyPage = (() => {
   function newcomer() {
     const code = [...crypto.getRandomValues(new Uint8Array(6))];
     const participant = code.map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const asked = Number(new URLSearchParams(location.search).get("form") ?? NaN);
+    const asked = Number(new URLSearchParams(location.search).get("form") || NaN);
     const random = Math.floor(chance(participant)() * data.forms.length);
     const form = Number.isInteger(asked) && data.forms[asked] ? asked : random;
     return { participant, form, at: 0, retrieval: [], comparison: [] };
