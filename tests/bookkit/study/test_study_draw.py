@@ -70,9 +70,8 @@ def test_three_systems_are_balanced_too(
 
 def test_the_page_knows_no_system_target_image_or_seed(study: Study) -> None:
     shown = json.dumps(study.page())
-    texts = [trial.caption.text for trial in study.retrieval.values()]
     for secret in ("wordy", "terse", "target", "system", "seed", "invented"):
-        assert secret not in shown.replace(json.dumps(texts), "")
+        assert secret not in shown
     assert not any(str(image) in shown for image in study.pictures.values())
     first = Counter(
         [*trial.captions.values()][0].system == RICH for trial in study.comparison.values()
