@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +103,7 @@ def count_truth(captions: Mapping[Any, str], scenes: Mapping[Any, SceneGraph]) -
     position = {image: index for index, image in enumerate(scenes)}
     own = np.array([position[image] for image in captions])
     facts = [facts_of(caption) for caption in captions.values()]
-    held = _facts_that_hold(facts, scenes)  # (M, N)
+    held = facts_that_hold(facts, scenes)  # (M, N)
     true = held[np.arange(len(own)), own]
     best = held == held.max(axis=1, keepdims=True)
     details = [details_of(scenes[image]) for image in captions]
@@ -117,8 +117,10 @@ def count_truth(captions: Mapping[Any, str], scenes: Mapping[Any, SceneGraph]) -
     )
 
 
-def _facts_that_hold(facts: list[tuple[Fact, ...]], scenes: Mapping[Any, SceneGraph]) -> np.ndarray:
-    """Number of facts of caption m that are true of scene n, `(M, N)` int16."""
+def facts_that_hold(
+    facts: Sequence[tuple[Fact, ...]], scenes: Mapping[Any, SceneGraph]
+) -> np.ndarray:
+    """Number of facts of caption m (`facts_of`) that are true of scene n, `(M, N)` int16."""
     holds_atom: dict[Atom, np.ndarray] = {}
     for column, scene in enumerate(scenes.values()):
         for atom in atoms_of(scene):

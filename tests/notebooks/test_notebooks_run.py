@@ -12,6 +12,14 @@ from typing import Any
 import nbformat
 import pytest
 
+from bookkit.study.draw import Size
+from bookkit.study.kit import study_of
+from bookkit.study.listener import simulated_answers
+from emoji_scenes.scenes.graph import SceneGraph
+from gegcore.materials import Materials
+from gegcore.profiles import load_profile
+from gegcore.storage import write_json
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
 
@@ -81,3 +89,28 @@ def test_groups_and_rewards_follow_their_parameters(home: Path) -> None:
     assert "K = 3" in page and page.count("Similar image: ") == 3 * (1 + 5 + 5)
     page = run("04_reward", home, "-p", "gap", "min", "-p", "alpha", "0", "-p", "samples", "3")
     assert "sample 3" in page and "sample 4" not in page
+
+
+def test_answers_of_participants_fill_the_tables(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One good file and one broken; a listener answers in a participant's place."""
+    monkeypatch.setenv("GEGCORE_HOME", str(home))
+    profile = load_profile("smoke")
+    test = Materials.of(profile).data["test"]
+    for place, name in enumerate(("plain", "rich")):
+        said = {str(record.image_id): record.captions[place] for record in test.records}
+        write_json(tmp_path / f"{name}.json", said)
+    systems = [f"plain={tmp_path}/plain.json", f"<i>rich={tmp_path}/rich.json"]
+    study, _ = study_of(profile, systems, Size(), 1)
+    graphs = {r.image_id: SceneGraph.from_dict(r.scene) for r in test.records if r.scene}
+    (answers,) = simulated_answers(study, graphs, 1)
+    write_json(tmp_path / "key.json", study.model_dump(mode="json"))
+    write_json(tmp_path / "answers" / "good.json", answers.model_dump(mode="json"))
+    write_json(tmp_path / "answers" / "broken.json", {"participant": "<script>"})
+    page = run("14_study", home, "-p", "stored", str(tmp_path))
+    assert "Files: 2; 1 participants" in page and "Not counted: broken.json" in page
+    assert "here, people" in page and "No answers of people yet" not in page
+    assert "&lt;i&gt;rich minus plain" in page and "<script>" not in page
+    page = run("14_study", home, "-p", "stored", str(tmp_path / "nowhere"))
+    assert "here, people" not in page and "No answers of people yet" in page
