@@ -15,6 +15,7 @@ import nbformat
 
 from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
+from bookkit.play.explorer import write_explorer
 from bookkit.play.scorer import write_scorer
 from bookkit.report.frontpage import badge_html, short, write_front_parts
 from gegcore.errors import DataError, GegError, in_words
@@ -57,7 +58,9 @@ def stage_pages(profile: Profile, root: Path) -> None:
         target = generated / "runs" / f"{number:02}-{run.name}.ipynb"
         _stage(pages / "runs" / f"{run.name}.ipynb", target, profile.name, _title(profile, run))
     write_front_parts(profile, generated)
-    write_scorer(profile, root / "book" / "_static" / "play")
+    play = root / "book" / "_static" / "play"
+    write_scorer(profile, play)
+    write_explorer(profile, play / "explorer")
 
 
 def _title(profile: Profile, run: Experiment) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bookkit.play.pictures import Pictures, side_within, write_sheets
-from bookkit.play.said import SHOWN, Stage, said_by, stages_of
+from bookkit.play.said import SHOWN, Listed, Stage, said_by
 from bookkit.play.weights import all_series, commands
 from bookkit.report.paper import MODEL_NAMES
 from bookkit.report.results import Runs
@@ -43,14 +43,14 @@ def write_explorer(profile: Profile, folder: Path, budget: int = BUDGET) -> Path
     every = alike(profile)
     written: dict[str, int] = {}
     if every:
-        pictures = Pictures.of(profile, captioned(every[0]))
+        pictures = Pictures.of_scenes(profile) or Pictures(captioned(every[0].stages))
         side = side_within(len(pictures.ids), budget // 2)
         sheets = write_sheets(pictures.data, folder, side) if pictures.data else []
         written = {name: (folder / name).stat().st_size for name in sheets}
         written |= _write(folder, PICTURES, pictures.content(sheets, side))
         room = budget - sum(written.values()) - _INDEX
         index, parts = _write_runs(every, pictures, folder, room)
-        index |= {"series": all_series(every), "commands": commands(every[0])}
+        index |= {"series": all_series(every), "commands": commands(every[0].runs)}
         written |= parts | _write(folder, INDEX, index)
     for path in folder.glob("*"):
         if path.name not in written:
@@ -58,7 +58,7 @@ def write_explorer(profile: Profile, folder: Path, budget: int = BUDGET) -> Path
     return folder / INDEX if every else None
 
 
-def alike(profile: Profile) -> list[Runs]:
+def alike(profile: Profile) -> list[Listed]:
     """Runs of a profile, and of others that caption and rank the same test pictures."""
     try:
         every = Runs.every(profile)
@@ -66,12 +66,13 @@ def alike(profile: Profile) -> list[Runs]:
         return []
     shared = ("data", "clip", "clip_pretrained", "group_size")
     own = [getattr(profile, name) for name in shared]
-    return [runs for runs in every if [getattr(runs.profile, name) for name in shared] == own]
+    same = (runs for runs in every if [getattr(runs.profile, name) for name in shared] == own)
+    return [Listed.of(runs) for runs in same]
 
 
-def captioned(runs: Runs) -> list[int]:
+def captioned(stages: Sequence[Stage]) -> list[int]:
     """Ids of the pictures that any of the runs has a caption of."""
-    return sorted({image for stage in stages_of(runs) for image in stage.run.captions()})
+    return sorted(set[int]().union(*(stage.run.captions() for stage in stages)))
 
 
 def packed(name: str, content: Any) -> str:
@@ -82,16 +83,16 @@ def packed(name: str, content: Any) -> str:
 
 
 def _write_runs(
-    every: Sequence[Runs], pictures: Pictures, folder: Path, room: int
+    every: Sequence[Listed], pictures: Pictures, folder: Path, room: int
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """A part a profile and captioner while there is room: the index, and files with their sizes."""
     sets: dict[str, dict[str, Any]] = {}
     written: dict[str, int] = {}
     left_out: list[str] = []
-    pairs = [(runs, model) for runs in every for model in runs.models]
-    for runs, model in track(pairs, "captions of the explorer", delay=2):
+    pairs = [(listed, model) for listed in every for model in listed.runs.models]
+    for (runs, all_stages), model in track(pairs, "captions of the explorer", delay=2):
         profile, shown = runs.profile.name, MODEL_NAMES.get(model, model)
-        stages = [stage for stage in stages_of(runs) if stage.model == model]
+        stages = [stage for stage in all_stages if stage.model == model]
         name = f"said-{profile}-{file_name(model)}.js"
         text = packed(name, said_by(stages, pictures)) if stages else ""
         if sum(written.values()) + len(text) > room:

@@ -45,11 +45,11 @@ class Pictures:
     neighbours: list[list[int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, profile: Profile, captioned: list[int]) -> Pictures:
-        """Those of a prepared profile of the embedded world; of any other those captioned."""
+    def of_scenes(cls, profile: Profile) -> Pictures | None:
+        """Those of a prepared profile of the embedded world; None of any other."""
         materials = Materials.of(profile)
         if profile.data.kind != "scenes" or not (materials.folder / "groups").is_dir():
-            return cls(captioned)
+            return None
         data = materials.data["test"]
         assert isinstance(data, ScenesDataset)
         ids = [record.image_id for record in data.records]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -46,6 +46,17 @@ class Stage:
     @property
     def said(self) -> str:
         return ", ".join([self.label, *(f"{k} {v:g}" for k, v in self.changed.items())])
+
+
+class Listed(NamedTuple):
+    """Runs of a profile, and the same as stages."""
+
+    runs: Runs
+    stages: list[Stage]
+
+    @classmethod
+    def of(cls, runs: Runs) -> Listed:
+        return cls(runs, stages_of(runs))
 
 
 def stages_of(runs: Runs) -> list[Stage]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bookkit.play.said import Stage, stages_of, weights_of
+from bookkit.play.said import Listed, Stage, weights_of
 from bookkit.report.paper import MODEL_NAMES
 from bookkit.report.results import STORED, Runs
 from bookkit.report.sweeps import Sweep, read_sweep
@@ -23,14 +23,14 @@ _BESIDE = ("scst", "scst_pp")
 _OBJECTIVE = "scst_geg"
 
 
-def all_series(every: Sequence[Runs]) -> list[dict[str, Any]]:
+def all_series(every: Sequence[Listed]) -> list[dict[str, Any]]:
     """Tested runs of each profile, captioner and objective; then sweeps, which were validated.
 
     `of`: "beta" or "K"; `where`: "test", or "validation"; `profile`, `model`, `name`, `objective`,
     `label`, `seeds`; `stops`: value, CIDEr and R@1, means over the seeds, and the `run`, as it is
     named in the index (none of a sweep); `beside`: other points, with a label.
     """
-    return [one for runs in every for one in (*_tested(runs), *_swept(runs))]
+    return [one for listed in every for one in (*_tested(*listed), *_swept(listed.runs))]
 
 
 def commands(runs: Runs) -> dict[str, str]:
@@ -45,8 +45,7 @@ def commands(runs: Runs) -> dict[str, str]:
     }
 
 
-def _tested(runs: Runs) -> Iterator[dict[str, Any]]:
-    stages = stages_of(runs)
+def _tested(runs: Runs, stages: Sequence[Stage]) -> Iterator[dict[str, Any]]:
     for model, objective in dict.fromkeys((s.model, s.objective) for s in stages):
         of_model = [stage for stage in stages if stage.model == model]
         for of in ("beta", "K"):
