@@ -20,9 +20,8 @@ window.gegExplorer = (() => {
       ["average", "GEG-Avg: most gained"], ["minimum", "GEG-Min: most gained"]],
   };
   const LABELS = { of: "Runs of profile", model: "Captioner", seed: "Seed", from: "From", to: "to",
-    words: "Words in the captions", only: "Show", kind: "Adds a fact", truth: "which is",
-    rank: "Rank better by at least", average: "GEG-Avg higher by at least", minimum: "GEG-Min higher by at least",
-    sort: "Sorted by" };
+    sort: "Sorted by", words: "Words in the captions", only: "Show", kind: "Adds a fact", truth: "which is",
+    rank: "Rank better by at least", average: "GEG-Avg higher by at least", minimum: "GEG-Min higher by at least" };
   let holder, base, data, part, controls, places; // places: where parts of the page go
   let view = { ...DEFAULTS }, rows = [], found = [], shown = PAGE;
 
@@ -72,7 +71,7 @@ window.gegExplorer = (() => {
   }
 
   function restore() {
-    view = gegData.read(location.hash, DEFAULTS);
+    view = location.hash ? gegData.read(location.hash, DEFAULTS) : { ...DEFAULTS, only: "changed" };
     return show(true).catch(failed);
   }
 
@@ -138,7 +137,14 @@ window.gegExplorer = (() => {
 
   // ---- the page --------------------------------------------------------------------------------
 
+  /* What has the focus keeps it, though it is drawn anew. */
   function draw() {
+    const focused = document.activeElement?.dataset.key;
+    redraw();
+    if (focused) (holder.querySelector(`[data-key="${focused}"]`) || holder.querySelector('[data-key="step1"]'))?.focus({ preventScroll: true });
+  }
+
+  function redraw() {
     const ranked = drawControls(), [from, to] = ["from", "to"].map((end) => among(runsOf(), "name", view[end]));
     const moved = Object.entries(to.metrics).filter(([name]) => name in from.metrics).map(([name, value]) => {
       const digits = name.startsWith("GEG") ? 4 : 1;
@@ -147,7 +153,7 @@ window.gegExplorer = (() => {
     });
     places.moved.replaceChildren(...moved);
     places.said.textContent = `${count(found.length)} of ${count(rows.length)} pictures`
-      + (ranked ? "" : "; ranks and gaps of single captions are not stored with these runs");
+      + (view.picture ? `; shown: picture ${view.picture}` : "") + (ranked ? "" : "; ranks and gaps of single captions are not stored with these runs");
     places.link.href = gegData.written(view);
     const row = rows.find((one) => String(one.row + 1) === view.picture);
     places.one.replaceChildren(...(row ? [one(row, from, to)] : ["No picture: ask for less."]));
@@ -164,7 +170,7 @@ window.gegExplorer = (() => {
       const ranks = after.rank === undefined ? [] : [`rank ${count(before.rank)} \u2192 `, count(after.rank)];
       const text = element("span", {}, ...marked(before.caption, after.caption, "new"),
         element("span", { className: "geg-ranks" }, ...ranks));
-      const pick = element("button", { type: "button", onclick: () => choose(row) },
+      const pick = element("button", { type: "button", "data-key": `pick${row}`, onclick: () => choose(row) },
         thumb(data.pictures, base, row, 64), text);
       if (String(row + 1) === view.picture) pick.setAttribute("aria-current", "true");
       return element("li", {}, pick);
@@ -178,7 +184,7 @@ window.gegExplorer = (() => {
   /* One picture: both captions, what came and went, every stage, and the pictures most like it. */
   function one(row, from, to) {
     const { before, after } = row, at = row.row, button = (text, by) => element("button",
-      { type: "button", textContent: text, onclick: () => step(by) });
+      { type: "button", textContent: text, "data-key": `step${by}`, onclick: () => step(by) });
     const caption = (label, ...parts) => [element("dt", { textContent: label }), element("dd", {}, ...parts)];
     const written = (data.pictures.references[at] || []).flatMap((text, n) => caption(`annotator ${n + 1}`, text));
     const said = element("dl", { className: "geg-captions" }, ...written,
@@ -188,7 +194,7 @@ window.gegExplorer = (() => {
       .flatMap(([what, all]) => [element("p", { className: "geg-what", textContent: `${to.label} ${what}` }), facts(all)]);
     return element("section", { "aria-label": `picture ${at + 1}` },
       element("div", { className: "geg-pick" }, button("previous", -1),
-        element("b", { textContent: `picture ${at + 1}`, "aria-live": "polite" }), button("next", 1)),
+        element("b", { textContent: `picture ${at + 1}` }), button("next", 1)),
       element("div", { className: "geg-two" }, thumb(data.pictures, base, at, 160), element("div", {}, said, ...changes)),
       stages(at), ...neighbours(at));
   }
@@ -218,7 +224,7 @@ window.gegExplorer = (() => {
     const near = data.pictures.neighbours[at] || [];
     const items = near.map((other) => {
       const row = rows.find((found) => found.row === other);
-      return element("li", {}, element("button", { type: "button", onclick: () => choose(other) },
+      return element("li", {}, element("button", { type: "button", "data-key": `near${other}`, onclick: () => choose(other) },
         thumb(data.pictures, base, other, 96), element("span", { textContent: row ? row.after.caption : "" })));
     });
     const title = element("p", { className: "geg-what", textContent: "Most like it, and what is said of them" });

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from bookkit.play.pictures import Pictures, side_within, write_sheets
 from bookkit.play.said import SHOWN, Listed, Stage, said_by
@@ -56,6 +57,13 @@ def write_explorer(profile: Profile, folder: Path, budget: int = BUDGET) -> Path
         if path.name not in written:
             path.unlink()
     return folder / INDEX if every else None
+
+
+def address(profile: Profile, model: str, objective: str, seed: int) -> str:
+    """Of the view of a run, against the one it starts from, relative to `book/`."""
+    start = profile.objective(objective).start_from or objective
+    view = {"of": profile.name, "model": model, "seed": seed, "from": start, "to": objective}
+    return f"explorer.html#{urlencode(view)}"
 
 
 def alike(profile: Profile) -> list[Listed]:
