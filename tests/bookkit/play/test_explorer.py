@@ -1,4 +1,4 @@
-"""What the caption explorer reads: captions, facts, numbers, pictures, stops; and how much it is."""
+"""What the caption explorer reads: captions, facts, numbers, pictures, stops; how much it is."""
 
 from __future__ import annotations
 
