@@ -168,5 +168,14 @@ window.gegData = (() => {
     return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, given.get(name) ?? value]));
   }
 
-  return { take, load, open, says, diff, saying, compared, chosen, written, read };
+  /* Put a view into the address; `step`: "back" leads back. Some browsers refuse many in a row. */
+  function remember(view, step = false) {
+    try {
+      history[step ? "pushState" : "replaceState"](null, "", written(view));
+    } catch (error) {
+      console.warn(`the address stays behind the view: ${error.message}`);
+    }
+  }
+
+  return { take, load, open, says, diff, saying, compared, chosen, written, read, remember };
 })();

@@ -64,10 +64,7 @@ window.gegExplorer = (() => {
     Object.assign(view, fields);
     if (step) draw();
     const after = step ? Promise.resolve() : show();
-    return after.then(() => {
-      history[step ? "pushState" : "replaceState"](null, "", gegData.written(view));
-      places.link.href = location.hash;
-    }).catch(failed);
+    return after.then(() => gegData.remember(view, step)).catch(failed);
   }
 
   function restore() {
@@ -241,7 +238,12 @@ window.gegExplorer = (() => {
   function open(target, folder) {
     [holder, base] = [target, folder];
     holder.textContent = "loading";
-    gegData.open(base).then((opened) => { data = opened; build(); return restore(); }).catch(failed);
+    gegData.open(base).then((opened) => {
+      if (!opened.sets.length) throw new Error("there are none with captions");
+      data = opened;
+      build();
+      return restore();
+    }).catch(failed);
   }
 
   return { open };

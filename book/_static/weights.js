@@ -15,14 +15,15 @@ window.gegWeights = (() => {
   const seriesOf = () => data.series.find((one) => id(one) === view.series) || data.series[0];
   const stopOf = (series) => {
     const at = series.stops.findIndex((stop) => String(stop.value) === view.value);
-    return at < 0 ? Math.floor(series.stops.length / 2) : at;
+    const own = series.stops.findIndex((stop) => stop.run === series.objective); // the profile's
+    return [at, own, 0].find((place) => place >= 0);
   };
   const titled = ({ of, where, profile, name, label }) => `${of}: ${label} of ${name}, profile ${profile}`
     + (where === "test" ? "" : " (validation)");
 
   function change(fields) {
     Object.assign(view, fields);
-    history.replaceState(null, "", gegData.written(view));
+    gegData.remember(view);
     draw();
   }
 

@@ -306,6 +306,6 @@ def test_captions_of_a_run_are_three_clicks_from_the_front_page(browser: Any, ad
     view.get_by_role("link", name="Transformer+SCST, seed 1").first.click()
     view.get_by_role("link", name="All its captions").click()
     view.locator(".geg-items button").first.wait_for()
-    chosen = [view.get_by_label(name, exact=True).input_value() for name in ("From", "to")]
+    chosen = [view.locator(f".geg-field-{end} select").input_value() for end in ("from", "to")]
     assert chosen == ["mle", "scst"]
     view.close()

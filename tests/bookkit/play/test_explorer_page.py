@@ -12,6 +12,7 @@ import pytest
 from spoken_runs import ENDINGS, ODD, captions, speak
 
 from bookkit.play.explorer import address, write_explorer
+from bookkit.play.pictures import Pictures
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
@@ -62,12 +63,14 @@ OTHERS: dict[str, dict[str, Any]] = {
 """Runs of +SCST+GEG with another weight, and with another K."""
 
 
-def make_pages(home: Path, profile: Profile, world: ScenesDataset, others: bool) -> Path:
+def make_pages(
+    home: Path, profile: Profile, world: ScenesDataset, others: bool = True, scores: bool = True
+) -> Path:
     """Both pages beside their data, of three stages and, if wanted, `OTHERS`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEGCORE_HOME", str(home))
         for objective, cider in zip(ENDINGS, (100.0, 120.0, 90.0), strict=True):
-            speak(profile, world, objective, CIDEr=cider)
+            speak(profile, world, objective, scores=scores, CIDEr=cider)
         for variant, changes in OTHERS.items() if others else ():
             other = profile.changed("transformer", "scst_geg", **changes)
             speak(other, world, "scst_geg", variant=variant, CIDEr=40.0, **{"R@1": 50.0})
@@ -82,8 +85,8 @@ def make_pages(home: Path, profile: Profile, world: ScenesDataset, others: bool)
 
 @pytest.fixture(scope="module")
 def homes(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two project folders with the prepared world and no runs."""
-    found = [tmp_path_factory.mktemp("pages") for _ in range(2)]
+    """Project folders with the prepared world and no runs."""
+    found = [tmp_path_factory.mktemp("pages") for _ in range(3)]
     for home in found:
         (home / "artifacts").symlink_to(materials.folder.parent)
     return found
@@ -91,7 +94,7 @@ def homes(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 @pytest.fixture(scope="module")
 def folder(homes: list[Path], world: ScenesDataset, profile: Profile) -> Path:
-    return make_pages(homes[0], profile, world, others=True)
+    return make_pages(homes[0], profile, world)
 
 
 @pytest.fixture(scope="module")
@@ -358,6 +361,34 @@ def test_without_other_runs_it_says_what_makes_them(
     (alone / "data" / "index.js").unlink()
     for name in PAGES:
         page = opened(name, folder=alone, wait="text=make book", quiet=False)
+
+
+@pytest.mark.browser
+def test_of_photographs_there_are_captions_and_numbers_alone(
+    opened: Open, materials: Materials, profile: Profile, world: ScenesDataset, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pictures, "of_scenes", lambda profile: None)
+        photographs = make_pages(tmp_path, profile, world)
+    assert not list((photographs / "data").glob("sheet*"))
+    page = opened(hash="#from=scst&to=scst_geg&picture=2", folder=photographs)
+    said = page.locator(".geg-two .geg-captions dd").all_inner_texts()
+    assert len(said) == 2 and "rank 8" in said[1]
+    assert page.locator(".geg-thumb, .geg-near, .geg-facts").count() == 0
+    assert not field(page, "kind").is_visible() and field(page, "rank").is_enabled()
+    other = opened("weights", folder=photographs)
+    other.get_by_text("picture 2", exact=True).wait_for()
+
+
+@pytest.mark.browser
+def test_runs_without_values_of_captions_say_so(
+    opened: Open, homes: list[Path], profile: Profile, world: ScenesDataset
+) -> None:
+    page = opened(folder=make_pages(homes[2], profile, world, others=False, scores=False))
+    assert "not stored with these runs" in page.get_by_role("status").inner_text()
+    assert field(page, "rank").is_disabled() and field(page, "kind").is_visible()
+    field(page, "only").select_option("better")
+    assert listed(page) == []
 
 
 @pytest.mark.browser
