@@ -1,151 +1,21 @@
-"""The explorer and the slider on a screen, opened as files: what a reader does and sees."""
+"""The explorer on a screen, opened as a file: what a reader does and sees."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from spoken_runs import ENDINGS, ODD, captions, speak
+from explorer_pages import Open, field, listed, make_pages
+from spoken_runs import ODD, captions
 
-from bookkit.play.explorer import address, write_explorer
+from bookkit.play.explorer import address
 from bookkit.play.pictures import Pictures
 from emoji_scenes.dataset import ScenesDataset
+from emoji_scenes.scenes.graph import SceneGraph
+from emoji_scenes.truth import count_truth
 from gegcore.materials import Materials
-from gegcore.profiles import Profile, load_profile
-
-ROOT = Path(__file__).resolve().parents[3]
-STATIC = ROOT / "book" / "_static"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>
-<meta name="viewport" content="width=device-width">
-<link rel="stylesheet" href="book.css"><link rel="stylesheet" href="explorer.css">
-<style>body { margin: 8px; background: var(--back, #fff); color: var(--text, #222); }
-html[data-theme=dark] { --back: #121212; --text: #ddd; }</style>
-<article class="bd-article"><div id="here" class="geg-holder"></div></article>
-<script src="explorer-data.js"></script><script src="explorer-view.js"></script>
-<script src="NAME.js"></script>
-<script>OBJECT.open(document.getElementById("here"), "data/");</script></html>"""
-# Of an element's text on the page's ground, as WCAG has it.
-CONTRAST = """x => {
-  const linear = (n) => (n <= 0.03928 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4);
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((n) => linear(n / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const both = [getComputedStyle(x).color, getComputedStyle(document.body).backgroundColor];
-  const [a, b] = both.map(light);
-  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-}"""
-PAGES = {"explorer": "gegExplorer", "weights": "gegWeights"}
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def profile() -> Profile:
-    return load_profile("smoke")
-
-
-@pytest.fixture(scope="module")
-def world(materials: Materials) -> ScenesDataset:
-    data = materials.data["test"]
-    assert isinstance(data, ScenesDataset)
-    return data
-
-
-OTHERS: dict[str, dict[str, Any]] = {
-    "strongly": {"rewards.geg_avg": 50.0},
-    "few": {"group_size": 3},
-}
-"""Runs of +SCST+GEG with another weight, and with another K."""
-
-
-def make_pages(
-    home: Path, profile: Profile, world: ScenesDataset, others: bool = True, scores: bool = True
-) -> Path:
-    """Both pages beside their data, of three stages and, if wanted, `OTHERS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GEGCORE_HOME", str(home))
-        for objective, cider in zip(ENDINGS, (100.0, 120.0, 90.0), strict=True):
-            speak(profile, world, objective, scores=scores, CIDEr=cider)
-        for variant, changes in OTHERS.items() if others else ():
-            other = profile.changed("transformer", "scst_geg", **changes)
-            speak(other, world, "scst_geg", variant=variant, CIDEr=40.0, **{"R@1": 50.0})
-        write_explorer(profile, home / "page" / "data")
-    for name, made in PAGES.items():
-        text = PAGE.replace("NAME", name).replace("OBJECT", made)
-        (home / "page" / f"{name}.html").write_text(text)
-    for file in (*STATIC.glob("explorer*"), STATIC / "weights.js", STATIC / "book.css"):
-        shutil.copy(file, home / "page")
-    return home / "page"
-
-
-@pytest.fixture(scope="module")
-def homes(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Project folders with the prepared world and no runs."""
-    found = [tmp_path_factory.mktemp("pages") for _ in range(3)]
-    for home in found:
-        (home / "artifacts").symlink_to(materials.folder.parent)
-    return found
-
-
-@pytest.fixture(scope="module")
-def folder(homes: list[Path], world: ScenesDataset, profile: Profile) -> Path:
-    return make_pages(homes[0], profile, world)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install one to open the pages")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser: Any, folder: Path) -> Iterator[Open]:
-    """Opens a page as a file; in the end no error was logged and nothing asked of elsewhere."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
-
-    def open_page(
-        name: str = "explorer",
-        hash: str = "",
-        width: int = 1000,
-        folder: Path = folder,
-        wait: str = "[role=status]",
-        quiet: bool = True,
-    ) -> Any:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if quiet and m.type == "error" else None)
-        page.on("request", lambda r: None if r.url.startswith("file:") else wrong.append(r.url))
-        page.goto((folder / f"{name}.html").as_uri() + hash)
-        page.locator(wait).first.wait_for()
-        return page
-
-    yield open_page
-    assert wrong == []
-    for context in contexts:
-        context.close()
-
-
-def field(page: Any, name: str) -> Any:
-    return page.locator(f".geg-field-{name} :is(select, input)")
-
-
-def listed(page: Any) -> list[int]:
-    """Numbers of the pictures in the list, from 1."""
-    keys = page.locator(".geg-items button").evaluate_all("all => all.map(x => x.dataset.key)")
-    return [int(key.removeprefix("pick")) + 1 for key in keys]
+from gegcore.profiles import Profile
 
 
 @pytest.mark.browser
@@ -207,6 +77,18 @@ def test_facts_are_found_by_kind_and_truth(opened: Open, world: ScenesDataset) -
     assert any(text.startswith("object kite") and text.endswith("false") for text in chips)
     field(page, "kind").select_option("mood")
     assert listed(page) == []
+
+
+@pytest.mark.browser
+def test_facts_are_true_where_the_truth_checker_says_so(opened: Open, world: ScenesDataset) -> None:
+    count = """async () => { const part = await gegData.load("said-smoke-transformer.js");
+      const { pictures } = await gegData.open("data/");
+      return part.runs[1].said.map((_, row) => gegData.saying(part, 1, row, pictures.holds).facts)
+        .map((facts) => [facts.length, facts.filter((fact) => fact.true).length]); }"""
+    scenes = {r.image_id: SceneGraph.from_dict(r.scene or {}) for r in world.records}
+    truth = count_truth(captions(world, "scst"), scenes)
+    found = opened().evaluate(count)
+    assert found == [list(pair) for pair in zip(truth.stated, truth.true, strict=True)]
 
 
 @pytest.mark.browser
@@ -294,73 +176,6 @@ def test_keys_lead_through_what_was_found(opened: Open) -> None:
         "all => all.map(x => x.innerText || x.labels[0].innerText)"
     )
     assert all(names)
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_fit_a_phone_and_the_dark(opened: Open, name: str) -> None:
-    page = opened(name, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    light = page.locator("ins").first.evaluate("x => getComputedStyle(x).color")
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    dark = page.locator("ins").first.evaluate("x => getComputedStyle(x).color")
-    assert light != dark
-
-    def contrast(what: str) -> float:
-        return float(page.locator(what).first.evaluate(CONTRAST))
-
-    for theme in ("dark", "light"):
-        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-        seen = ["ins", ".geg-lost", *([".geg-false", ".geg-what"] if name == "explorer" else [])]
-        assert all(contrast(what) >= 4.5 for what in seen), (theme, [*map(contrast, seen)])
-
-
-@pytest.mark.browser
-def test_the_point_moves_and_captions_change_under_it(opened: Open, world: ScenesDataset) -> None:
-    page = opened("weights")
-    slider, status = page.get_by_role("slider"), page.get_by_role("status")
-    slider.focus()
-    page.keyboard.press("Home")
-    assert "CIDEr 90.0, R@1 10.0" in status.inner_text()
-    before = page.locator("circle.now").get_attribute("cx")
-    page.get_by_text("with a red kite").first.wait_for()
-    page.keyboard.press("ArrowRight")
-    assert "beta 50: CIDEr 40.0, R@1 50.0" in status.inner_text()
-    assert slider.get_attribute("aria-valuetext") == "beta 50"
-    page.get_by_text("strongly").first.wait_for()
-    assert float(page.locator("circle.now").get_attribute("cx")) < float(before)
-    assert "strongly" in page.locator(".geg-items ins").all_inner_texts()
-    other = opened("weights", hash="#" + page.url.partition("#")[2])
-    assert "beta 50" in other.get_by_role("status").inner_text()
-    first = page.locator(".geg-items li").first.inner_text()
-    page.get_by_role("button", name="other pictures").click()
-    page.wait_for_function(
-        "old => document.querySelector('.geg-items li').innerText !== old", arg=first
-    )
-    link = page.locator(".geg-items a").first.get_attribute("href")
-    assert parse_qs(link.partition("#")[2])["to"] == ["scst_geg,beta=50"]
-    choice = page.get_by_label("Runs that differ in")
-    (k,) = [
-        v for v in choice.locator("option").evaluate_all("x => x.map(o => o.value)") if v[0] == "K"
-    ]
-    choice.select_option(k)
-    slider.focus()
-    page.keyboard.press("Home")
-    assert "K 3: CIDEr 40.0" in status.inner_text()
-
-
-@pytest.mark.browser
-def test_without_other_runs_it_says_what_makes_them(
-    opened: Open, homes: list[Path], world: ScenesDataset, profile: Profile
-) -> None:
-    alone = make_pages(homes[1], profile, world, others=False)
-    page = opened("weights", folder=alone, wait=".geg-missing")
-    said = page.locator(".geg-missing").all_inner_texts()
-    assert "gegcore run --profile smoke --model transformer --objective scst_geg" in said[0]
-    assert "-p K 3" in said[1] and page.get_by_role("slider").count() == 0
-    (alone / "data" / "index.js").unlink()
-    for name in PAGES:
-        page = opened(name, folder=alone, wait="text=make book", quiet=False)
 
 
 @pytest.mark.browser
