@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import nbformat
 
 from bookkit.batch import read_notebook
 from bookkit.dag import Experiment, experiments
+from bookkit.play.explorer import address, write_explorer
 from bookkit.play.scorer import write_scorer
 from bookkit.report.frontpage import badge_html, short, write_front_parts
 from gegcore.errors import DataError, GegError, in_words
@@ -56,9 +58,12 @@ def stage_pages(profile: Profile, root: Path) -> None:
     for number, run in enumerate(experiments(profile).values()):
         # The number keeps the pages in the order of the tables.
         target = generated / "runs" / f"{number:02}-{run.name}.ipynb"
-        _stage(pages / "runs" / f"{run.name}.ipynb", target, profile.name, _title(profile, run))
+        page, title = pages / "runs" / f"{run.name}.ipynb", _title(profile, run)
+        _stage(page, target, profile.name, title, _captions_of(profile, run))
     write_front_parts(profile, generated)
-    write_scorer(profile, root / "book" / "_static" / "play")
+    play = root / "book" / "_static" / "play"
+    write_scorer(profile, play)
+    write_explorer(profile, play / "explorer")
 
 
 def _title(profile: Profile, run: Experiment) -> str:
@@ -66,8 +71,14 @@ def _title(profile: Profile, run: Experiment) -> str:
     return f"{run.model.capitalize()} {label}, seed {run.seed}".replace(" +", "+", 1)
 
 
-def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:
-    """Copy one executed notebook with a provenance badge under its title."""
+def _captions_of(profile: Profile, run: Experiment) -> str:
+    """A link to all captions of a run, from its page."""
+    there = escape(address(profile, run.model, run.objective, run.seed))
+    return f'<a href="../../{there}">All its captions</a>, in the caption explorer.\n\n'
+
+
+def _stage(page: Path, target: Path, profile: str, title: str = r"\1", more: str = "") -> None:
+    """Copy one executed notebook with a provenance badge, and more, under its title."""
     if not page.is_file():
         raise DataError(f"page {page} was not executed", "run `make book`")
     notebook = read_notebook(page)
@@ -84,7 +95,7 @@ def _stage(page: Path, target: Path, profile: str, title: str = r"\1") -> None:
     if heading is None:
         raise DataError(f"{page.name} does not begin with a title", "begin it with `# ...`")
     rest = first.source[heading.end() :]
-    first.source = f"# {heading.expand(title)}\n\n{badge_html(facts)}\n\n{rest}".rstrip()
+    first.source = f"# {heading.expand(title)}\n\n{badge_html(facts)}\n\n{more}{rest}".rstrip()
     _merge_parameters(notebook)
     nbformat.write(notebook, str(target))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bookkit.dag import experiments
-from bookkit.report.frontier import neighbours
+from bookkit.report.frontier import variants
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.runs import EVALUATED, TRAINED, RunFolder
@@ -35,7 +35,8 @@ def small(scores: pd.DataFrame) -> pd.DataFrame:
 def archive(profile: Profile, folder: Path, finished: bool = False) -> list[Path]:
     """Copy the small files of all runs of a profile to `folder/<profile>/<run>/`.
 
-    Those that differ in the weights of their rewards alone, a frontier, are kept beside them.
+    Those that differ in the weights of their rewards alone, a frontier, are kept beside them, and
+    those that differ in K alone.
 
     Nothing is deleted or overwritten: a run that is already there must be the same.
 
@@ -63,7 +64,7 @@ def archive(profile: Profile, folder: Path, finished: bool = False) -> list[Path
             fix = "run `make book` first, or leave it out: --finished"
             raise DataError(f"run {run.name} is not finished", fix)
         name = RunFolder.of(profile.name, *names, profile.variant).name
-        kept = {name: run} | {other.name: other for other in neighbours(run)}
+        kept = {name: run} | {other.name: other for other in variants(run)}
         for name, each in kept.items():
             each.check(TRAINED)
             each.check(EVALUATED)

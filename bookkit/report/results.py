@@ -224,7 +224,7 @@ class Runs:
         found = []
         for about, run in named:
             if self.own or run.file(SCORES).is_file():
-                values = run.per_caption() if self.own else _kept_scores(run)
+                values = run.per_caption() if self.own else kept_scores(run)
                 family = family_of(self.profile, values["image_id"])
                 found.append(with_recalls(values).assign(family=family, **about))
         none = pd.DataFrame(columns=["model", "objective", "label", "seed", "image_id", "family"])
@@ -291,7 +291,12 @@ def control(labels: Collection[str]) -> str:
     return longer if longer in labels else OBJECTIVES["scst"].label
 
 
-def _kept_scores(run: RunFolder) -> pd.DataFrame:
+def kept_scores(run: RunFolder) -> pd.DataFrame:
+    """Values of single captions of a stored run that keeps them, see `archive.small`.
+
+    Raises:
+        ChecksumError: they are not those that the run's own CIDEr is the mean of.
+    """
     values, whole = pd.read_parquet(run.file(SCORES)), run.metrics()["CIDEr"]
     if abs(values["CIDEr"].mean() - whole["value"]) > 0.01:
         what = f"{run.file(SCORES)} has another CIDEr than {run.name} itself"

@@ -59,7 +59,7 @@ def test_runs_with_other_weights_are_kept_beside(
         finish(objective)
     other = finish("scst_geg", "0123abcd")
     beside = {"transformer-scst_geg-seed1": [other]}
-    monkeypatch.setattr(archived, "neighbours", lambda run: beside.get(run.name, []))
+    monkeypatch.setattr(archived, "variants", lambda run: beside.get(run.name, []))
     kept = archive(load_profile("smoke"), tmp_path / "results")
     assert other.name in [path.name for path in kept] and len(kept) == 4
     assert (kept[-1].parent / other.name / SCORES).is_file()

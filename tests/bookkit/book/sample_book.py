@@ -84,6 +84,8 @@ def make_run(folder: Path, dataset: ScenesDataset, profile: Profile, objective: 
     ]
     folder.mkdir(parents=True)
     pd.DataFrame(rows).to_parquet(folder / "per_caption.parquet")
+    said = [{name: row[name] for name in ("image_id", "caption")} for row in rows]
+    write_json(folder / "captions.json", said)
     metrics = {
         name: {"value": 10.0 + order, "ci95": [9.0, 20.0], "n": len(rows)} for name in COLUMNS
     }

@@ -311,3 +311,19 @@ def test_page_in_a_browser(browser: Any, address: str, page: str, width: int) ->
     assert errors == []
     assert outside == []
     context.close()
+
+
+@pytest.mark.browser
+def test_captions_of_a_run_are_three_clicks_from_the_front_page(browser: Any, address: str) -> None:
+    view = browser.new_page(viewport={"width": 1280, "height": 900})
+    view.goto(f"{address}{FRONT}.html", wait_until="load")
+    view.locator(".sd-card", has_text="I want to read captions").click()
+    view.locator(".geg-items button").first.wait_for()
+    view.goto(f"{address}{FRONT}.html", wait_until="load")
+    view.get_by_role("link", name="Training runs").first.click()
+    view.get_by_role("link", name="Transformer+SCST, seed 1").first.click()
+    view.get_by_role("link", name="All its captions").click()
+    view.locator(".geg-items button").first.wait_for()
+    chosen = [view.locator(f".geg-field-{end} select").input_value() for end in ("from", "to")]
+    assert chosen == ["mle", "scst"]
+    view.close()
