@@ -58,9 +58,9 @@ def stated_facts(captions: pd.DataFrame, records: Sequence[ImageRecord]) -> pd.D
 
 
 def changes(facts: pd.DataFrame, of: str, over: str) -> pd.DataFrame:
-    """Facts that captions of one objective state and those of the other do not; `change`: which way.
+    """Facts that captions of one objective state and those of the other do not.
 
-    Of the same captioner, seed and image. `change` is "added" or "dropped".
+    Of the same captioner, seed and image; `change` says which way: "added" or "dropped".
 
     Args:
         of, over: objectives.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_pages import CHROMIUM, Open, make_pages
+from explorer_pages import Open, make_pages
 
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.materials import Materials
@@ -49,18 +49,6 @@ def homes(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> lis
 @pytest.fixture(scope="module")
 def folder(homes: list[Path], world: ScenesDataset, profile: Profile) -> Path:
     return make_pages(homes[0], profile, world)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install one to open the pages")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from gegcore.profiles import Profile
 
 ROOT = Path(__file__).resolve().parents[3]
 STATIC = ROOT / "book" / "_static"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>
 <meta name="viewport" content="width=device-width">
 <link rel="stylesheet" href="book.css"><link rel="stylesheet" href="explorer.css">

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from gegcore.errors import ConfigError
 from photographs.dataset import Photographs
 from photographs.pictures import PictureFiles
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 CONTACT = "Jo Doe <jo@example.org>"
 NO_STORE = "Storage.prototype.setItem = () => { throw new Error('refused'); };"
 
@@ -49,18 +47,6 @@ def kit(study: Study, world: ScenesDataset, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("kit")
     write_kit(study, world, CONTACT, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install one to open the page of a study")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
