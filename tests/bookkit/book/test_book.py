@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +30,6 @@ EXECUTED = (*(page for page in PAGES if page.startswith("book/generated/")), *RU
 SOURCES = {page: CHECKOUT / f"{page}.md" for page in CONTENTS if page not in EXECUTED}
 DRAWN = [page for page, source in SOURCES.items() if ".svg" in source.read_text()]
 MODELS = [page for page in DRAWN if page.startswith("book/models/")]
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 WIDTHS = (1280, 390)
 
 
@@ -45,13 +37,13 @@ def html_of(book: Book, page: str) -> str:
     return (book.html / f"{page}.html").read_text()
 
 
-def test_every_page_is_there_and_linked(book: Book) -> None:
-    menu = html_of(book, FRONT)
+def test_every_page_is_there_and_linked(built: Book) -> None:
+    menu = html_of(built, FRONT)
     for page in PAGES:
-        assert (book.html / f"{page}.html").is_file()
+        assert (built.html / f"{page}.html").is_file()
         assert page.removeprefix("book/") + ".html" in menu
     for page in RUNS:
-        assert page.removeprefix("book/") + ".html" in html_of(book, "book/runs")
+        assert page.removeprefix("book/") + ".html" in html_of(built, "book/runs")
 
 
 def test_every_hand_written_page_is_in_the_contents() -> None:
@@ -61,25 +53,26 @@ def test_every_hand_written_page_is_in_the_contents() -> None:
     )
 
 
-def test_nothing_is_loaded_from_elsewhere(book: Book) -> None:
+def test_nothing_is_loaded_from_elsewhere(built: Book) -> None:
     loading = re.compile(
-        r"<(?:script|img|iframe|source|video|audio|link)\b[^>]*?(?:src|href)=[\"'](?:https?:)?//[^\"']+"
+        r"<(?:script|img|iframe|source|video|audio|link(?! rel=.canonical))\b[^>]*?"
+        r"(?:src|href)=[\"'](?:https?:)?//[^\"']+"
     )
-    for page in book.html.rglob("*.html"):
+    for page in built.html.rglob("*.html"):
         assert loading.findall(page.read_text()) == [], page
-    for style in book.html.rglob("*.css"):
+    for style in built.html.rglob("*.css"):
         assert not re.search(r"(@import|url\()\s*[\"']?https?://", style.read_text()), style
 
 
-def test_pages_say_where_they_come_from(book: Book) -> None:
+def test_pages_say_where_they_come_from(built: Book) -> None:
     for page in EXECUTED:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert "2026-01-02 03:04 UTC" in text
         assert REVISION[:8] in text
 
 
-def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
-    listed = re.findall(r"Transformer[^<]*, seed 1", html_of(book, "book/runs"))
+def test_training_pages_are_named_after_their_runs_in_order(built: Book) -> None:
+    listed = re.findall(r"Transformer[^<]*, seed 1", html_of(built, "book/runs"))
     names = list(dict.fromkeys(listed))
     assert names == [
         "Transformer MLE, seed 1",
@@ -88,9 +81,9 @@ def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
     ]
 
 
-def test_progress_bars_stay_out_of_the_pages(book: Book) -> None:
+def test_progress_bars_stay_out_of_the_pages(built: Book) -> None:
     for page in EXECUTED:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert "printed" in text and "1/10 [" not in text
 
 
@@ -111,26 +104,26 @@ def test_front_page_shows_a_target_its_group_and_three_captions(book: Book) -> N
     assert "<b>scst_geg</b>" in text
 
 
-def test_equations_stand_beside_the_code(book: Book) -> None:
-    text = html_of(book, "book/method")
+def test_equations_stand_beside_the_code(built: Book) -> None:
+    text = html_of(built, "book/method")
     for name in ("similarity", "similar_groups", "group_embedding_gap", "self_critical_loss"):
         assert re.search(rf'<span class="nf">{name}</span>', text)
 
 
-def test_pages_of_models_show_a_drawing_and_code(book: Book) -> None:
+def test_pages_of_models_show_a_drawing_and_code(built: Book) -> None:
     assert MODELS
     for page in MODELS:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert re.search(r'<svg [^>]*class="geg-diagram"[^>]*aria-label="([^"]+)"', text), page
         folds = re.findall(r'<summary class="sd-summary-title[^"]*">', text)
         assert len(folds) >= text.count('<div class="math notranslate') > 2
         assert text.count('<span class="linenos">') > 10
 
 
-def test_citations_are_numbers(book: Book) -> None:
+def test_citations_are_numbers(built: Book) -> None:
     cited = re.findall(
         r'class="bibtex reference internal"[^>]*>(.*?)</a>|\[<a[^>]*>(\d+)</a>\]',
-        html_of(book, "book/method"),
+        html_of(built, "book/method"),
     )
     assert cited
 
@@ -196,35 +189,6 @@ def test_mathjax_is_one_local_file(tmp_path: Path) -> None:
     copy_mathjax(tmp_path)
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size > 1_000_000
-
-
-@pytest.fixture(scope="module")
-def address(book: Book) -> Iterator[str]:
-    """The book on a local web server, as a reader would have it."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book.html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome on this machine: install one to look at the pages")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 _BROKEN_IMAGES = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
