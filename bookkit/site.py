@@ -15,10 +15,12 @@ import yaml
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from gegcore.errors import ConfigError
 from gegcore.storage import write_text
 
 BRANCH = "main"
 COLAB = "notebooks/lab/colab.ipynb"
+_ADDRESS = re.compile(r"https://[\w.-]+(/[\w.~/-]*)?")
 _NEEDS_ADDRESS = re.compile(
     r'<meta (?:property="og:(?:url|image)[^"]*"|name="twitter:[^"]*")[^>]*>\n?'
 )
@@ -38,9 +40,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def addresses(folder: Path) -> tuple[str, str]:
-    """Addresses of the repository and of the published book in a CITATION.cff; "" for none."""
-    cited = yaml.safe_load((folder / "CITATION.cff").read_text(encoding="utf-8"))
-    return cited.get("repository-code", "").rstrip("/"), cited.get("url", "").rstrip("/")
+    """Addresses of the repository and of the published book in a CITATION.cff; "" for none.
+
+    Raises:
+        ConfigError: one is no address; templates write them into pages as they are.
+    """
+    file = folder / "CITATION.cff"
+    cited = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found = [str(cited.get(name) or "").rstrip("/") for name in ("repository-code", "url")]
+    for address in filter(None, found):
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigError(f"{file}: '{address}' is no address", "write it as https://...")
+    return found[0], found[1]
 
 
 def configure(app: Sphinx, config: Config) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sample_book import BOOK, CHECKOUT, REPOSITORY, Book
 
 from bookkit.site import addresses, launchers
+from gegcore.errors import ConfigError
 
 PAGES = sorted(re.findall(r"(?:file|root): (\S+)", (CHECKOUT / "_toc.yml").read_text()))
 COLAB = "https://colab.research.google.com/github/someone/some-book/blob/main/notebooks/lab/"
@@ -83,6 +84,10 @@ def test_addresses_are_those_of_the_citation_file(tmp_path: Path) -> None:
     assert addresses(tmp_path) == ("", "")
     cited.write_text(f"repository-code: {REPOSITORY}/\nurl: {BOOK}/\n")
     assert addresses(tmp_path) == (REPOSITORY, BOOK)
+    for wrong in ('https://a.b/"><script>', "javascript:alert(1)", "someone/some-book", "7"):
+        cited.write_text(f"repository-code: '{wrong}'\n")
+        with pytest.raises(ConfigError, match="CITATION.cff"):
+            addresses(tmp_path)
 
 
 @pytest.mark.parametrize("other", ["", "https://gitlab.com/a/b", "https://github.com/a", 'x"y'])
