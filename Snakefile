@@ -54,6 +54,7 @@ STORED = files("results/**/*.*", "book/*.yml")
 WRITTEN = STORED + files(
     "_*.yml", "book/**/*.md", "book/*.bib", "book/_static/**/*",
     "gegcore/**/*.py", "examples/*.py", "pyproject.toml", "bookkit/report/front.jinja",
+    "bookkit/site.py", "CITATION.cff",
 )
 
 

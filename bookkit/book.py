@@ -25,8 +25,11 @@ from gegcore.profiles import Profile, load_profile
 from gegcore.storage import write_text
 
 
-def render(profile: Profile, root: Path, log: Path) -> Path:
+def render(profile: Profile, root: Path, log: Path, plain: bool = False) -> Path:
     """Build the book of a profile in `root/_build/html`; the old book stays until the new is good.
+
+    Args:
+        plain: by Sphinx itself, without Jupyter Book.
 
     Raises:
         DataError: an executed page is missing.
@@ -34,7 +37,7 @@ def render(profile: Profile, root: Path, log: Path) -> Path:
     """
     stage_pages(profile, root)
     copy_mathjax(root / "book" / "_static" / "mathjax")
-    html = build_html(root, log)
+    html = build_html(root, log, plain)
     final = root / "_build" / "html"
     shutil.rmtree(final, ignore_errors=True)
     html.replace(final)
@@ -134,8 +137,8 @@ def copy_mathjax(folder: Path) -> None:
             shutil.copy(str(file.locate()), folder)
 
 
-def build_html(root: Path, log: Path) -> Path:
-    """Run Jupyter Book from scratch with warnings as errors; returns the folder of the pages.
+def build_html(root: Path, log: Path, plain: bool = False) -> Path:
+    """Run Jupyter Book, or Sphinx itself, from scratch; returns the folder of the pages.
 
     A fresh build each time: pages that are not read again would not warn again.
 
@@ -144,14 +147,19 @@ def build_html(root: Path, log: Path) -> Path:
     """
     work = root / "_build" / "next"
     shutil.rmtree(work, ignore_errors=True)
-    program = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
-    options = ["--path-output", str(work), "-W", "-n", "--keep-going"]
+    pages = work / "_build" / "html"
+    strict = ["-W", "-n", "--keep-going"]
+    if plain:
+        kept = ["-d", str(work / "doctrees")]
+        command = ["-m", "sphinx", *strict, *kept, str(root), str(pages)]
+    else:
+        jupyter_book = "from jupyter_book.cli.main import main; main()"
+        command = ["-c", jupyter_book, "build", str(root), "--path-output", str(work), *strict]
     done = subprocess.run(
-        [*program, str(root), *options], cwd=root, capture_output=True, text=True, errors="replace"
+        [sys.executable, *command], cwd=root, capture_output=True, text=True, errors="replace"
     )
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     write_text(log, said)
-    pages = work / "_build" / "html"
     if done.returncode or not (pages / "index.html").is_file():
         lines = [line for line in said.splitlines() if re.search(r"WARNING|ERROR|Exception", line)]
         listed = "\n".join(dict.fromkeys(lines)) or said[-2000:]
@@ -161,12 +169,13 @@ def build_html(root: Path, log: Path) -> Path:
 
 @in_words
 def main(arguments: Sequence[str] | None = None) -> None:
-    """`python -m bookkit.book PROFILE LOG`: render the book of this folder."""
+    """`python -m bookkit.book PROFILE LOG [--plain]`: render the book of this folder."""
     parser = argparse.ArgumentParser(prog="python -m bookkit.book", description=main.__doc__)
     parser.add_argument("profile")
     parser.add_argument("log", type=Path)
+    parser.add_argument("--plain", action="store_true", help="by Sphinx itself, no Jupyter Book")
     parsed = parser.parse_args(arguments)
-    render(load_profile(parsed.profile), Path(), parsed.log)
+    render(load_profile(parsed.profile), Path(), parsed.log, parsed.plain)
 
 
 if __name__ == "__main__":

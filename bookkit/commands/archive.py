@@ -25,6 +25,8 @@ def _archive(arguments: argparse.Namespace) -> None:
 
     profile = load_profile(arguments.profile)
     from bookkit.report.archive import archive
+    from bookkit.report.crate import write_crate
 
     written = archive(profile, arguments.to, arguments.finished)
+    write_crate(arguments.to)
     print(f"{len(written)} runs kept in {arguments.to / profile.name}")

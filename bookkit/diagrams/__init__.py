@@ -1,1 +1,1 @@
-"""Drawings of the book that depend on no data: committed as SVG, drawn anew by `__main__`."""
+"""Drawings of the book that depend on no data: committed, and drawn anew by `__main__`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bookkit.diagrams import recurrent, transformers
+from bookkit.diagrams.card import card
 from bookkit.diagrams.layout import LAYOUT
 from bookkit.diagrams.svg import Diagram
+from gegcore.storage import atomic_write
 
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 
@@ -29,6 +31,8 @@ def main() -> None:
         path = STATIC / f"{name}.svg"
         path.parent.mkdir(exist_ok=True)
         path.write_text(diagram.svg(), encoding="utf-8")
+    with atomic_write(STATIC / "card.png", "wb") as stream:
+        stream.write(card())
 
 
 if __name__ == "__main__":

@@ -23,13 +23,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+CONTENT = {
+    "config.yaml": {"profile": {"name": "smoke"}, "model": "transformer", "seed": 1},
+    "provenance.json": {
+        stage: {"git_revision": "12ab", "device": "x86_64", "versions": {}, "created": "2026-01-02"}
+        for stage in ("trained", "evaluated")
+    }
+    | {"digests": {"training": "34cd"}},
+}
 BEAM = ["beam3.captions.json", "beam3.metrics.json"]
 
 
 def finish(objective: str, variant: str = "") -> RunFolder:
     run = RunFolder.of("smoke", "transformer", objective, 1, variant)
     for name in {*KEPT, *BEAM, "checkpoint.safetensors"} - {TRAINED, EVALUATED}:
-        write_json(run.file(name), {"name": name})
+        write_json(run.file(name), CONTENT.get(name, {"name": name}))
     values = pd.DataFrame({"image_id": [1, 2], "CIDEr": [3.0, 4.0], "METEOR": [5.0, 6.0]})
     values.to_parquet(run.file("per_caption.parquet"))
     write_records(run, load_profile("smoke"), "transformer", objective)
@@ -44,6 +52,7 @@ def test_archive_keeps_small_files_of_all_runs_or_none(home: Path, tmp_path: Pat
     assert not target.exists()
     assert main(["archive", "--profile", "smoke", "--to", str(target), "--finished"]) == 0
     assert [path.name for path in (target / "smoke").iterdir()] == ["transformer-mle-seed1"]
+    assert (target / "ro-crate-metadata.json").is_file()
     finish("scst")
     finish("scst_geg")
     assert main(["archive", "--profile", "smoke", "--to", str(target)]) == 0

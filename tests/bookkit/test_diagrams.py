@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from bookkit.diagrams import card
 from bookkit.diagrams.__main__ import DIAGRAMS, STATIC
 from bookkit.diagrams.layout import LAYERS
 from bookkit.diagrams.svg import maths
@@ -71,3 +75,13 @@ def test_imports_of_gegcore_point_down_in_the_drawing() -> None:
         ]
     assert wrong == []
     assert all((GEGCORE / name).is_dir() or (GEGCORE / f"{name}.py").is_file() for name in layer)
+
+
+def test_the_social_card_is_what_is_drawn_and_credits_its_pictures() -> None:
+    drawn = np.asarray(Image.open(io.BytesIO(card.card())).convert("RGB"), int)
+    committed = np.asarray(Image.open(STATIC / "card.png").convert("RGB"), int)
+    assert committed.shape == (card.HEIGHT, card.WIDTH, 3)
+    # Letters and edges are rounded otherwise by other versions of their libraries.
+    assert (abs(drawn - committed).max(-1) > 40).mean() < 0.01, "run `python -m bookkit.diagrams`"
+    assert "OpenMoji" in card.CREDIT and "CC BY-SA 4.0" in card.CREDIT
+    assert (STATIC / "card.png").stat().st_size < 300_000, "previews have limits"

@@ -22,6 +22,8 @@ from gegcore.runs import RunFolder
 from gegcore.storage import write_json
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+REPOSITORY = "https://github.com/someone/some-book"
+BOOK = "https://book.example.org/read"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # noqa: E501
 
@@ -105,7 +107,7 @@ def page_of(notebook: Path) -> nbformat.NotebookNode:
 
 def make_project(root: Path, profile: Profile) -> None:
     """Real sources, made-up results."""
-    for name in ("_config.yml", "_toc.yml", "pyproject.toml"):
+    for name in ("_config.yml", "_toc.yml", "conf.py", "CITATION.cff", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, root / name)
     ignored = shutil.ignore_patterns("generated", "mathjax")
     shutil.copytree(CHECKOUT / "book", root / "book", ignore=ignored)

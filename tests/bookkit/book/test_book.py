@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +37,13 @@ def html_of(book: Book, page: str) -> str:
     return (book.html / f"{page}.html").read_text()
 
 
-def test_every_page_is_there_and_linked(book: Book) -> None:
-    menu = html_of(book, FRONT)
+def test_every_page_is_there_and_linked(built: Book) -> None:
+    menu = html_of(built, FRONT)
     for page in PAGES:
-        assert (book.html / f"{page}.html").is_file()
+        assert (built.html / f"{page}.html").is_file()
         assert page.removeprefix("book/") + ".html" in menu
     for page in RUNS:
-        assert page.removeprefix("book/") + ".html" in html_of(book, "book/runs")
+        assert page.removeprefix("book/") + ".html" in html_of(built, "book/runs")
 
 
 def test_every_hand_written_page_is_in_the_contents() -> None:
@@ -57,19 +53,20 @@ def test_every_hand_written_page_is_in_the_contents() -> None:
     )
 
 
-def test_nothing_is_loaded_from_elsewhere(book: Book) -> None:
+def test_nothing_is_loaded_from_elsewhere(built: Book) -> None:
     loading = re.compile(
-        r"<(?:script|img|iframe|source|video|audio|link)\b[^>]*?(?:src|href)=[\"'](?:https?:)?//[^\"']+"
+        r"<(?:script|img|iframe|source|video|audio|link(?! rel=.canonical))\b[^>]*?"
+        r"(?:src|href)=[\"'](?:https?:)?//[^\"']+"
     )
-    for page in book.html.rglob("*.html"):
+    for page in built.html.rglob("*.html"):
         assert loading.findall(page.read_text()) == [], page
-    for style in book.html.rglob("*.css"):
+    for style in built.html.rglob("*.css"):
         assert not re.search(r"(@import|url\()\s*[\"']?https?://", style.read_text()), style
 
 
-def test_pages_say_where_they_come_from(book: Book) -> None:
+def test_pages_say_where_they_come_from(built: Book) -> None:
     for page in EXECUTED:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert re.search(r"<b>reading</b> \d+ min", text)
         assert "2026-01-02 03:04 UTC" in text
         assert REVISION[:8] in text
@@ -90,8 +87,8 @@ def test_a_page_shows_what_it_ran_with_and_not_the_defaults(book: Book) -> None:
         assert named == ["# Which profile.\nprofile = 'smoke'\nfew = [3, 4]"], page
 
 
-def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
-    listed = re.findall(r"Transformer[^<]*, seed 1", html_of(book, "book/runs"))
+def test_training_pages_are_named_after_their_runs_in_order(built: Book) -> None:
+    listed = re.findall(r"Transformer[^<]*, seed 1", html_of(built, "book/runs"))
     names = list(dict.fromkeys(listed))
     assert names == [
         "Transformer MLE, seed 1",
@@ -100,9 +97,9 @@ def test_training_pages_are_named_after_their_runs_in_order(book: Book) -> None:
     ]
 
 
-def test_progress_bars_stay_out_of_the_pages(book: Book) -> None:
+def test_progress_bars_stay_out_of_the_pages(built: Book) -> None:
     for page in EXECUTED:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert "printed" in text and "1/10 [" not in text
 
 
@@ -131,26 +128,26 @@ def test_front_page_says_what_came_out_beside_the_paper(book: Book) -> None:
     assert 'GEG raises R@1: <span class="geg-pill geg-' in text
 
 
-def test_equations_stand_beside_the_code(book: Book) -> None:
-    text = html_of(book, "book/method")
+def test_equations_stand_beside_the_code(built: Book) -> None:
+    text = html_of(built, "book/method")
     for name in ("similarity", "similar_groups", "group_embedding_gap", "self_critical_loss"):
         assert re.search(rf'<span class="nf">{name}</span>', text)
 
 
-def test_pages_of_models_show_a_drawing_and_code(book: Book) -> None:
+def test_pages_of_models_show_a_drawing_and_code(built: Book) -> None:
     assert MODELS
     for page in MODELS:
-        text = html_of(book, page)
+        text = html_of(built, page)
         assert re.search(r'<svg [^>]*class="geg-diagram"[^>]*aria-label="([^"]+)"', text), page
         folds = re.findall(r'<summary class="sd-summary-title[^"]*">', text)
         assert len(folds) >= text.count('<div class="math notranslate') > 2
         assert text.count('<span class="linenos">') > 10
 
 
-def test_citations_are_numbers(book: Book) -> None:
+def test_citations_are_numbers(built: Book) -> None:
     cited = re.findall(
         r'class="bibtex reference internal"[^>]*>(.*?)</a>|\[<a[^>]*>(\d+)</a>\]',
-        html_of(book, "book/method"),
+        html_of(built, "book/method"),
     )
     assert cited
 
@@ -216,21 +213,6 @@ def test_mathjax_is_one_local_file(tmp_path: Path) -> None:
     copy_mathjax(tmp_path)
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size > 1_000_000
-
-
-@pytest.fixture(scope="module")
-def address(book: Book) -> Iterator[str]:
-    """The book on a local web server, as a reader would have it."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book.html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 # What is wider than its place, where no shadow says so and no key scrolls it. MathJax keeps a copy
