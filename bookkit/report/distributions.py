@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
+from matplotlib.ticker import PercentFormatter
 
 from bookkit.report.style import GREY, Panel, legend_below
 
@@ -26,11 +26,12 @@ def ecdfs(
     figure, axes = plt.subplots()
     medians = {name: float(np.median(each)) for name, each in values.items()}
     for name, each in values.items():
-        sns.ecdfplot(x=each, stat="percent", label=name, ax=axes)
-        axes.plot(medians[name], 50, "o", color=axes.lines[-1].get_color())
+        curve = axes.ecdf(each, label=name)
+        axes.plot(medians[name], 0.5, "o", color=curve.get_color())
     if zero:
         axes.axvline(0, color=GREY, linewidth=1)
-    axes.set(xlabel=x, ylabel=f"{what} at or below (%)")
+    axes.set(xlabel=x, ylabel=f"{what} at or below")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     legend_below(axes, 2)
     said = ", ".join(f"{name} {value:.{digits}f}" for name, value in medians.items())
     return Panel(figure, f"Cumulative shares of {what} by {x}. Medians (dots): {said}.")

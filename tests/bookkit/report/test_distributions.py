@@ -14,9 +14,9 @@ def test_curves_end_at_all_and_dots_are_medians() -> None:
     curves = {line.get_label(): line for line in axes.lines if line.get_label() in values}
     for name, each in values.items():
         x, y = curves[name].get_data()
-        assert np.allclose(x[1:], np.sort(each)) and y[-1] == 100
+        assert np.allclose(x[1:], np.sort(each)) and y[-1] == 1
     dots = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
-    assert dots == [[2.0, 50.0], [2.0, 50.0]]
+    assert dots == [[2.0, 0.5], [2.0, 0.5]]
     assert any(set(line.get_xdata()) == {0} for line in axes.lines)
-    assert axes.get_ylabel() == "captions at or below (%)"
+    assert axes.get_ylabel() == "captions at or below"
     assert panel.alt.endswith("Medians (dots): few 2.0, more 2.0.")
