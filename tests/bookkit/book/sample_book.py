@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from finished_runs import write_records
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from bookkit.dag import experiments
+from bookkit.report.captions import group_strip
 from bookkit.report.frontpage import COLUMNS
+from bookkit.report.page import styled
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.groups import SimilarGroups
 from gegcore.profiles import Profile
@@ -35,6 +38,16 @@ class Book:
     profile: Profile
 
 
+@functools.cache
+def shown() -> str:
+    """What notebooks show most: a picture with its group, and a table."""
+    groups = SimilarGroups(torch.arange(1, 6)[None], torch.zeros(1, 5))
+    strip = group_strip(ScenesDataset("test", 6), groups, 0)
+    return (
+        strip + styled(pd.DataFrame({"R@1": [20.0]}, index=["+SCST"]), "A table.")
+    )._repr_html_()
+
+
 def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
     """A notebook as papermill leaves it: a title, a table, a picture, a printed line."""
     table = "<table border='1'><tr>" + "".join(f"<td>{n}</td>" for n in range(30)) + "</tr></table>"
@@ -42,6 +55,7 @@ def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
         new_output("stream", name="stdout", text="printed\n"),
         new_output("stream", name="stderr", text="  10%|# | 1/10 [00:01<00:09]\n"),
         new_output("display_data", data={"text/html": table, "text/plain": "table"}),
+        new_output("display_data", data={"text/html": shown(), "text/plain": "shown"}),
         new_output("display_data", data={"image/png": PIXEL, "text/plain": "figure"}),
     ]
     cells = [
