@@ -59,7 +59,9 @@ def executed(title: str, text: str = "Maths: $x^2$.") -> nbformat.NotebookNode:
         new_output("display_data", data={"image/png": PIXEL, "text/plain": "figure"}),
     ]
     cells = [
-        new_markdown_cell(f"# {title}\n\n{text}\n\n$$ f(x) = \\sum_i x_i $$"),
+        new_markdown_cell(
+            f"# {title}\n\n{text}\n\n$$ f(x) = \\sum_i x_i $$\n\n## Section\n\nText."
+        ),
         new_code_cell(
             "# Which profile.\nprofile = 'quick'\nfew = [\n    1,\n]",
             metadata={"tags": ["parameters"]},
