@@ -19,6 +19,9 @@ from gegcore.errors import DataError, in_words
 from gegcore.storage import read_json, sha256_file, write_json
 
 METADATA = "ro-crate-metadata.json"
+BESIDE = ("attention", "benchmarks", "coco_captions", "study", "sweeps")
+"""Folders that are described beside those of runs; whatever else lies there is somebody's own."""
+
 VERSION = "1.2"
 CITATION = Path(__file__).resolve().parents[2] / "CITATION.cff"
 LICENCE = "https://spdx.org/licenses/{}"
@@ -31,7 +34,7 @@ _FORMATS = {
 
 
 def write_crate(folder: Path, citation: Path = CITATION) -> Path:
-    """Describe all runs and files of a folder in its `ro-crate-metadata.json`, atomically.
+    """Describe runs, and `BESIDE` them, in a folder's `ro-crate-metadata.json`, atomically.
 
     Args:
         citation: a CITATION.cff, for name, licence, authors and the paper.
@@ -46,7 +49,9 @@ def write_crate(folder: Path, citation: Path = CITATION) -> Path:
         _describe(crate, citation)
     dates, parts = [], []
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
-        runs = sorted(path.parent for path in part.glob("*/config.yaml"))
+        runs = sorted(path.parent for path in part.glob("*-seed*/config.yaml"))
+        if not runs and part.name not in BESIDE:
+            continue
         dates += [_add_run(crate, folder, run) for run in runs]
         rest = [file for file in _files(part) if file.parent not in runs]
         inside = [crate.get(f"{run.relative_to(folder).as_posix()}/") for run in runs]

@@ -98,6 +98,14 @@ def test_the_same_files_give_the_same_bytes(two_runs: Path) -> None:
     assert (two_runs / METADATA).read_bytes() == first
 
 
+def test_what_else_lies_there_is_not_described(two_runs: Path) -> None:
+    before = write_crate(two_runs).read_bytes()
+    for name in ("holiday", ".git"):
+        (two_runs / name).mkdir()
+        (two_runs / name / "private.txt").write_text("x")
+    assert write_crate(two_runs).read_bytes() == before
+
+
 def test_a_run_that_does_not_say_how_it_was_made_is_named(two_runs: Path) -> None:
     first = write_crate(two_runs).read_bytes()
     broken = next(two_runs.glob("*/*/provenance.json"))
