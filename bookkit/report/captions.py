@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bookkit.report.page import Html, picture
+from emoji_scenes.dataset import ScenesDataset
+from emoji_scenes.scenes.painter import paint
 from gegcore.data.dataset import CaptionDataset
 from gegcore.groups import SimilarGroups
 
@@ -19,12 +21,23 @@ _LITTLE_WORDS = frozenset(
 )
 
 
+SIDE = 224
+"""Pixels of a scene painted for a page: twice those of a tile; captioners and CLIP get 128."""
+
+
+def sharp(dataset: CaptionDataset, positions: Sequence[int]) -> list[np.ndarray]:
+    """Pictures for a page, uint8 RGB `(H, W, 3)` each: scenes are painted larger, others as is."""
+    if isinstance(dataset, ScenesDataset):
+        return [paint(dataset.scene(position), SIDE) for position in positions]
+    return list(dataset.images(list(positions)))
+
+
 def contact_sheet(
     dataset: CaptionDataset, positions: Sequence[int], said: Sequence[str] = ()
 ) -> Html:
     """Pictures in a grid, each with a text below it (by default its first reference caption)."""
     alts = [dataset.records[i].captions[0] for i in positions]
-    tiles = map(_tile, dataset.images(list(positions)), list(said) or alts, alts)
+    tiles = map(_tile, sharp(dataset, positions), list(said) or alts, alts)
     return Html(f'<div class="geg-row geg-sheet">{"".join(tiles)}</div>')
 
 
@@ -34,7 +47,7 @@ def group_strip(dataset: CaptionDataset, groups: SimilarGroups, position: int) -
     below = ["target", *(f"s = {score:.3f}" for score in groups.score[position].tolist())]
     tiles = []
     for i, array, text in zip(
-        [position, *members], dataset.images([position, *members]), below, strict=True
+        [position, *members], sharp(dataset, [position, *members]), below, strict=True
     ):
         what = "Target image: " if i == position else "Similar image: "
         tiles.append(_tile(array, text, what + dataset.records[i].captions[0], i == position))

@@ -6,13 +6,18 @@ import base64
 import html
 import re
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from synthetic_runs import Project
 
 from bookkit.report import captions
 from bookkit.report.style import COLOURS, MARKERS, Panel, panel, panels, use_style
+from emoji_scenes.dataset import ScenesDataset
+from emoji_scenes.scenes.painter import paint
 from gegcore.training.config import OBJECTIVES
 
 
@@ -50,6 +55,17 @@ def test_a_notebook_shows_a_figure_once_and_described() -> None:
     ((svg, alt),) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]*)"', page)
     assert html.unescape(alt) == 'a "line"'
     ElementTree.fromstring(base64.b64decode(svg))
+
+
+def test_scenes_are_painted_for_the_page_and_photographs_stay_as_they_are() -> None:
+    scenes = ScenesDataset("test", 3)
+    (large,) = captions.sharp(scenes, [2])
+    assert large.shape == (captions.SIDE, captions.SIDE, 3)
+    half = large.reshape(captions.SIDE // 2, 2, -1, 2, 3).mean((1, 3))
+    small = paint(scenes.scene(2), captions.SIDE // 2)
+    assert abs(half - small).mean() < 8  # the same scene
+    photographs = SimpleNamespace(images=lambda positions: np.full((len(positions), 9, 7, 3), 5))
+    assert [one.shape for one in captions.sharp(cast(Any, photographs), [0, 4])] == [(9, 7, 3)] * 2
 
 
 def test_marked_words_are_the_new_ones() -> None:
