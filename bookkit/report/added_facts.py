@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from emoji_scenes.scenes.facts import atoms_of
+from emoji_scenes.scenes.facts import Atom, atoms_of
 from emoji_scenes.scenes.graph import SceneGraph
 from emoji_scenes.scenes.parse import Fact, facts_of
 from gegcore.data.dataset import ImageRecord
@@ -31,6 +31,18 @@ _RUN = ["model", "objective", "label", "seed"]
 _facts_of = lru_cache(maxsize=None)(facts_of)  # captioners repeat each other and themselves
 
 
+def truth_of(record: ImageRecord) -> frozenset[Atom]:
+    """Everything that is true of an image.
+
+    Raises:
+        DataError: it has no scene graph.
+    """
+    if record.scene is None:
+        what = f"image {record.image_id} has no scene graph"
+        raise DataError(what, "truth is known of the embedded world only")
+    return atoms_of(SceneGraph.from_dict(record.scene))
+
+
 def stated_facts(captions: pd.DataFrame, records: Sequence[ImageRecord]) -> pd.DataFrame:
     """A row a run, image and stated fact: kind, words, `fact`, which synonyms share, and `true`.
 
@@ -41,12 +53,7 @@ def stated_facts(captions: pd.DataFrame, records: Sequence[ImageRecord]) -> pd.D
     Raises:
         DataError: an image has no scene graph.
     """
-    holds = {}
-    for record in records:
-        if record.scene is None:
-            what = f"image {record.image_id} has no scene graph"
-            raise DataError(what, "truth is known of the embedded world only")
-        holds[record.image_id] = atoms_of(SceneGraph.from_dict(record.scene))
+    holds = {record.image_id: truth_of(record) for record in records}
     rows: list[tuple[Any, ...]] = []
     columns = [*_RUN, "image_id", "caption"]
     for *about, image, caption in track(captions[columns].to_numpy().tolist(), "facts"):

@@ -16,7 +16,8 @@ from bookkit.report.results import Runs
 from gegcore.metrics.uncertainty import RESAMPLES
 from gegcore.training.config import OBJECTIVES
 
-_REWARDED = {"cider": "CIDEr", "geg_avg": "GEG-Avg", "geg_min": "GEG-Min"}
+REWARDED = {"cider": "CIDEr", "geg_avg": "GEG-Avg", "geg_min": "GEG-Min"}
+"""Reward -> the metric that it is."""
 
 
 def judge(claim: Claim, every: Sequence[Runs], resamples: int = RESAMPLES) -> Judged:
@@ -168,7 +169,7 @@ def guarantee(test: ClaimTest, of: Mapping[str, Any], over: Mapping[str, Any]) -
     kept, share = float(rule["least_cider_share"]), test.share or 0.0
     if from_there and metric == "CIDEr" and test.expect == "at_least" and kept >= share:
         return f"the rule takes only epochs that keep {100 * kept:.0f} % of it on validation"
-    rewarded, before = ({_REWARDED.get(name) for name in rewards(side)} for side in (of, over))
+    rewarded, before = ({REWARDED.get(name) for name in rewards(side)} for side in (of, over))
     if test.expect == "higher" and metric in rewarded - before:
         return f"{metric} is what {OBJECTIVES[test.of].label} alone is rewarded for"
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from bookkit.report.badge import runs_badge
-from bookkit.report.claims import judge
+from bookkit.report.claims import REWARDED, judge
 from bookkit.report.evidence import Found, Judged, counted, plural
 from bookkit.report.example import example
 from bookkit.report.ledger import ARROW, load_ledger
@@ -33,15 +33,29 @@ def front_parts(profile: Profile) -> dict[str, str]:
     """
     runs, every = Runs.of(profile), Runs.every(profile)
     judged = {claim.id: judge(claim, every) for claim in load_ledger().claims}
-    alpha, beta = profile.objective("scst_geg").rewards.values()
-    weights = {"alpha": f"{alpha:g}", "beta": f"{beta:g}"}
     return {
         "badge": runs_badge(runs).body,
-        "example": _filled("example", **example(runs), number=number, **weights),
+        "example": pipeline(runs),
         "finding": finding(judged["geg-r1"], judged["geg-cider-falls"]),
         "glance": glance(runs),
         "verdicts": said_of_claims(list(judged.values()), every),
     }
+
+
+def pipeline(runs: Runs) -> str:
+    """The method with one picture; nothing with photographs, which are not published."""
+    if runs.profile.data.kind != "scenes":
+        return ""
+    reward = reward_of(runs.profile, runs.models[0])
+    return _filled("example", **example(runs), number=number, reward=reward)
+
+
+def reward_of(profile: Profile, model: str) -> str:
+    """The reward of +SCST+GEG in words, whatever its terms are: 0.1 · CIDEr + 1 · GEG-Avg."""
+    terms = profile.objective("scst_geg").rewards.items()
+    return " + ".join(
+        f"{weight:g} \N{MIDDLE DOT} {REWARDED.get(name, name)}" for name, weight in terms
+    )
 
 
 def finding(recall: Judged, cider: Judged) -> str:

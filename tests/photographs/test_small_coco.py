@@ -18,6 +18,7 @@ from PIL import Image
 from small_coco import coco_server, small_coco
 from torchvision.models import detection
 
+from bookkit.report.frontpage import front_parts
 from gegcore.cli import main
 from gegcore.experiment.train import train
 from gegcore.materials import Materials
@@ -121,6 +122,9 @@ def test_a_photograph_of_ones_own_is_captioned(
         ("06_ablations", False),  # of the profile that has them, which it says
         ("07_judges", True),
         ("13_scale", True),
+        ("14_study", False),
+        ("15_findings", True),
+        ("16_errors", False),  # of the embedded world, whose truth is known
     ],
 )
 def test_pages_run_and_show_runs_under_a_red_flag(home: Path, page: str, flag: bool) -> None:
@@ -133,3 +137,9 @@ def test_pages_run_and_show_runs_under_a_red_flag(home: Path, page: str, flag: b
         for output in cell.get("outputs", [])
     )
     assert ("Red flag: calibration of CLIP FAILED" in shown) is flag
+
+
+def test_the_front_page_has_no_picture_of_photographs(home: Path) -> None:
+    parts = front_parts(load_profile("small.yaml"))
+    assert parts["example"] == "" and "<img" not in "".join(parts.values())
+    assert parts["glance"] and parts["finding"]

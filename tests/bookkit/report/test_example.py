@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from bookkit.report.example import clean, most_telling
+from bookkit.report.frontpage import reward_of
+from gegcore.profiles import load_profile
 
 GOOD = "a red dog behind a small boat"
 IMAGES = ["a", "b", "c", "d"]
@@ -49,3 +51,12 @@ def test_a_stutter_is_the_last_to_be_taken() -> None:
     before = captions([GOOD] * 4, rank=[9, 0, 9, 9])
     alike = pd.Series([0.9, 0.1, 0.8, 0.7], IMAGES)
     assert most_telling(before, after.assign(rank=[0, 5, 0, 0]), alike) == "b"
+
+
+def test_the_reward_is_said_whatever_its_terms_are() -> None:
+    quick = load_profile("quick")
+    assert reward_of(quick, "transformer") == "0.1 \N{MIDDLE DOT} CIDEr + 1 \N{MIDDLE DOT} GEG-Avg"
+    rewards = {"cider": 0.5, "geg_min": 2.0, "similarity": 1.0}
+    other = quick.changed("transformer", "scst_geg", rewards=rewards)
+    said = reward_of(other, "transformer")
+    assert said.count(" + ") == 2 and "2 \N{MIDDLE DOT} GEG-Min" in said
