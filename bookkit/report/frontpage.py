@@ -52,7 +52,7 @@ def pipeline(runs: Runs) -> str:
 
 def reward_of(profile: Profile, model: str) -> str:
     """The reward of +SCST+GEG in words, whatever its terms are: 0.1 · CIDEr + 1 · GEG-Avg."""
-    terms = profile.objective("scst_geg").rewards.items()
+    terms = profile.objective("scst_geg", model).rewards.items()
     return " + ".join(
         f"{weight:g} \N{MIDDLE DOT} {REWARDED.get(name, name)}" for name, weight in terms
     )
