@@ -1,4 +1,4 @@
-"""The rules of `book/choices.md` as code: what the stored sweeps decide."""
+"""The rules of `notebooks/17_choices.ipynb` as code: what the stored sweeps decide."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ class Sweep:
     about: dict[str, Any]
 
     @property
+    def ends(self) -> pd.DataFrame:
+        """Validation after the last epoch, a row a captioner, seed and value."""
+        return self.validation.groupby(list(_RUN), sort=False).tail(1)
+
+    @property
     def last(self) -> pd.DataFrame:
         """Validation after the last epoch: model and value -> means over seeds."""
-        last = self.validation.groupby(["model", "seed", "value"]).tail(1)
-        return last.groupby(["model", "value"], sort=False).mean(numeric_only=True)
+        return self.ends.groupby(["model", "value"], sort=False).mean(numeric_only=True)
 
 
 def read_sweep(profile: Profile, objective: str, field: str, folder: Path = STORED) -> Sweep:
@@ -44,23 +49,33 @@ def read_sweep(profile: Profile, objective: str, field: str, folder: Path = STOR
     Raises:
         DataError: there is none.
     """
-    path = folder / "sweeps" / f"{profile.name}-{objective}-{field}.json"
-    if not path.is_file():
+    found = read_sweeps(profile, folder).get((objective, field))
+    if found is None:
         raise DataError(
             f"no sweep of {field} is stored for profile {profile.name}",
             "take profile quick, or run `python -m bookkit.sweep --profile "
             f"{profile.name} --objective {objective} --field {field} --values ...`",
         )
-    found = read_json(path)
+    return found
+
+
+def read_sweeps(profile: Profile, folder: Path = STORED) -> dict[tuple[str, str], Sweep]:
+    """All stored sweeps of a profile: (objective, field) -> sweep."""
+    read = map(read_json, sorted((folder / "sweeps").glob(f"{profile.name}-*.json")))
+    own = [each for each in read if each.get("profile") == profile.name and "field" in each]
+    return {(each["objective"], each["field"]): _sweep(each) for each in own}
+
+
+def _sweep(stored: Mapping[str, Any]) -> Sweep:
     frames = {
         part: pd.concat(
             [
                 pd.DataFrame(e.get(part, [])).assign(**{name: e[name] for name in _RUN})
-                for e in found["entries"]
+                for e in stored["entries"]
             ],
             ignore_index=True,
         )
         for part in ("history", "training")
     }
-    about = {name: value for name, value in found.items() if name != "entries"}
+    about = {name: value for name, value in stored.items() if name != "entries"}
     return Sweep(frames["history"], frames["training"], about)

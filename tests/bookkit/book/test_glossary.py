@@ -22,7 +22,7 @@ ENTRIES = {
 PAGES = [
     ROOT / "book" / f"{name}.md"
     for name in (
-        "intro", "method", "about", "choices", "preregistration", "play", "reproduce", "extend",
+        "intro", "method", "about", "preregistration", "play", "reproduce", "extend",
         "runs", "models/captioners",
     )
 ]  # fmt: skip
