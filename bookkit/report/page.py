@@ -47,6 +47,7 @@ def styled(
     caption: str,
     text: Sequence[str] = (),
     bold: pd.DataFrame | None = None,
+    reading: str = "",
 ) -> Html:
     """A pandas table in the book's style, which scrolls sideways on its own where it is too wide.
 
@@ -57,6 +58,7 @@ def styled(
         caption: below the table: what the numbers are.
         text: columns of words, which wrap.
         bold: of the same shape, True where a cell is bold.
+        reading: a sentence below it that says what can be seen in it, computed from it.
     """
     styler = table if isinstance(table, Styler) else table.style
     frame: pd.DataFrame = styler.data  # type: ignore[attr-defined]
@@ -79,7 +81,8 @@ def styled(
     styler = styler.format_index(escape="html").format_index(escape="html", axis=1)
     styler = styler.hide(names=True).hide(names=True, axis=1).set_td_classes(classes)
     made = styler.set_uuid(digest([caption, frame.to_json()])[:8]).to_html(bold_headers=False)
-    return _boxed(made, caption)
+    read = f'<p class="geg-reading">{html.escape(reading)}</p>' if reading else ""
+    return _boxed(made, caption) + Html(read)
 
 
 def folded(part: Html, title: str) -> Html:

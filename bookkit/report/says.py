@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pandas as pd
+
 from gegcore.errors import DataError
 
 
@@ -21,3 +25,19 @@ def says(holds: bool, text: str, otherwise: str | None = None) -> str:
             f"the numbers no longer say: {text}", "mend the sentence, or give the other one"
         )
     return otherwise
+
+
+def joined(names: Iterable[object]) -> str:
+    """`a, b and c`."""
+    *most, last = map(str, names)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def highest(table: pd.DataFrame) -> str:
+    """A sentence on a table of numbers: which row is highest in which columns. "" of none."""
+    best = table.dropna(axis=1, how="all").idxmax()
+    parts = [
+        f"{' '.join(row) if isinstance(row, tuple) else row} in {joined(columns)}"
+        for row, columns in best.groupby(best, sort=False).groups.items()
+    ]
+    return f"Highest: {'; '.join(parts)}." if parts else ""

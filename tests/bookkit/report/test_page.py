@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bookkit.report.page import estimates, in_words, number, signed, styled
+from bookkit.report.says import highest
 
 TABLE = pd.DataFrame(
     {"R@1": [12.345, float("nan")], "GEG-Min": [-0.0073, 0.1], "said": ["<b>", "a\nb"]},
@@ -53,3 +54,19 @@ def test_numbers_look_like_the_papers(metric: str, value: float | None, want: st
     assert number(metric, value) == want
     assert signed("R@1", 1.0) == "+1.0"
     assert signed("R@1", -1.0) == "\N{MINUS SIGN}1.0"
+
+
+def test_what_a_table_shows_is_said_below_it() -> None:
+    table = pd.DataFrame(
+        {"CIDEr": [3.0, 2.0, 1.0], "R@1": [1.0, 2.0, 9.0], "R@5": [1.0, 2.0, 3.0]},
+        index=["+SCST", "MLE", "+SCST+GEG"],
+    )
+    assert highest(table) == "Highest: +SCST in CIDEr; +SCST+GEG in R@1 and R@5."
+    assert highest(table.iloc[::-1]) == highest(table)
+    assert highest(table.assign(CIDEr=float("nan"))) == "Highest: +SCST+GEG in R@1 and R@5."
+    assert highest(table[[]]) == ""
+    several = table.set_index(pd.MultiIndex.from_product([["X-LAN"], table.index]))
+    assert highest(several).startswith("Highest: X-LAN +SCST in CIDEr")
+    shown = styled(table, "under", reading="a < b").body
+    assert shown.endswith('under</p><p class="geg-reading">a &lt; b</p>')
+    assert "geg-reading" not in styled(table, "under").body
