@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -82,7 +83,7 @@ def styled(
     styler = styler.hide(names=True).hide(names=True, axis=1).set_td_classes(classes)
     made = styler.set_uuid(digest([caption, frame.to_json()])[:8]).to_html(bold_headers=False)
     read = f'<p class="geg-reading">{html.escape(reading)}</p>' if reading else ""
-    return _boxed(made, caption) + Html(read)
+    return _boxed(made, caption, _first_column(frame.index)) + Html(read)
 
 
 def folded(part: Html, title: str) -> Html:
@@ -118,10 +119,20 @@ def badge(facts: Mapping[str, str]) -> Html:
     return Html(f'<div class="geg-badge" role="note" aria-label="provenance">{items}</div>')
 
 
-def _boxed(made: str, caption: str) -> Html:
+def _first_column(rows: pd.Index) -> float:
+    """How wide the outer of several row headings is, in rem: its longest word, which is bold.
+
+    It stays in view while the table scrolls; what comes after it must know where it ends.
+    """
+    words = [word for name in rows.get_level_values(0) for word in re.split(r"[\s-]", str(name))]
+    return 0.6 * max(map(len, words), default=0) + 0.6
+
+
+def _boxed(made: str, caption: str, first: float) -> Html:
     label = html.escape(caption, quote=True)
     return Html(
-        f'<div class="geg-scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<div class="geg-scroll" style="--first:{first:.1f}rem" tabindex="0" role="region" '
+        f'aria-label="{label}">'
         f'{made}</div><p class="geg-under">{label}</p>'
     )
 

@@ -224,6 +224,9 @@ _CUT_OFF = """() => [...document.querySelectorAll('article *')].filter(e => {
     && !(e.matches('.text_html, .geg-glance, table')
          && getComputedStyle(e).backgroundImage.includes('gradient'));
 }).map(e => e.tagName + '.' + e.className)"""
+# Row headings that stay in view while a table scrolls: no longer than their column.
+_CUT_HEADINGS = """() => [...document.querySelectorAll('.geg-scroll tbody th')].filter(
+  e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"""
 
 
 _BROKEN_IMAGES = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
@@ -289,6 +292,7 @@ def test_page_in_a_browser(browser: Any, address: str, page: str, width: int) ->
     assert view.evaluate("document.documentElement.scrollWidth") <= width
     assert view.evaluate(_BROKEN_IMAGES) == []
     assert view.evaluate(_CUT_OFF) == []
+    assert view.evaluate(_CUT_HEADINGS) == []
     assert view.locator("article h1").first.bounding_box()["height"] > 10
     assert errors == []
     assert outside == []
