@@ -13,8 +13,8 @@ LSTM_A3 = Diagram(
     height=408,
     panels=(Panel(4, 168, ONCE), Panel(184, 220, EACH)),
     boxes=(
-        Box("attributes", 92, 30, "attributes $a$", "data", 124, new=True),
-        Box("picture", 262, 30, "picture $g$", "data", 124),
+        Box("attributes", 92, 36, "attributes $a$", "data", 124, new=True),
+        Box("picture", 262, 36, "picture $g$", "data", 124),
         Box("project_a", 92, 80, "linear", width=90, new=True),
         Box("project_g", 262, 80, "linear", width=90),
         Box("first", 92, 130, "LSTM", "state", 90, new=True),

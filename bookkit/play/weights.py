@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -12,8 +10,7 @@ import pandas as pd
 from bookkit.play.said import Listed, Stage, weights_of
 from bookkit.report.paper import MODEL_NAMES
 from bookkit.report.results import STORED, Runs
-from bookkit.report.sweeps import Sweep, read_sweep
-from gegcore.errors import DataError
+from bookkit.report.sweeps import Sweep, read_sweeps
 from gegcore.training.config import OBJECTIVES
 
 _METRICS = ("CIDEr", "R@1")
@@ -93,14 +90,9 @@ def _means(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 
 def _swept(runs: Runs) -> Iterator[dict[str, Any]]:
     """Sweeps of the weight of a gap that are stored of the profile."""
-    profile = runs.profile.name
-    pattern = re.compile(rf"{re.escape(profile)}-(\w+)-(rewards\.geg_\w+)")
-    for path in sorted((STORED / "sweeps").glob(f"{profile}-*.json")):
-        named = pattern.fullmatch(path.stem)
-        with suppress(DataError):
-            if named:
-                sweep = read_sweep(runs.profile, named[1], named[2], STORED)
-                yield from _of_sweep(sweep, profile, named[1])
+    for (objective, field), sweep in read_sweeps(runs.profile, STORED).items():
+        if field.startswith("rewards.geg_"):
+            yield from _of_sweep(sweep, runs.profile.name, objective)
 
 
 def _of_sweep(sweep: Sweep, profile: str, objective: str) -> Iterator[dict[str, Any]]:

@@ -168,7 +168,8 @@ def test_sweeps_are_read_after_their_last_epoch(
     ]
     path = tmp_path / "sweeps" / "smoke-scst_geg-rewards.geg_avg.json"
     path.parent.mkdir()
-    path.write_text(json.dumps({"entries": entries}))
+    about = {"profile": "smoke", "objective": "scst_geg", "field": "rewards.geg_avg"}
+    path.write_text(json.dumps({**about, "entries": entries}))
     path.with_name("smoke-scst_geg-epochs.json").write_text("{}")
     monkeypatch.setattr("bookkit.play.weights.STORED", tmp_path)
     (found,) = all_series([explorer.Listed.of(Runs.of(profile))])
