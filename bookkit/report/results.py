@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,14 @@ class Runs:
         folders: (model, objective, seed) -> folder.
         own: whether they are runs of this project folder, and not those that are stored.
         missing: names of runs of the grid that are not there.
+        unlike: profile that was asked for, if these saw other data than its runs.
     """
 
     profile: Profile
     folders: dict[RunName, RunFolder]
     own: bool
     missing: tuple[str, ...]
+    unlike: str = ""
 
     @classmethod
     def of(cls, profile: Profile | str) -> Runs:
@@ -107,9 +109,11 @@ class Runs:
         def count(runs: Runs) -> int:
             return sum(name in objectives for _, name, _ in runs.folders)
 
-        best = max(cls.every(profile), key=count)
+        every = cls.every(profile)
+        best = max(every, key=count)
         if count(best):
-            return best
+            data = [set(runs.provenance["data"]) for runs in (every[0], best)]
+            return best if data[0] & data[1] else replace(best, unlike=every[0].profile.name)
         own_names = [each for stem, each in _shipped().items() if each.name == stem]
         return max([best, *map(cls.of, filter(stored_runs, own_names))], key=count)
 
@@ -123,6 +127,9 @@ class Runs:
             said += f" Not finished: {some(self.missing)}."
         if self.older:
             said += f" Trained by older code than this: {some(self.older)}."
+        if self.unlike:
+            said += f" They saw other data than the runs of profile {self.unlike}: compare them"
+            said += " with each other only."
         images = int(self.metrics["n"].max())
         few = " So few show that everything runs, and nothing else." if images < ENOUGH else ""
         flag = red_flag(self.profile, self.folders.values())

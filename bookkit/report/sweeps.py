@@ -43,27 +43,22 @@ class Sweep:
         return self.ends.groupby(["model", "value"], sort=False).mean(numeric_only=True)
 
 
-def read_sweep(profile: Profile, objective: str, field: str, folder: Path = STORED) -> Sweep:
-    """The stored sweep of a profile.
+def read_sweeps(profile: Profile, folder: Path = STORED) -> dict[tuple[str, str], Sweep]:
+    """All stored sweeps of a profile: (objective, field) -> sweep.
 
     Raises:
-        DataError: there is none.
+        DataError: a file of another form.
     """
-    found = read_sweeps(profile, folder).get((objective, field))
-    if found is None:
-        raise DataError(
-            f"no sweep of {field} is stored for profile {profile.name}",
-            "take profile quick, or run `python -m bookkit.sweep --profile "
-            f"{profile.name} --objective {objective} --field {field} --values ...`",
-        )
+    found = {}
+    for path in sorted((folder / "sweeps").glob(f"{profile.name}-*.json")):
+        stored = read_json(path)
+        if stored.get("profile") == profile.name and "field" in stored:
+            try:
+                found[stored["objective"], stored["field"]] = _sweep(stored)
+            except (KeyError, TypeError) as error:
+                what = f"{path} is no sweep as `bookkit.sweep` writes it now ({error!r})"
+                raise DataError(what, "move it away, or run the sweep again") from error
     return found
-
-
-def read_sweeps(profile: Profile, folder: Path = STORED) -> dict[tuple[str, str], Sweep]:
-    """All stored sweeps of a profile: (objective, field) -> sweep."""
-    read = map(read_json, sorted((folder / "sweeps").glob(f"{profile.name}-*.json")))
-    own = [each for each in read if each.get("profile") == profile.name and "field" in each]
-    return {(each["objective"], each["field"]): _sweep(each) for each in own}
 
 
 def _sweep(stored: Mapping[str, Any]) -> Sweep:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from full_disk import files_end_at
 
-from bookkit.report.sweeps import read_sweep
+from bookkit.report.sweeps import read_sweeps
 from bookkit.sweep import main, refuse_loss, sweep, sweep_file
 from gegcore.errors import ConfigError, DataError
 from gegcore.experiment import train
@@ -54,7 +54,7 @@ def test_captioners_and_seeds_are_swept_alike(smoke_home: Path) -> None:
     tried = [(e["model"], e["value"], e["seed"]) for e in found["entries"]]
     assert tried == list(itertools.product(("transformer", "updown"), (2, 3), (3, 4)))
     write_json(smoke_home / "sweeps" / "smoke-scst-samples.json", found)
-    stored = read_sweep(profile, "scst", "samples", smoke_home)
+    stored = read_sweeps(profile, smoke_home)["scst", "samples"]
     assert list(stored.last.index) == list(itertools.product(("transformer", "updown"), (2, 3)))
     ends = [e["history"][-1]["CIDEr-D"] for e in found["entries"] if e["model"] == "updown"]
     assert stored.last.loc[("updown", 3), "CIDEr-D"] == pytest.approx(sum(ends[2:]) / 2)

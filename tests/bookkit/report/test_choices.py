@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from bookkit.report import choices
+from bookkit.report.results import STORED
 from bookkit.report.sampled_facts import read_tried
 from bookkit.report.sweeps import Sweep, read_sweeps
 from gegcore.errors import DataError
 from gegcore.profiles import load_profile
+from gegcore.storage import read_json, write_json
 
 RL = ["scst", "scst_pp", "scst_geg", "mle_geg", "scst_er", "scst_geg_min", "scst_geg_sole"]
 
@@ -89,6 +93,7 @@ def test_the_fewest_epochs_that_get_details_right_are_taken() -> None:
 
 
 STANDARD = load_profile("standard")
+SWEEPS = sorted((STORED / "sweeps").glob("*.json"))
 
 
 def stored(objective: str, field: str) -> Sweep:
@@ -101,8 +106,8 @@ def stored(objective: str, field: str) -> Sweep:
 def test_mle_takes_as_many_epochs_as_the_rule_says() -> None:
     try:
         facts = read_tried(STANDARD)[1]
-    except DataError as missing:
-        pytest.skip(str(missing))
+    except DataError:
+        pytest.skip("which facts of sampled captions are true is not stored yet")
     assert STANDARD.objective("mle").epochs == choices.epochs_by_rule(facts)
 
 
@@ -136,3 +141,18 @@ def test_validation_decides_by_seeds_that_no_table_reports(objective: str, field
     rows = stored(objective, field).validation
     assert not set(rows["seed"]) & set(STANDARD.experiments.seeds)
     assert set(rows["model"]) == set(STANDARD.experiments.ablations.models)
+
+
+@pytest.mark.parametrize("profile", sorted({p.name.split("-")[0] for p in SWEEPS}))
+def test_every_stored_sweep_can_be_read(profile: str) -> None:
+    stored = [p for p in SWEEPS if p.name.startswith(f"{profile}-") and "field" in read_json(p)]
+    found = read_sweeps(load_profile(profile))
+    assert len(found) == len(stored) and all(len(sweep.last) for sweep in found.values())
+
+
+def test_a_sweep_of_another_form_is_named(tmp_path: Path) -> None:
+    about = {"profile": "standard", "objective": "scst", "field": "baseline"}
+    path = tmp_path / "sweeps" / "standard-scst-baseline.json"
+    write_json(path, {**about, "entries": [{"value": "greedy", "history": []}]})
+    with pytest.raises(DataError, match="standard-scst-baseline.json is no sweep"):
+        read_sweeps(STANDARD, tmp_path)

@@ -124,6 +124,8 @@ def test_every_stored_profile_is_read_once_after_the_one_asked_for(project: Proj
     assert len(most.of_objective("scst_geg")) == max(
         len(runs.of_objective("scst_geg")) for runs in Runs.every(project.profile)
     )
+    assert most.unlike == "smoke" and "other data than the runs of profile smoke" in most.source
+    assert Runs.of(project.profile).unlike == "" == Runs.most("quick", "mle_geg").unlike
 
 
 def test_a_control_trains_as_long(project: Project) -> None:
