@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
@@ -21,12 +22,12 @@ from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice_cache import SpiceCache, cache_key
 from gegcore.metrics.spice_jars import CORENLP_VERSION, class_path, corenlp_jars, user_cache
 from gegcore.metrics.tokenized import check_captions
-from gegcore.progress import track
+from gegcore.progress import bar
 
 Tuples = list[list[str]]  # [object], [object, attribute] or [object, object, relation]
 
-_COMMIT_EVERY = 32
-"""Captions after which their parses are stored: what a killed run loses, about a second's work."""
+_BLOCK = 32
+"""Captions whose parses are stored together: what a killed run loses, about a second's work."""
 
 _TIMEOUT = 900.0
 """Seconds without an answer: 40 words parse at once, 160 in half a minute, 300 in three."""
@@ -116,7 +117,8 @@ def _f_scores(
         for image in images:
             test, *refs = islice(in_order, 1 + len(references[image]))
             questions.append(json.dumps({"test": test, "refs": refs}))
-        found = dict(zip(new, _ask("score", jars, questions, images, timeout), strict=True))
+        with closing(_worker("score", jars, timeout)) as worker:
+            found = dict(zip(new, _ask(worker, questions, images), strict=True))
         memory.put(found)
         scores |= found
     return [scores[key] for key in keys.values()]
@@ -134,45 +136,58 @@ def _parses(
     keys = {text: cache_key("parse", signature, text) for text in texts}
     known = memory.get(keys.values())
     new = [text for text, key in keys.items() if key not in known]
-    questions, images = list(map(json.dumps, new)), [texts[text] for text in new]
-    answers = _ask("parse", jars, questions, images, timeout)
-    fresh: dict[str, Tuples] = {}
-    try:
-        for text, tuples in zip(new, track(answers, "SPICE parses", total=len(new)), strict=True):
-            if tuples is None:
-                raise DataError(
-                    f"SPICE cannot parse a caption of {len(text.split())} words in"
-                    f" {_MEMORY['parse']}B of memory: {text[:60]!r}... (image {texts[text]!r})",
-                    "shorten it, or score without SPICE",
-                )
-            known[keys[text]] = fresh[keys[text]] = tuples
-            if len(fresh) == _COMMIT_EVERY:
-                memory.put(fresh)
-                fresh.clear()
-    finally:
-        memory.put(fresh)
+    blocks = [new[start : start + _BLOCK] for start in range(0, len(new), _BLOCK)]
+    # Runs that are scored at the same time share the work on their common references: each goes
+    # its own way through the blocks and parses what no other has stored meanwhile.
+    random.Random(os.getpid()).shuffle(blocks)
+    if not blocks:
+        return {text: known[key] for text, key in keys.items()}
+    with (
+        closing(_worker("parse", jars, timeout)) as worker,
+        bar(len(new), "SPICE parses", "caption") as progress,
+    ):
+        for block in blocks:
+            known |= _parse_block({text: texts[text] for text in block}, keys, memory, worker)
+            progress.update(len(block))
     return {text: known[key] for text, key in keys.items()}
 
 
-def _ask(
-    task: str,
-    jars: str,
-    questions: Sequence[str],
-    images: Sequence[object],
-    timeout: float | None,
-) -> Iterator[Any]:
-    """Answers of `SpiceWorker`, a process that lives as long as there are questions."""
-    if not questions:
-        return
+def _parse_block(
+    images: Mapping[str, Any], keys: Mapping[str, str], memory: SpiceCache, worker: LineProcess
+) -> dict[str, Tuples]:
+    """Key -> parse of each caption of `images`; what was parsed is stored, whatever happens."""
+    stored = memory.get(keys[text] for text in images)
+    new = [text for text in images if keys[text] not in stored]
+    answers = _ask(worker, list(map(json.dumps, new)), [images[text] for text in new])
+    fresh: dict[str, Tuples] = {}
+    try:
+        for text, tuples in zip(new, answers, strict=True):
+            if tuples is None:
+                raise DataError(
+                    f"SPICE cannot parse a caption of {len(text.split())} words in"
+                    f" {_MEMORY['parse']}B of memory: {text[:60]!r}... (image {images[text]!r})",
+                    "shorten it, or score without SPICE",
+                )
+            fresh[keys[text]] = tuples
+    finally:
+        memory.put(fresh)
+    return stored | fresh
+
+
+def _worker(task: str, jars: str, timeout: float | None) -> LineProcess:
+    """`SpiceWorker`, which answers each line of JSON with one."""
     usable = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
     threads = min(_MOST_THREADS, cores) if task == "parse" else 1
     program = ["-cp", jars, "edu.anu.spice.SpiceWorker", task, str(threads)]
-    command = java_command([f"-Xmx{_MEMORY[task]}", *program])
-    with closing(LineProcess("SPICE", command, timeout or _TIMEOUT)) as worker:
-        for answer in worker.ask(questions, images):
-            try:
-                value = json.loads(answer)
-            except ValueError as error:
-                raise ToolError(f"SPICE answered {answer[:100]!r}", "run it again") from error
-            yield value
+    return LineProcess(
+        "SPICE", java_command([f"-Xmx{_MEMORY[task]}", *program]), timeout or _TIMEOUT
+    )
+
+
+def _ask(worker: LineProcess, questions: Sequence[str], images: Sequence[object]) -> Iterator[Any]:
+    for answer in worker.ask(questions, images):
+        try:
+            yield json.loads(answer)
+        except ValueError as error:
+            raise ToolError(f"SPICE answered {answer[:100]!r}", "run it again") from error

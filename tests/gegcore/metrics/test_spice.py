@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,7 +172,7 @@ def test_the_order_of_references_is_no_other_question_for_the_parser(
     assert log.read_text() == parsed
 
 
-MANY = {number: f"caption number {number}" for number in range(100)}
+MANY = {number: f"caption number {number}" for number in range(96)}  # 6 blocks of 32 texts
 MANY_TRUTH = {number: [f"truth {number}"] for number in MANY}
 
 
@@ -188,15 +190,50 @@ def test_a_broken_run_goes_on_where_it_stopped(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
     else:
         _fake(monkeypatch, log, die_after=70)
-        said = r"SPICE ended at line 71 of 200: out of memory \(image 35\)"
+        said = r"SPICE ended at line 7 of 32: out of memory \(image \d+\)"  # The 71st.
         with pytest.raises(ToolError, match=said):
             score_spice(MANY, MANY_TRUTH, tmp_path)
     log.unlink()
     _fake(monkeypatch, log)
     scores = score_spice(MANY, MANY_TRUTH, tmp_path)
     again = len(log.read_text().splitlines())
-    assert again == (200 - 64 if killed else 200 - 70)  # Stored in blocks of 32.
-    assert scores.per_caption["SPICE"].shape == (100,)
+    assert again == (192 - 64 if killed else 192 - 70)  # Stored in blocks of 32.
+    assert scores.per_caption["SPICE"].shape == (96,)
+
+
+def test_what_another_run_parses_meanwhile_is_not_parsed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    _fake(monkeypatch, log)
+    score_spice(MANY, MANY_TRUTH, tmp_path / "other")
+    both = log.read_text().splitlines()
+    log.unlink()
+    asked = spice._ask
+
+    def other_run_ends_first(*arguments: Any) -> Any:
+        if not log.exists():  # The first block is under way: it alone is parsed twice.
+            shutil.copy(tmp_path / "other" / "spice.sqlite", tmp_path / "spice.sqlite")
+        return asked(*arguments)
+
+    monkeypatch.setattr(spice, "_ask", other_run_ends_first)
+    score_spice(MANY, MANY_TRUTH, tmp_path)
+    assert len(both) == 192 and len(log.read_text().splitlines()) == 32
+
+
+def test_runs_at_the_same_time_begin_at_different_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    _fake(monkeypatch, log)
+    orders = set()
+    for process in range(3):
+        system = SimpleNamespace(getpid=lambda process=process: process, cpu_count=lambda: 1)
+        monkeypatch.setattr(spice, "os", system)
+        score_spice(MANY, MANY_TRUTH, tmp_path / str(process))
+        orders.add(log.read_text())
+        log.unlink()
+    assert len(orders) == 3
 
 
 def test_an_answer_that_is_none_is_an_error(
