@@ -1,4 +1,7 @@
-"""Runs of one objective that differ in the weights of its rewards alone, a frontier; or in K."""
+"""Runs of one objective that differ in the weights of its rewards alone, a frontier; or in K.
+
+A reward that is left out is no weight of it: such a run is an ablation, and none of the frontier.
+"""
 
 from __future__ import annotations
 
@@ -80,4 +83,5 @@ def _shared(run: RunFolder, but: Collection[str] = ()) -> dict[str, Any]:
     found = settings(run)
     profile = {k: v for k, v in found["profile"].items() if k not in {*_NOT_COMPARED, *but}}
     objective = {k: v for k, v in found["objective"].items() if k not in {"rewards", "beta"}}
-    return {**found, "profile": profile, "objective": objective}
+    rewarded = sorted(rewards(found["objective"]))
+    return {**found, "profile": profile, "objective": {**objective, "rewarded": rewarded}}

@@ -18,6 +18,7 @@ def test_variants_differ_in_the_weights_alone_or_in_k_alone(project: Project) ->
         "-more": (5, more),
         "-few": (3, {}),
         "-both": (3, more),
+        "-without": (5, {"rewards": {"geg_avg": 1.0}}),
         "-longer": (3, {"epochs": own.epochs + 1}),
     }
     assert project.profile.group_size == 5
