@@ -24,6 +24,9 @@ SHARE = 0.95
 
 METRICS = ("R@1 judge SigLIP", "listener R@1")
 
+ANCHORED, ALONE, KEPT = "ours_sole", "scst_geg_sole", 0.5
+"""Without CIDEr: ours and GEG-Avg, and the share of CIDEr-D that the anchor should keep."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -80,6 +83,29 @@ def answer(runs: Runs, resamples: int = RESAMPLES) -> Answer:
         tables = {m: by_family(scores[scores["model"] == m], columns) for m in CAPTIONERS}
         found[metric], means[metric] = effects(tables, _ahead(2 + 2 * len(sides[OURS])), resamples)
     return Answer(*_verdict(means), found, means)
+
+
+def anchor(runs: Runs) -> tuple[Literal["yes", "no", "open"], pd.DataFrame]:
+    """Does the anchor hold the language where CIDEr is not rewarded?
+
+    Yes, if in every seed of every captioner CIDEr-D (validation) after the last epoch is above half
+    of that of +SCST with our reward, and below with GEG-Avg alone.
+
+    Returns:
+        The verdict and the shares: a row a captioner and seed, columns `ANCHORED` and `ALONE`.
+    """
+    wanted = [(model, seed) for model in CAPTIONERS for seed in SEEDS]
+    table = pd.DataFrame(index=pd.MultiIndex.from_tuples(wanted), columns=[ANCHORED, ALONE])
+    for model, seed in wanted:
+        for name in (ANCHORED, ALONE):
+            if run := runs.folders.get((model, name, seed)):
+                values = run.history()["CIDEr-D"]  # The first is that of +SCST, where it starts.
+                table.loc[(model, seed), name] = values.iloc[-1] / values.iloc[0]
+    table = table.astype(float)
+    if table.isna().any(axis=None):
+        return "open", table
+    held = (table[ANCHORED] > KEPT).all() and (table[ALONE] < KEPT).all()
+    return "yes" if held else "no", table
 
 
 def _ahead(first: int) -> Means:

@@ -10,7 +10,16 @@ import pytest
 
 from bookkit.report import preregistered
 from bookkit.report.page import signed
-from bookkit.report.preregistered import CAPTIONERS, METRICS, OURS, SEEDS, START, THEIRS, answer
+from bookkit.report.preregistered import (
+    CAPTIONERS,
+    METRICS,
+    OURS,
+    SEEDS,
+    START,
+    THEIRS,
+    anchor,
+    answer,
+)
 from bookkit.report.results import Runs
 from gegcore.profiles import load_profile
 
@@ -102,9 +111,43 @@ def test_until_all_runs_are_there_the_question_is_open(monkeypatch: pytest.Monke
     assert f"1 weights of {OURS}" in answer(whole, 500).reason
 
 
+class Told:
+    """A finished run, of which only the validation CIDEr-D is known."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def history(self) -> pd.DataFrame:
+        return pd.DataFrame({"CIDEr-D": self.values})
+
+
+@pytest.mark.parametrize(
+    ("ours", "alone", "verdict"),
+    [(51.0, 49.0, "yes"), (49.0, 10.0, "no"), (90.0, 51.0, "no"), (None, 10.0, "open")],
+)
+def test_whether_the_anchor_holds_the_language(
+    ours: float | None, alone: float, verdict: str
+) -> None:
+    folders = {
+        (model, name, seed): Told(100.0, 5.0, last)
+        for model in CAPTIONERS
+        for seed in SEEDS
+        for name, last in (("ours_sole", 80.0), ("scst_geg_sole", 20.0))
+    }
+    folders["updown", "scst_geg_sole", 2] = Told(200.0, 300.0, 2 * alone)
+    del folders["updown", "ours_sole", 2]
+    if ours is not None:
+        folders["updown", "ours_sole", 2] = Told(200.0, 5.0, 2 * ours)
+    found, shares = anchor(Runs(load_profile("rivals"), folders, True, ()))  # type: ignore[arg-type]
+    assert found == verdict
+    assert shares.loc[("updown", 2), "scst_geg_sole"] == pytest.approx(alone / 100)
+    assert shares.loc[("xlan", 1), "ours_sole"] == pytest.approx(0.8)
+
+
 def test_the_numbers_are_those_of_the_page() -> None:
     page = (BOOK / "preregistration.md").read_text(encoding="utf-8")
     labels = [load_profile("rivals").objective(START).label, "Transformer, Up-Down, X-LAN"]
     said = [*labels, f"At {100 * preregistered.SHARE:.0f} % of the CIDEr of +SCST++"]
+    said += ["above half of that of +SCST", "in every seed of every captioner"]
     said += ["seeds 1, 2, 3", "four values of $\\beta$ or more", "SigLIP", "{term}`listener`"]
     assert not [words for words in said if words not in " ".join(page.split())]
