@@ -126,6 +126,7 @@ def test_a_photograph_of_ones_own_is_captioned(
         ("15_findings", True),
         ("16_errors", False),  # of the embedded world, whose truth is known
         ("18_rivals", False),
+        ("19_photographs", True),
     ],
 )
 def test_pages_run_and_show_runs_under_a_red_flag(home: Path, page: str, flag: bool) -> None:
