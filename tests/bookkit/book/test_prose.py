@@ -168,3 +168,25 @@ def test_says_or_stops_the_build() -> None:
     assert says(True, "up") == "up" and says(False, "up", "down") == "down"
     with pytest.raises(DataError, match="no longer say: up"):
         says(False, "up")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=lambda path: path.stem)
+def test_what_a_page_cites_links_or_takes_from_the_glossary_exists(path: Path) -> None:
+    """The build stops for these, too, but an hour later."""
+    known = re.findall(r"^@\w+\{(.+),", (ROOT / "book" / "references.bib").read_text("utf-8"), re.M)
+    glossary = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    terms = {term.lower() for term in re.findall(r"^(\S.*)\n  \S", glossary, re.M)}
+    text = path.read_text(encoding="utf-8")
+    if path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    cited = {key for keys in re.findall(r"\{cite\}`([^`]+)`", text) for key in keys.split(",")}
+    named = {re.sub(r".*<(.+)>", r"\1", term) for term in re.findall(r"\{term\}`([^`]+)`", text)}
+    gone = [f"cite {key}" for key in cited - {*known}]
+    gone += [f"term {term}" for term in named if " ".join(term.lower().split()) not in terms]
+    generated = ROOT / "book" / "generated"  # Where notebooks are pages of the book.
+    for link in re.findall(r"\]\(([^)#\s:]+\.(?:md|ipynb))\)", text):
+        page = ((generated if path in NOTEBOOKS else path.parent) / link).resolve()
+        source = NOTEBOOKS[0].with_name(page.name) if page.parent == generated else page
+        gone += [f"link {link}"] * (not source.exists())
+    assert gone == []
