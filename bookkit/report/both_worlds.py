@@ -8,6 +8,7 @@ import pandas as pd
 
 from bookkit.report.claims import judge
 from bookkit.report.ledger import load_ledger
+from bookkit.report.page import DASH
 from bookkit.report.paper import MODEL_NAMES, paper_rows
 from bookkit.report.results import Runs, over_seeds
 from gegcore.metrics.uncertainty import RESAMPLES
@@ -33,7 +34,7 @@ def verdicts(
     for claim in load_ledger().claims:
         if claim.untested:
             continue
-        found = {PAPER: claim.printed or "claimed"}
+        found = {PAPER: claim.printed or DASH}
         for side, runs in ((PHOTOGRAPHS, photographs), (WORLD, world)):
             found[side] = judge(claim, runs, resamples).verdict if runs else "not run"
         differ = {found[PHOTOGRAPHS], found[WORLD]} == {*_DECIDED}
