@@ -61,6 +61,7 @@ def stages(
     Args:
         sides: `PHOTOGRAPHS` and `WORLD` -> their runs, None without any.
         models: captioners, each with its objectives as rows.
+        metrics: as the paper prints them, R@K in per cent.
 
     Returns:
         Index (captioner, label), columns (metric, side), the paper first; NaN where nothing is.

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from bookkit.report.evidence import spread
+from bookkit.report.evidence import plural, spread
 from bookkit.report.intervals import Effect, Means, by_family, effects, gain_at
 from bookkit.report.results import Runs
 from gegcore.metrics.uncertainty import RESAMPLES
@@ -71,7 +71,9 @@ def answer(runs: Runs, resamples: int = RESAMPLES) -> Answer:
     whole = set(runs_of.index[runs_of == len(CAPTIONERS) * len(SEEDS)])
     sides = {OURS: [n for n in ours if n in whole], THEIRS: [n for n in theirs if n in whole]}
     lacking = [
-        f"{WEIGHTS - len(of)} weights of {n}" for n, of in sides.items() if len(of) < WEIGHTS
+        f"{plural(WEIGHTS - len(of), 'weight')} of {n}"
+        for n, of in sides.items()
+        if len(of) < WEIGHTS
     ]
     if lacking := lacking + [START] * (START not in whole):
         every = f"of {', '.join(CAPTIONERS)} with seeds {', '.join(map(str, SEEDS))}"
@@ -115,12 +117,9 @@ def _ahead(first: int) -> Means:
 
 
 def _verdict(means: Mapping[str, Effect]) -> tuple[Literal["better", "worse", "undecided"], str]:
-    short = [metric for metric, effect in means.items() if math.isnan(effect.low)]
-    if short:
-        return (
-            "undecided",
-            f"a frontier does not reach {100 * SHARE:.0f} % of CIDEr from both sides",
-        )
+    if any(math.isnan(effect.low) for effect in means.values()):
+        share = f"{100 * SHARE:.0f} % of CIDEr"
+        return "undecided", f"a frontier does not reach {share} from both sides"
     if all(effect.low > 0 for effect in means.values()):
         return "better", "both intervals lie above 0"
     if all(effect.high < 0 for effect in means.values()):

@@ -98,7 +98,7 @@ def test_a_frontier_that_ends_too_early_decides_nothing(monkeypatch: pytest.Monk
 def test_until_all_runs_are_there_the_question_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     few = runs(monkeypatch, dict.fromkeys(METRICS, 3.0), (4.0, 8.0, 16.0))
     found = answer(few, 500)
-    assert found.verdict == "open" and f"1 weights of {OURS}, 1 weights of {THEIRS}" in found.reason
+    assert found.verdict == "open" and f"1 weight of {OURS}, 1 weight of {THEIRS}" in found.reason
     # A weight that one captioner lacks with one seed does not count.
     whole, frontier = runs(monkeypatch, dict.fromkeys(METRICS, 3.0)), Runs.frontier
 
@@ -108,7 +108,7 @@ def test_until_all_runs_are_there_the_question_is_open(monkeypatch: pytest.Monke
         return scores[~(gone & (scores["seed"] == 3))], names
 
     monkeypatch.setattr(Runs, "frontier", without)
-    assert f"1 weights of {OURS}" in answer(whole, 500).reason
+    assert f"1 weight of {OURS}" in answer(whole, 500).reason
 
 
 class Told:
