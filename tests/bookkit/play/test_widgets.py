@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import zmq
 from ipywidgets import VBox
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
@@ -84,6 +85,21 @@ def test_without_runs_the_command_is_named(
     assert "gegcore run --profile smoke" in caught.value.fix
 
 
+class _Client(NotebookClient):
+    """nbclient misses a reply that arrives while it answers an Output widget, and waits in vain.
+
+    jupyter_client sends around zmq's asyncio socket, which so loses its wake-up (seen in one cell
+    of fourteen); to ask for the socket's events wakes it.
+    """
+
+    def process_message(self, *message: Any) -> Any:
+        try:
+            return super().process_message(*message)
+        finally:
+            assert self.kc is not None
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
+
+
 def test_the_notebook_runs(materials: Materials) -> None:
     """In a kernel, with a control that is moved there."""
     book = nbformat.read(NOTEBOOK, as_version=4)
@@ -93,7 +109,7 @@ def test_the_notebook_runs(materials: Materials) -> None:
     book.cells.append(
         new_code_cell("groups.children[1].value = 2\nprint(groups.children[-1].outputs)")
     )
-    NotebookClient(book, timeout=300, kernel_name="python3").execute()
+    _Client(book, timeout=300, kernel_name="python3").execute()
     views = [
         output
         for cell in book.cells
