@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bookkit.report.results import STORED
+from bookkit.report.stored import STORED
 from caption_evaluation.files import EvaluationSettings, evaluate_systems
 from caption_evaluation.systems import SystemsReport
 from gegcore.errors import in_words

@@ -11,7 +11,8 @@ import pandas as pd
 from bookkit.play.pictures import Pictures
 from bookkit.report.archive import SCORES
 from bookkit.report.frontier import group_size, rewards, settings, variants
-from bookkit.report.results import Runs, kept_scores
+from bookkit.report.results import Runs
+from bookkit.report.stored import kept_scores
 from emoji_scenes.scenes.facts import Atom
 from emoji_scenes.scenes.parse import Fact, facts_of
 from gegcore.runs import RunFolder

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bookkit.play.said import Listed, Stage, weights_of
 from bookkit.report.paper import MODEL_NAMES
-from bookkit.report.results import STORED, Runs
+from bookkit.report.results import Runs
+from bookkit.report.stored import STORED
 from bookkit.report.sweeps import Sweep, read_sweeps
 from gegcore.training.config import OBJECTIVES
 

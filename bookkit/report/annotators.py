@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from bookkit.report.results import STORED
+from bookkit.report.stored import STORED
 from gegcore.errors import DataError, in_words
 from gegcore.experiment.testing import score_captions
 from gegcore.materials import Materials

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,27 +14,20 @@ from bookkit.dag import experiments
 from bookkit.report.archive import SCORES
 from bookkit.report.calibration import red_flag
 from bookkit.report.frontier import neighbours, weight
-from bookkit.report.paper import MODEL_NAMES
+from bookkit.report.stored import RunName, kept_scores, profiles_of_config, stored_runs
 from emoji_scenes.scenes.sampler import FAMILY_SIZE
-from gegcore.errors import ChecksumError, DataError, some
+from gegcore.errors import DataError, some
 from gegcore.experiment.keys import code_changes
-from gegcore.models.registry import ARCHITECTURES
-from gegcore.profiles import Profile, load_profile, profile_names
-from gegcore.registry import file_name
+from gegcore.profiles import Profile, load_profile
 from gegcore.runs import EVALUATED, RunFolder
 from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES
-
-STORED = Path(__file__).resolve().parents[2] / "results"
-"""What the repository keeps of finished runs: `<profile>/<run>/`, see `archive`."""
 
 ENOUGH = 200
 """Test images; below, an interval of R@1 is wider than the paper's whole range."""
 
 KEPT_START = "\N{DEGREE SIGN}"
 """After a label: some of its runs kept the model that training started from."""
-
-RunName = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ class Runs:
         folders = {name: profile.run(*name) for name in grid}
         finished = {r: f for r, f in folders.items() if f.file(EVALUATED).is_file()}
         own = bool(finished)
-        of_name = [each for each in _shipped().values() if each.name == profile.name]
+        of_name = [each for each in profiles_of_config().values() if each.name == profile.name]
         if not own and (not of_name or profile in of_name):
             finished = stored_runs(profile)
         if not finished:
@@ -94,7 +86,7 @@ class Runs:
         first = cls.of(profile)
         kind = first.profile.data.kind
         # Not those that add objectives to another profile, under its name.
-        names = {stem: each for stem, each in _shipped().items() if each.name == stem}
+        names = {stem: each for stem, each in profiles_of_config().items() if each.name == stem}
         others = [each for each in names.values() if each.name != first.profile.name]
         alike = (each for each in others if each.data.kind == kind and stored_runs(each))
         return [first, *map(cls.of, alike)]
@@ -114,7 +106,7 @@ class Runs:
         if count(best):
             data = [set(runs.provenance["data"]) for runs in (every[0], best)]
             return best if data[0] & data[1] else replace(best, unlike=every[0].profile.name)
-        own_names = [each for stem, each in _shipped().items() if each.name == stem]
+        own_names = [each for stem, each in profiles_of_config().items() if each.name == stem]
         return max([best, *map(cls.of, filter(stored_runs, own_names))], key=count)
 
     @property
@@ -264,29 +256,6 @@ class Runs:
         return named
 
 
-def _shipped() -> dict[str, Profile]:
-    """Profiles of `config/` by the name of their file; the runs of two of one name lie together."""
-    return {stem: load_profile(stem) for stem in profile_names()}
-
-
-def stored_runs(profile: Profile) -> dict[RunName, RunFolder]:
-    """Finished runs in `results/<profile>/` of objectives that the profile knows.
-
-    Models, objectives and seeds are in order.
-    """
-    known = {file_name(name): name for name in [*ARCHITECTURES, *profile.models]}
-    objectives = list(dict.fromkeys([*OBJECTIVES, *profile.objectives]))
-    found = {}
-    for file in sorted((STORED / profile.name).glob(f"*-seed*/{EVALUATED}")):
-        model, objective, seed = file.parent.name.rsplit("-", 2)
-        if objective in objectives:
-            run = known.get(model, model), objective, int(seed.removeprefix("seed"))
-            found[run] = RunFolder(file.parent)
-    models = list(dict.fromkeys([*MODEL_NAMES, *(model for model, _, _ in found)]))
-    order = sorted(found, key=lambda n: (models.index(n[0]), objectives.index(n[1]), n[2]))
-    return {name: found[name] for name in order}
-
-
 def family_of(profile: Profile, images: pd.Series) -> pd.Series:
     """Families of images, by their ids or places in a split; without families each its own."""
     return images // (FAMILY_SIZE if profile.data.kind == "scenes" else 1)
@@ -296,19 +265,6 @@ def control(labels: Collection[str]) -> str:
     """What +SCST+GEG is compared with: +SCST++, which trains as long; without such runs +SCST."""
     longer = OBJECTIVES["scst_pp"].label
     return longer if longer in labels else OBJECTIVES["scst"].label
-
-
-def kept_scores(run: RunFolder) -> pd.DataFrame:
-    """Values of single captions of a stored run that keeps them, see `archive.small`.
-
-    Raises:
-        ChecksumError: they are not those that the run's own CIDEr is the mean of.
-    """
-    values, whole = pd.read_parquet(run.file(SCORES)), run.metrics()["CIDEr"]
-    if abs(values["CIDEr"].mean() - whole["value"]) > 0.01:
-        what = f"{run.file(SCORES)} has another CIDEr than {run.name} itself"
-        raise ChecksumError(what, "restore the folder from git")
-    return values
 
 
 def over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:

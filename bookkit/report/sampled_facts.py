@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from bookkit.report.added_facts import truth_of
-from bookkit.report.results import STORED
+from bookkit.report.stored import STORED
 from bookkit.sweep import refuse_loss
 from emoji_scenes.scenes.parse import facts_of
 from gegcore.decoding import decode

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bookkit.report.results import STORED
+from bookkit.report.stored import STORED
 from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.storage import read_json

@@ -10,7 +10,7 @@ import pytest
 
 from bookkit.real_captions import NAME, main
 from bookkit.report.published import BRAINHUB
-from bookkit.report.results import STORED
+from bookkit.report.stored import STORED
 from gegcore.storage import read_json
 
 IMAGES = range(1, 9)

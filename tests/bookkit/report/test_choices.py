@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bookkit.report import choices
-from bookkit.report.results import STORED
 from bookkit.report.sampled_facts import read_tried
+from bookkit.report.stored import STORED
 from bookkit.report.sweeps import Sweep, read_sweeps
 from gegcore.errors import DataError
 from gegcore.profiles import load_profile

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import Project, make_run
 
-from bookkit.report import across, annotators, claims, results
+from bookkit.report import across, annotators, claims
 from bookkit.report.archive import SCORES, archive, small
 from bookkit.report.claims import guarantee, judge
 from bookkit.report.evidence import Judged, counted, details, told
@@ -212,7 +212,7 @@ def stored(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     stored_grid(profile, project.dataset, grid.seeds)
     archive(profile, tmp_path / "kept")
     (tmp_path / "runs").rename(tmp_path / "gone")
-    monkeypatch.setattr(results, "STORED", tmp_path / "kept")
+    monkeypatch.setattr("bookkit.report.stored.STORED", tmp_path / "kept")
     return Runs.every("quick")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from synthetic_runs import Project
 
-from bookkit.report import results
 from bookkit.report.badge import runs_badge
-from bookkit.report.results import STORED, Runs, control, over_seeds
+from bookkit.report.results import Runs, control, over_seeds
+from bookkit.report.stored import STORED
 from gegcore.errors import DataError
 from gegcore.metrics.presentation import families_of
 from gegcore.runs import RunFolder
@@ -53,7 +53,7 @@ def test_a_profile_that_adds_objectives_to_another_reads_the_stored_runs_of_both
         project.run(objective, 1)
         made = RunFolder.of("smoke", "transformer", objective, 1)
         made.path.rename(stored / "standard" / name)
-    monkeypatch.setattr(results, "STORED", stored)
+    monkeypatch.setattr("bookkit.report.stored.STORED", stored)
     plain, more = Runs.of("standard"), Runs.of("rivals")
     assert list(plain.folders) == [("transformer", "mle", 1)]
     assert list(more.folders)[1:] == [("rivals.stack_cap:StackCap", "stack_cap", 2)]
