@@ -49,7 +49,7 @@ lab: installed  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=notebooks
 
 test: installed  ## run all tests, or those of TESTS='tests/bookkit -k archive'
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n "$$CORES" --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n "$$CORES" --dist loadfile --durations=40 --durations-min=5 $(TESTS)
 
 lint: installed  ## style, types and the direction of imports
 	$(PY) -m ruff check .
