@@ -1,4 +1,4 @@
-# make book    set up, run the reproduction, render the book (PROFILE=smoke|quick|seven|objectives|standard)
+# make book    set up, run the reproduction, render the book (PROFILE=smoke|quick|standard)
 # make test    set up, run all tests
 # AGAIN=1 trains anew what older code made, and keeps the old runs beside the new.
 # Everything lands in this folder: .venv, artifacts/, runs/, _build/. `make clean` removes all but the runs.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gegcore.training.config import ObjectiveConfig, objective_config
 from gegcore.training.guards import IN_A_ROW, Row, findings, first_findings, not_finite, rules
 
-# Of captioners of profile seven; windows of 20 steps. Those without "learning rate" in their name
-# have that of the profile, or twice as much.
+# Of seven captioners trained in an older world; windows of 20 steps. Those without "learning rate"
+# in their name have that of the profile, or twice as much.
 LOGS: dict[str, list[Row]] = json.loads(
     (Path(__file__).parents[2] / "fixtures" / "training" / "logs.json").read_text()
 )
