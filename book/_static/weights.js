@@ -122,7 +122,7 @@ window.gegWeights = (() => {
   function missing() {
     return ["beta", "K"].filter((of) => !data.series.some((one) => one.of === of && one.where === "test")).map((of) => {
       return element("div", { className: "geg-missing" },
-        element("p", { textContent: `Of ${of} one value only is stored with these captions. This trains another, and the next \`make book\` shows it:` }),
+        element("p", {}, `Of ${of} one value only is stored with these captions. This trains another, and the next `, element("code", { textContent: "make book" }), " shows it:"),
         element("pre", {}, element("code", { textContent: data.commands[of] })));
     });
   }
