@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 
 from bookkit.dag import experiments
-from gegcore.experiment.keys import code_changes
-from gegcore.experiment.train import set_aside
 from gegcore.profiles import Profile
 from gegcore.progress import track
 from gegcore.runs import EVALUATED, TRAINED
@@ -24,6 +22,9 @@ def reopen(profile: Profile, again: bool = False) -> list[str]:
         again: set runs aside that older code made or whose training is damaged, and what started
             from them: they are trained anew.
     """
+    if again:  # Only then: all that trains takes as long to import as the rest of the plan.
+        from gegcore.experiment.keys import code_changes
+        from gegcore.experiment.train import set_aside
     found, aside = list[str](), set[str]()
     for experiment in track(experiments(profile).values(), "finished runs", delay=2):
         run = profile.run(experiment.model, experiment.objective, experiment.seed)
