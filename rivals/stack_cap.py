@@ -19,6 +19,11 @@ profile:
 Simplified: the two baselines of a stage have one half each (the coarse stage has its own alone);
 the paper's LSTMs read a grid of 14 x 14 cells, ours the regions that all methods see.
 
+Compared with what the authors have published (gujiuxiang/Stack-Captioning, 155baa3): inputs of the
+three LSTMs, the second query and the sum of three losses are the same. There both attentions share
+the keys and z1 is added without W, as all widths are equal; other forms of the second attention are
+options. SCST of stages is not in that code: it follows the paper's words.
+
 Source: gu2018stackcap.
 """
 
