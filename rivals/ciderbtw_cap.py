@@ -19,7 +19,7 @@ Simplified: similar images are the groups of our paper (Sec. 3.2), as for every 
 the weights of an image have mean 1, where the paper has a constant that gives mean 1 over the data.
 
 Compared with a later rebuilding by others (ukyh/switch_disc_caption) and with readers' notes of the
-paper: the share of the largest CIDErBtw, weighted cross-entropy, weighted CIDEr-D and the penalty are
+paper: the share of the largest CIDErBtw, weighted cross-entropy and CIDEr-D and the penalty are
 the same, but for that constant.
 
 Source: wang2020ciderbtw.
