@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
-from open_clip.pretrained import get_pretrained_cfg
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gegcore import registry
-from gegcore.clip_files import activation_error, build, local_file
 from gegcore.embeddings import EmbeddingTable, embed_dataset, weights_digest
 from gegcore.errors import ConfigError, DataError
 from gegcore.text_tower import crop_to_longest, encode_cropped, encode_packed, packable
@@ -178,12 +174,11 @@ def load_clip(
         raise ConfigError(f"CLIP '{name}' learns from captions", "name it in a profile")
     if ":" in name or name in registry.names("clip"):
         return registry.find("clip", name)(pretrained).to(device)
+    from gegcore import clip_files  # and open_clip: seconds that others who import this do not wait
+
     source = str(pretrained or "openai")
-    _check_architecture(name)
-    path = local_file(name, source)
-    if path is None:
-        _check_tag(name, source)
-    model, transform, tokenizer = build(name, source, path)
+    path = clip_files.find(name, source)
+    model, transform, tokenizer = clip_files.build(name, source, path)
 
     def prepare(images: Pictures) -> Tensor:
         pictures = [Image.fromarray(x) if isinstance(x, np.ndarray) else x for x in images]
@@ -191,24 +186,3 @@ def load_clip(
 
     label = path.name if path else source
     return ClipModel(f"{name}/{label}", model, tokenizer, prepare, True).to(device)
-
-
-def _check_architecture(name: str) -> None:
-    known = open_clip.list_models()
-    if name not in known:
-        near = difflib.get_close_matches(name, [*known, *registry.names("clip")], n=3)
-        raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
-
-
-def _check_tag(name: str, source: str) -> None:
-    """Refuse what open_clip would only warn of, before anything is downloaded."""
-    tag = get_pretrained_cfg(name, source)
-    if not tag:
-        raise ConfigError(
-            f"{source!r} is neither a weights file nor a tag of {name}",
-            f"give a file's path, or one of {open_clip.list_pretrained_tags_by_model(name)}",
-        )
-    quick = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
-    if quick != bool(tag.get("quick_gelu", False)):
-        other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-        raise activation_error(source, name, other)

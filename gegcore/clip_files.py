@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import warnings
 from pathlib import Path
@@ -14,6 +15,7 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
+from gegcore import registry
 from gegcore.errors import SHOWN, ConfigError, DataError, GegError, MissingDependencyError
 from gegcore.weights import as_float32, misfit, read_tensors, unwrap
 
@@ -28,15 +30,27 @@ _FIX = "give a state dict (safetensors or .pt) of this very architecture"
 _TEXT_FILES = ["*.json", "*.txt", "*.model"]  # configuration, vocabulary and pieces; no weights
 
 
-def local_file(name: str, source: str) -> Path | None:
+def find(name: str, source: str) -> Path | None:
     """The weights file that `source` is or that lies in this folder; None of a tag.
 
     Raises:
+        ConfigError: unknown architecture or tag, or a tag of the other activation.
         DataError: a folder without open_clip's weights, or with several of them.
     """
-    path = Path(source)
-    if path.is_file() or not path.is_dir() or get_pretrained_cfg(name, source):
-        return path if path.is_file() else None
+    known = open_clip.list_models()
+    if name not in known:
+        near = difflib.get_close_matches(name, [*known, *registry.names("clip")], n=3)
+        raise ConfigError(f"unknown CLIP architecture {name!r}", f"near matches: {near}")
+    path, tag = Path(source), get_pretrained_cfg(name, source)
+    if path.is_file():
+        return path
+    if path.is_dir() and not tag:
+        return _in_folder(path)
+    _check_tag(name, source, tag)
+    return None
+
+
+def _in_folder(path: Path) -> Path:
     for file in _IN_HUB:
         found = [*path.glob(file), *path.glob(f"snapshots/*/{file}")]
         if len(found) == 1:
@@ -44,6 +58,19 @@ def local_file(name: str, source: str) -> Path | None:
         if found:
             raise DataError(f"{path} holds several files {file}", "give one of them")
     raise DataError(f"{path} is a folder without {' or '.join(_IN_HUB)}", "give a weights file")
+
+
+def _check_tag(name: str, source: str, tag: dict[str, Any]) -> None:
+    """Refuse what open_clip would only warn of, before anything is downloaded."""
+    if not tag:
+        raise ConfigError(
+            f"{source!r} is neither a weights file nor a tag of {name}",
+            f"give a file's path, or one of {open_clip.list_pretrained_tags_by_model(name)}",
+        )
+    quick = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
+    if quick != bool(tag.get("quick_gelu", False)):
+        other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+        raise activation_error(source, name, other)
 
 
 def build(name: str, source: str, path: Path | None) -> tuple[nn.Module, Any, Any]:

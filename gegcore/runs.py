@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
-from gegcore.errors import ChecksumError, DataError
+from gegcore.errors import ChecksumError, DataError, writing
 from gegcore.registry import file_name
 from gegcore.storage import digest, read_json, sha256_file, write_json
 
@@ -71,6 +73,26 @@ class RunFolder:
 
     def file(self, name: str) -> Path:
         return self.path / name
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from training this run; wait, and say so, while one does.
+
+        Raises:
+            StorageError: nothing can be written beside the run.
+        """
+        lock = FileLock(self.path.with_name(f".{self.name}.lock"), timeout=0)
+        with writing(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout:
+                print(f"{self.name}: another process trains it; waiting for it", file=sys.stderr)
+                lock.acquire(timeout=-1)
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def settings(self) -> str | None:

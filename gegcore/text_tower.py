@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,6 +40,8 @@ def encode_cropped(model: Any, bpe: Tensor) -> Tensor:
 
 def packable(model: nn.Module) -> bool:
     """Whether `encode_packed` knows this tower: causal float32 blocks of open_clip's plain kind."""
+    from open_clip.transformer import ResidualAttentionBlock
+
     tower: Any = getattr(model, "text", model)
     return _croppable(tower) and all(
         type(block) is ResidualAttentionBlock and block.attn.in_proj_weight.dtype == torch.float32

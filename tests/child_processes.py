@@ -17,7 +17,7 @@ from torch import distributed
 def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     """A process with the library imported, and without anything that tests have done."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["gegcore.experiment", "accelerate"])
+    server.set_forkserver_preload(["gegcore.experiment", "accelerate", "open_clip"])
     process = server.Process(target=_alone, args=(target, arguments), daemon=True)
     process.start()
     return process

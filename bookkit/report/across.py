@@ -1,4 +1,4 @@
-"""Claims that are not about two objectives: rank correlation over captioners, two retrievers."""
+"""Claims of other kinds: rank correlation over captioners, two retrievers, the last epoch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bookkit.report.annotators import annotators
-from bookkit.report.evidence import Verdict, plural
-from bookkit.report.ledger import Correlation, Retrievers
+from bookkit.report.evidence import Verdict, enough, plural
+from bookkit.report.ledger import ARROW, Correlation, LastEpoch, Retrievers
 from bookkit.report.page import interval, number, signed
 from bookkit.report.results import Runs
 from gegcore.errors import DataError
@@ -83,3 +83,48 @@ def retrievers(asked: Retrievers, every: Sequence[Runs]) -> tuple[Verdict, str, 
     measured = f"R@1 of annotators' captions: {shown}; {signed('R@1', of - over)} {ends}; "
     measured += f"{sides[0]['n']:,} images; profile {runs.profile.name}"
     return verdict, "each caption among those of all test images", (), measured
+
+
+def last_epoch(asked: LastEpoch, every: Sequence[Runs]) -> tuple[Verdict, str, tuple[()], str]:
+    """Of the profile that has most seeds of both: a captioner agrees if each of its seeds does."""
+    tables = [(_ends(asked, runs), runs.profile.name) for runs in every]
+    table, profile = max(tables, key=lambda found: len(found[0]))
+    if table.empty:
+        names = (OBJECTIVES[name].label for name in (asked.of, asked.over))
+        return "undecided", f"no runs of {' and '.join(names)}", (), ""
+    shares, limit = table["of"] / table["over"], f"{100 * asked.share:.0f} %"
+    below, above = (
+        by.groupby("model").all() for by in (shares <= asked.share, shares > asked.share)
+    )
+    count, seeds = len(below), int(table.groupby("model").size().min())
+    verdict: Verdict = "undecided"
+    if seeds > 1 and below.sum() >= enough(count):
+        verdict = "holds"
+    elif seeds > 1 and count - above.sum() < enough(count):
+        verdict = "fails"
+    reason = f"{below.sum()} of {plural(count, 'captioner')} at most {limit} with every seed; "
+    reason += f"{enough(count)} must be, with two seeds at least"
+    of, over = (number("CIDEr-D", table[side].mean()) for side in ("of", "over"))
+    labels = [OBJECTIVES[name].label for name in (asked.over, asked.of)]
+    rests = f"{plural(count, 'captioner')}, {plural(seeds, 'seed')} each; profile {profile}"
+    measured = f"CIDEr-D on validation, last epoch: {labels[0]} {over} {ARROW} {labels[1]} {of}; "
+    return verdict, reason, (), f"{measured}{_ends_of(shares)}; {rests}"
+
+
+def _ends(asked: LastEpoch, runs: Runs) -> pd.DataFrame:
+    """CIDEr-D after the last epoch of both, for each captioner and seed that has both."""
+    sides = {}
+    for side, name in (("of", asked.of), ("over", asked.over)):
+        found = runs.of_objective(name).items()
+        sides[side] = {(m, seed): run.history()["CIDEr-D"].iloc[-1] for (m, _, seed), run in found}
+    both = sorted(sides["of"].keys() & sides["over"].keys())
+    index = pd.MultiIndex.from_tuples(both, names=["model", "seed"]) if both else None
+    return pd.DataFrame(
+        {side: [values[each] for each in both] for side, values in sides.items()}, index
+    )
+
+
+def _ends_of(shares: pd.Series) -> str:
+    return (
+        f"{100 * shares.mean():.0f} %, runs {100 * shares.min():.0f} to {100 * shares.max():.0f} %"
+    )

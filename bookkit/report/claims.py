@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bookkit.report import across
-from bookkit.report.evidence import Found, Judged, Verdict, plural
+from bookkit.report.evidence import Found, Judged, Verdict, enough, plural
 from bookkit.report.frontier import rewards, settings
 from bookkit.report.intervals import by_family, difference, effects, gain_at, ratio
 from bookkit.report.ledger import JUDGES, Claim, ClaimTest
@@ -42,6 +42,8 @@ def judge(claim: Claim, every: Sequence[Runs], resamples: int = RESAMPLES) -> Ju
         return Judged(claim, *across.retrievers(claim.retrievers, every))
     if claim.correlation:
         return Judged(claim, *across.correlation(claim.correlation, every))
+    if claim.last_epoch:
+        return Judged(claim, *across.last_epoch(claim.last_epoch, every))
     candidates = []
     for runs in every:
         found = [find(test, runs, resamples) for test in claim.tests]
@@ -130,7 +132,7 @@ def _verdict(found: Found) -> tuple[Verdict, str]:
 
 
 def _least(test: ClaimTest, captioners: int) -> int:
-    return test.least or math.ceil(6 * captioners / 7)
+    return test.least or enough(captioners)
 
 
 def _together(claim: Claim, found: Sequence[Found]) -> Judged:

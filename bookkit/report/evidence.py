@@ -164,3 +164,8 @@ def counted(judged: Sequence[Judged]) -> str:
 def plural(count: int, name: str) -> str:
     """Say `1 seed` or `3 seeds`."""
     return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def enough(captioners: int) -> int:
+    """Captioners that must agree: six of seven, or all of fewer than seven."""
+    return math.ceil(6 * captioners / 7)

@@ -92,6 +92,17 @@ class Retrievers(_Section):
     judge: str
 
 
+class LastEpoch(_Section):
+    """CIDEr-D on validation after the last epoch: of `of` at most this share of that of `over`.
+
+    Of a reward under which the rule for the epoch may keep an early one, or the start.
+    """
+
+    of: str
+    over: str
+    share: float = Field(gt=0, lt=1)
+
+
 class Claim(_Section):
     """One claim and its tests, all of which it needs; without any, `untested` says why.
 
@@ -106,6 +117,7 @@ class Claim(_Section):
     tests: tuple[ClaimTest, ...] = Field((), alias="test")
     correlation: Correlation | None = None
     retrievers: Retrievers | None = None
+    last_epoch: LastEpoch | None = None
     untested: str = ""
 
     @model_validator(mode="before")
@@ -117,10 +129,9 @@ class Claim(_Section):
 
     @model_validator(mode="after")
     def _one_of(self) -> Claim:
-        if sum(map(bool, (self.tests, self.correlation, self.retrievers, self.untested))) != 1:
-            raise ValueError(
-                f"claim '{self.id}' needs one of 'test', 'correlation', 'retrievers', 'untested'"
-            )
+        kinds = ("tests", "correlation", "retrievers", "last_epoch", "untested")
+        if sum(bool(getattr(self, kind)) for kind in kinds) != 1:
+            raise ValueError(f"claim '{self.id}' needs one of {', '.join(kinds)}")
         return self
 
     @property

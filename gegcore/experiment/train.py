@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -70,42 +71,50 @@ def train(
     key = training_key(materials, model_name, objective_name, seed, start, own)
     if _is_done(run, materials, model_name, key, again):
         return run
-    accelerator.wait_for_everyone()  # until all have read what the main process now changes
-    if accelerator.is_main_process:
-        _make_way(run, key)
-        resolved = {
-            "profile": profile.model_dump(mode="json"),
-            "model": model_name,
-            "objective": {"name": objective_name, **config.model_dump(mode="json")},
-            "seed": seed,
-        }
-        write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
-    accelerator.wait_for_everyone()
-
-    model, validator = new_captioner(materials, model_name, seed), Validator(materials)
-    if start is not None:
-        model.load_state_dict(load_file(start.checkpoint))
-    trainer = Trainer(
-        model,
-        build_objective(materials, config, own, model),
-        config,
-        len(materials.data["train"].records),
-        stage_seed(seed, objective_name),
-        validator,
-        run.path,
-        lambda: validator.captions,
-        accelerator,
-    )
-    progress = trainer.fit()
-    if accelerator.is_main_process:
-        save_safetensors(run.checkpoint, model.state_dict(), {"model": model_name})
-        record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
-        record |= {"ended": trainer.ended, "environment": environment()}
-        record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
-        run.write_record(TRAINED, {**record, "history": progress.history}, FILES)
-        shutil.rmtree(run.file("state"), ignore_errors=True)
-    accelerator.wait_for_everyone()
+    with run.alone() if accelerator.is_main_process else nullcontext():
+        accelerator.wait_for_everyone()  # until all have read what the main process now changes
+        if _is_done(run, materials, model_name, key, again):  # by a process that we waited for
+            return run
+        if accelerator.is_main_process:
+            _make_way(run, key)
+            resolved = {
+                "profile": profile.model_dump(mode="json"),
+                "model": model_name,
+                "objective": {"name": objective_name, **config.model_dump(mode="json")},
+                "seed": seed,
+            }
+            write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
+        accelerator.wait_for_everyone()
+        model, validator = new_captioner(materials, model_name, seed), Validator(materials)
+        if start is not None:
+            model.load_state_dict(load_file(start.checkpoint))
+        trainer = Trainer(
+            model,
+            build_objective(materials, config, own, model),
+            config,
+            len(materials.data["train"].records),
+            stage_seed(seed, objective_name),
+            validator,
+            run.path,
+            lambda: validator.captions,
+            accelerator,
+        )
+        trainer.fit()
+        if accelerator.is_main_process:
+            _finish(run, model_name, key, trainer)
+        accelerator.wait_for_everyone()
     return run
+
+
+def _finish(run: RunFolder, model_name: str, key: dict[str, Any], trainer: Trainer) -> None:
+    """Store the selected weights and the record of training; the state to resume from goes."""
+    progress = trainer.progress
+    save_safetensors(run.checkpoint, trainer.model.state_dict(), {"model": model_name})
+    record = {"key": key, "steps": progress.step, "best_epoch": progress.best_epoch}
+    record |= {"ended": trainer.ended, "environment": environment()}
+    record |= {"seconds": round(progress.seconds, 1), "sittings": progress.sittings}
+    run.write_record(TRAINED, {**record, "history": progress.history}, FILES)
+    shutil.rmtree(run.file("state"), ignore_errors=True)
 
 
 def stage_seed(seed: int, objective_name: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import open_clip
 import torch
 from torch import Tensor
 
@@ -47,6 +46,8 @@ def load_judge(name: str, device: torch.device | str = "cpu") -> DualEncoder:
         ConfigError: there is none.
         MissingDependencyError, ChecksumError, DataError: its weights are absent or damaged.
     """
+    import open_clip
+
     if name in registry.names("clip") or name in open_clip.list_models():
         return load_clip(name, None, device)
     if registry.learner("judge", name):

@@ -322,6 +322,35 @@ def test_rank_correlation_over_captioners(
     assert judge(asked, [runs]).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("ends", "seeds", "verdict"),
+    [
+        ({"a": 20.0, "b": 49.9}, 2, "holds"),
+        ({"a": 20.0, "b": 49.9}, 1, "undecided"),
+        ({"a": 20.0, "b": 50.1}, 2, "fails"),
+        ({name: 20.0 + 40.0 * (name == "a") for name in SEVEN}, 2, "holds"),
+        ({name: 20.0 + 40.0 * (name in "ab") for name in SEVEN}, 2, "fails"),
+    ],
+)
+def test_the_last_epoch_of_every_seed(
+    made: Make, monkeypatch: pytest.MonkeyPatch, ends: dict[str, float], seeds: int, verdict: str
+) -> None:
+    runs = made({name: [0.0] * seeds for name in ends})
+    for (model, objective, _), run in [*runs.of_objective("scst_geg").items()]:
+        runs.folders[model, objective, _] = RunFolder(run.path / f"{model}-{ends[model]}")
+
+    def history(run: RunFolder) -> pd.DataFrame:
+        end = float(run.name.partition("-")[2] or 100)
+        return pd.DataFrame({"epoch": [0, 1], "CIDEr-D": [1.0, end]})
+
+    monkeypatch.setattr(RunFolder, "history", history)
+    asked = claim(last_epoch={"of": "scst_geg", "over": "scst_pp", "share": 0.5})
+    found = judge(asked, [runs])
+    assert found.verdict == verdict
+    mean = 100 * np.mean(list(ends.values())) / 100
+    assert f"{mean:.0f} %, runs {min(ends.values()):.0f} to" in found.measured
+
+
 def test_exact_p_of_a_correlation_by_hand() -> None:
     assert across.spearman([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx((1.0, 2 / 24))
     assert across.spearman([1, 2, 3], [5, 9, 7])[0] == pytest.approx(0.5)

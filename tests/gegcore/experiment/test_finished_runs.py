@@ -305,7 +305,8 @@ def test_two_profiles_of_one_name_share_no_run(
         )
         runs.append(run_experiment(load_profile(str(path)), MODEL, "mle", 1))
         assert runs[0].log()["loss"].notna().all()
-    assert runs[0].path != runs[1].path and len(list(runs[0].path.parent.iterdir())) == 2
+    folders = {path for path in runs[0].path.parent.iterdir() if path.is_dir()}
+    assert folders == {run.path for run in runs} and len(folders) == 2
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,10 @@ def other_home(smoke_artifacts: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.timeout(400)
 def test_interrupted_run_ends_like_an_uninterrupted_one(smoke_home: Path, other_home: Path) -> None:
-    """Killed twice and asked to stop once, each some time after it has saved."""
+    """Killed twice and asked to stop once, each some time after it has saved.
+
+    What is not interrupted is trained by two commands at once: the second waits for the first.
+    """
     profile, lots = long_smoke(smoke_home, "mle"), random.Random(3)
     state = run_folder(smoke_home) / "state" / "resume.safetensors"
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
@@ -66,10 +69,15 @@ def test_interrupted_run_ends_like_an_uninterrupted_one(smoke_home: Path, other_
         os.kill(process.pid or 0, number)
         process.join(timeout=200)
         assert process.exitcode == (-number if number == signal.SIGKILL else 128 + number)
-    for home in (smoke_home, other_home):
-        process = start(run, home, profile)
+    homes = (smoke_home, other_home, other_home)
+    processes = [start(run, home, profile) for home in homes]
+    for process in processes:
         process.join(timeout=200)
-        assert process.exitcode == 0
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert sorted(path.name for path in run_folder(other_home).parent.iterdir()) == [
+        ".transformer-mle-seed3.lock",
+        "transformer-mle-seed3",
+    ]
     killed, whole = run_folder(smoke_home), run_folder(other_home)
     for name in ("checkpoint.safetensors", "captions.json", "log.csv", "metrics.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
