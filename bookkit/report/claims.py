@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from bookkit.report import across
+from bookkit.report.choices import LEAST_SHARE
 from bookkit.report.evidence import Found, Judged, Verdict, enough, plural
 from bookkit.report.frontier import rewards, settings
 from bookkit.report.intervals import by_family, difference, effects, gain_at, ratio
@@ -15,6 +18,9 @@ from bookkit.report.ledger import JUDGES, Claim, ClaimTest
 from bookkit.report.results import Runs
 from gegcore.metrics.uncertainty import RESAMPLES
 from gegcore.training.config import OBJECTIVES
+
+WEIGHTS = 4
+"""Weights of a reward, at least, that a comparison at equal CIDEr is read off."""
 
 REWARDED = {"cider": "CIDEr", "geg_avg": "GEG-Avg", "geg_min": "GEG-Min"}
 """Reward -> the metric that it is."""
@@ -52,7 +58,10 @@ def judge(claim: Claim, every: Sequence[Runs], resamples: int = RESAMPLES) -> Ju
     if not candidates:
         wanted = dict.fromkeys(name for test in claim.tests for name in (test.of, test.over))
         names = " and ".join(OBJECTIVES[name].label for name in wanted)
-        return Judged(claim, "undecided", f"no runs of {names} with values of single captions")
+        lacking = f"no runs of {names} with values of single captions"
+        if any(test.at_cider for test in claim.tests):
+            lacking = f"no captioner has {WEIGHTS} weights of {names} with every seed"
+        return Judged(claim, "undecided", lacking)
     first = max(candidates, key=lambda candidate: candidate.runs)
     others = [other for other in candidates if other is not first]
     beside = "; ".join(f"profile {other.found[0].profile}: {other.verdict}" for other in others)
@@ -74,11 +83,11 @@ def _by_metric(test: ClaimTest, runs: Runs, resamples: int) -> Found | None:
     if not (runs.of_objective(test.of) and runs.of_objective(test.over)):
         return None
     scores, columns = runs.scores, [(test.of, test.metric), (test.over, test.metric)]
+    models = [_best(runs)] if test.captioners == "best" else runs.models
     if test.at_cider:
-        scores, weights = runs.frontier(test.of)
+        scores, weights, models = _frontier(test, runs)
         names = [test.over, *weights]
         columns = [(name, metric) for name in names for metric in ("CIDEr", test.metric)]
-    models = [_best(runs)] if test.captioners == "best" else runs.models
     tables = {name: by_family(scores[scores["model"] == name], columns) for name in models}
     sums = {name: table for name, table in tables.items() if len(table)}
     if not sums:
@@ -100,6 +109,25 @@ def _by_metric(test: ClaimTest, runs: Runs, resamples: int) -> Found | None:
     return replace(found, verdict=verdict, reason=reason)
 
 
+def _frontier(test: ClaimTest, runs: Runs) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Scores, weights and captioners: those that have enough weights with every seed.
+
+    Two points of a frontier are a straight line between two models, which no run lies on.
+    """
+    scores, weights = runs.frontier(test.of)
+    of = {(m, seed) for m, name, seed in runs.folders if name == test.of}
+    wanted = of & {(m, seed) for m, name, seed in runs.folders if name == test.over}
+    held = scores[["objective", "model", "seed"]].drop_duplicates()
+    whole: dict[str, list[str]] = {}
+    for model in {m for m, _ in wanted}:
+        seeds = {seed for m, seed in wanted if m == model}
+        has = held[held["model"] == model].groupby("objective")["seed"].agg(set)
+        whole[model] = [name for name in weights if name in has and seeds <= has[name]]
+    models = [model for model in runs.models if len(whole.get(model, ())) >= WEIGHTS]
+    shared = [name for name in weights if all(name in whole[model] for model in models)]
+    return scores, shared, models if len(shared) >= WEIGHTS else []
+
+
 def _settings(test: ClaimTest, runs: Runs) -> list[dict[str, Any]]:
     """Of both objectives, by the first run of each."""
     sides = (test.of, test.over)
@@ -107,9 +135,10 @@ def _settings(test: ClaimTest, runs: Runs) -> list[dict[str, Any]]:
 
 
 def _best(runs: Runs) -> str:
-    """The captioner with the highest CIDEr after +SCST; "" if none has such a run."""
+    """The captioner with the highest CIDEr after +SCST; "" if not several have such a run."""
     table = runs.metrics.query("objective == 'scst' and metric == 'CIDEr'")
-    return str(table.groupby("model")["value"].mean().idxmax()) if len(table) else ""
+    means = table.groupby("model")["value"].mean()
+    return str(means.idxmax()) if len(means) > 1 else ""
 
 
 def _verdict(found: Found) -> tuple[Verdict, str]:
@@ -171,6 +200,9 @@ def guarantee(test: ClaimTest, of: Mapping[str, Any], over: Mapping[str, Any]) -
     kept, share = float(rule["least_cider_share"]), test.share or 0.0
     if from_there and metric == "CIDEr" and test.expect == "at_least" and kept >= share:
         return f"the rule takes only epochs that keep {100 * kept:.0f} % of it on validation"
+    chosen = of["start_from"] == over["start_from"] and kept > 0
+    if chosen and metric == "CIDEr" and test.expect == "at_least" and share <= LEAST_SHARE:
+        return f"weight and learning rate were chosen to keep {100 * LEAST_SHARE:.0f} % of it"
     rewarded, before = ({REWARDED.get(name) for name in rewards(side)} for side in (of, over))
     if test.expect == "higher" and metric in rewarded - before:
         return f"{metric} is what {OBJECTIVES[test.of].label} alone is rewarded for"

@@ -24,11 +24,11 @@ Verdict = Literal["holds", "fails", "undecided", "guaranteed"]
 def spread(metric: str, effect: Effect, percent: bool = False) -> str:
     """A difference with its interval, and how far the seeds are apart; or a ratio, in per cent."""
     by, name, unit = (100.0, "%", " %") if percent else (1.0, metric, "")
-    ends = effect.low, effect.high, min(effect.seeds), max(effect.seeds)
     show = number if percent else signed
-    low, high, least, most = (show(name, by * end) for end in ends)
+    low, high = (show(name, by * end) for end in (effect.low, effect.high))
     said = f"{show(name, by * effect.value)}{unit} [{low}, {high}]"
     if len(effect.seeds) > 1:
+        least, most = (show(name, by * end) for end in (min(effect.seeds), max(effect.seeds)))
         said += f"; seeds {least} to {most}, sd {number(name, by * effect.sd)}"
     return said
 
@@ -90,7 +90,10 @@ class Found:
         sides = f"{OBJECTIVES[test.over].label} {number(name, float(over))} {ARROW} "
         sides += f"{OBJECTIVES[test.of].label} {number(name, float(of))}"
         at = f" at {100 * test.at_cider:.0f} % of CIDEr" if test.at_cider else ""
-        rests = f"{plural(len(self.effects), 'captioner')}, {plural(self.seeds, 'seed')} each"
+        count = [len(effect.seeds) for effect in self.effects.values()]
+        each = plural(max(count), "seed")
+        each = f"{min(count)} to {each}" if min(count) < max(count) else each
+        rests = f"{plural(len(self.effects), 'captioner')}, {each} each"
         return (
             f"{name}: {sides}; {self.said(self.mean)}{at}; {rests}, {self.mean.families} "
             f"families; profile {self.profile}"

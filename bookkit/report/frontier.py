@@ -29,8 +29,11 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def rewards(objective: Mapping[str, Any]) -> dict[str, float]:
-    """Weights of what an objective is rewarded for; none of one that imitates."""
-    if objective.get("loss") != "self_critical":
+    """Weights of what an objective is rewarded for; none of one that imitates.
+
+    What imitates starts from scratch; a loss of somebody else's that starts from a run is rewarded.
+    """
+    if objective.get("loss") == "cross_entropy" or not objective.get("start_from"):
         return {}
     older = {objective.get("clip_term"): objective.get("beta"), "cider": objective.get("alpha")}
     return objective.get("rewards") or {str(k): float(v) for k, v in older.items() if k and v}

@@ -18,13 +18,19 @@ must be in the interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gegcore.errors import DataError
-from gegcore.metrics.uncertainty import RESAMPLES, Statistic, percentiles, resampled
+from gegcore.metrics.uncertainty import (
+    RESAMPLES,
+    Statistic,
+    bootstrap,
+    percentiles,
+    resampled,
+)
 
 Means = Callable[[np.ndarray], np.ndarray]
 """Means of columns over images `(..., P)` -> the number in question `(...)`."""
@@ -37,7 +43,8 @@ class Effect:
     Attributes:
         value: of all seeds together.
         low, high: NaN where a seed or a resample has no value.
-        seeds: of each seed alone. With one seed the interval knows only of families.
+        seeds: of each seed alone. With one seed the interval knows only of families. Empty of the
+            mean of captioners that have different numbers of seeds.
         families: how many.
     """
 
@@ -49,7 +56,7 @@ class Effect:
 
     @property
     def sd(self) -> float:
-        """Standard deviation over seeds; NaN for one."""
+        """Standard deviation over seeds; NaN for one or none."""
         return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else float("nan")
 
 
@@ -118,9 +125,12 @@ def effects(
 
     found = {name: summary(pooled[name].value(), drawn[name], each[name]) for name in sums}
     mean = float(np.mean([effect.value for effect in found.values()]))
-    same = len({len(seeds) for seeds in each.values()}) == 1
-    seeds = np.mean(list(each.values()), axis=0) if same else np.concatenate(list(each.values()))
-    return found, summary(mean, np.mean(list(drawn.values()), axis=0), seeds)
+    mean_draws = np.mean(list(drawn.values()), axis=0)
+    # A mean over captioners has a value for each seed only if all have the same number of them.
+    if len({len(seeds) for seeds in each.values()}) == 1:
+        return found, summary(mean, mean_draws, np.mean(list(each.values()), axis=0))
+    sure = summary(mean, mean_draws, np.concatenate(list(each.values())))
+    return found, replace(sure, seeds=())
 
 
 def difference(means: np.ndarray) -> np.ndarray:
@@ -154,3 +164,31 @@ def gain_at(share: float) -> Means:
         return found - value[..., 0]
 
     return number
+
+
+def over_families(metrics: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Metrics of runs, those that are means over images with intervals over families of images.
+
+    Stored intervals take images for independent; of similar ones they are too narrow. What is no
+    mean over images, as BLEU, keeps its interval.
+
+    Args:
+        metrics: a row a run and metric, as `Runs.metrics`.
+        scores: a row a run and image, as `Runs.scores`.
+    """
+    about, names = ["model", "objective", "seed"], metrics["metric"].unique()
+    shared = [name for name in names if name in scores]
+    if scores.empty or not scores["family"].duplicated().any() or not shared:
+        return metrics
+    statistics = {}
+    for run, rows in scores.groupby(about):
+        by = rows.groupby("family")[shared]
+        total, count = by.sum(), by.count()
+        statistics |= {(*run, name): Statistic.ratio(total[name], count[name]) for name in shared}
+    found = pd.DataFrame(bootstrap(statistics), index=["mean", "low", "high", "families"]).T
+    found = found.rename_axis([*about, "metric"]).reset_index()
+    both = metrics.merge(found, "left", [*about, "metric"], suffixes=("", " wide"))
+    same = np.isclose(both["mean"], both["value"], rtol=1e-4, atol=1e-6)
+    wide = both[["low wide", "high wide"]].set_axis(["low", "high"], axis=1)
+    bounds = wide.where(pd.Series(same), both[["low", "high"]])
+    return metrics.assign(**{name: bounds[name].to_numpy() for name in bounds})

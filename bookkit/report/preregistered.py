@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
+from bookkit.report.claims import WEIGHTS
 from bookkit.report.evidence import plural, spread
 from bookkit.report.intervals import Effect, Means, by_family, effects, gain_at
 from bookkit.report.results import Runs
@@ -16,9 +17,6 @@ from gegcore.metrics.uncertainty import RESAMPLES
 
 OURS, THEIRS, START = "identification", "scst_geg", "scst_pp"
 CAPTIONERS, SEEDS = ("transformer", "updown", "xlan"), (1, 2, 3)
-WEIGHTS = 4
-"""Values of beta of either reward, at least."""
-
 SHARE = 0.95
 """Of the CIDEr of +SCST++, at which both are compared."""
 

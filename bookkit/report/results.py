@@ -14,6 +14,7 @@ from bookkit.dag import experiments
 from bookkit.report.archive import SCORES
 from bookkit.report.calibration import red_flag
 from bookkit.report.frontier import neighbours, weight
+from bookkit.report.intervals import over_families
 from bookkit.report.stored import RunName, kept_scores, profiles_of_config, stored_runs
 from emoji_scenes.scenes.sampler import FAMILY_SIZE
 from gegcore.errors import DataError, some
@@ -167,8 +168,11 @@ class Runs:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """A row a run and metric: value, low and high of its 95 % interval over n images."""
-        return self._metrics("metrics.json")
+        """A row a run and metric: value, low and high of its 95 % interval over n images.
+
+        Of means over images in families of similar ones, the interval is over families.
+        """
+        return over_families(self._metrics("metrics.json"), self.scores)
 
     def beam(self, size: int) -> pd.DataFrame:
         """`metrics` of captions found by beam search; no rows if the profile has no such beam."""
@@ -270,7 +274,7 @@ def control(labels: Collection[str]) -> str:
 def over_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of the rows of `Runs.metrics`: value, low and high; and sd, of the seeds.
 
-    Bounds are averaged too, which is never too narrow for an interval over test images.
+    Bounds are averaged, too: they are of other test images, and say nothing of other seeds.
     """
     by = metrics.groupby(["model", "label", "metric"], sort=False)
     means = by[["value", "low", "high"]].mean()

@@ -7,17 +7,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
+from unicodedata import normalize
 
 from gegcore.errors import DataError
 from gegcore.storage import digest, read_json, write_json
 
 UNKNOWN = "UNK"
-_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 def tokenize(text: str) -> list[str]:
-    """Lower-case words of a caption, punctuation dropped: `"A dog's ball."` -> `a dog's ball`."""
-    return _WORD.findall(text.lower())
+    """Lower-case words of a caption, punctuation dropped: `"A dog's ball."` -> `a dog's ball`.
+
+    Letters of any script; of languages without spaces a sentence is one word, so split it before.
+    """
+    return _WORD.findall(normalize("NFC", text).lower())
 
 
 class Vocabulary:

@@ -72,9 +72,10 @@ def train(
     if _is_done(run, materials, model_name, key, again):
         return run
     with run.alone() if accelerator.is_main_process else nullcontext():
-        accelerator.wait_for_everyone()  # until all have read what the main process now changes
+        accelerator.wait_for_everyone()  # until the main process has the run for itself
         if _is_done(run, materials, model_name, key, again):  # by a process that we waited for
             return run
+        accelerator.wait_for_everyone()  # until all have read what the main process now changes
         if accelerator.is_main_process:
             _make_way(run, key)
             resolved = {

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
-from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
+from gegcore.metrics.distinctiveness import caption_gaps
 from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.models.captioner import Captioner
 from gegcore.rewards.cider import CiderD, document_frequency
@@ -67,9 +67,8 @@ class Validator:
         }
         index = torch.arange(len(tokens))
         text = self.encoder(tokens[:, None].to(self.materials.device))[:, 0].cpu()
-        images, groups = self.materials.tables["val"].images, self.materials.groups["val"].index
-        ranks = retrieval_ranks(text, images, index)
-        gap = group_embedding_gap(text, images, images[groups])
+        images, groups = self.materials.tables["val"].images, self.materials.groups["val"]
+        ranks, gap = retrieval_ranks(text, images, index), caption_gaps(text, images, index, groups)
         begun = tokens[:, :2].unique(dim=0, return_counts=True)[1]
         return {
             "CIDEr-D": 100 * self.cider(tokens[:, None], index).mean().item(),

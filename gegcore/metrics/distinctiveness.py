@@ -13,7 +13,8 @@ from gegcore.metrics.retrieval import TIE, TIE_RULE, retrieval_ranks
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
-_CHUNK = 4096
+_NUMBERS = 4096 * 5 * 512
+"""Of embeddings of similar images in memory at once: CLIP ViT-B/32, five to a group."""
 
 
 def recall_metric(given: MetricInputs) -> Scores:
@@ -54,8 +55,8 @@ def caption_gaps(
     if len(groups.index) != len(image_emb):
         what = f"similar-image groups of {len(groups.index)} images, embeddings of {len(image_emb)}"
         raise DataError(what, "compute the groups from these very embeddings")
-    gaps = []
-    for text, target in zip(text_emb.split(_CHUNK), image_index.split(_CHUNK), strict=True):
+    gaps, rows = [], _rows(groups, image_emb)
+    for text, target in zip(text_emb.split(rows), image_index.split(rows), strict=True):
         members = image_emb[groups.index[target.to(groups.index.device)].to(image_emb.device)]
         gaps.append(group_embedding_gap(text, image_emb[target], members))
     average, minimum = zip(*gaps, strict=True)
@@ -70,8 +71,15 @@ def bag_ranks(
     Ties count against the caption, as in `retrieval_ranks`. A caption is nearest to its own image
     in the bag exactly if its GEG-Min is positive. Arguments as in `caption_gaps`.
     """
-    text, images = text_emb.double(), image_emb.double()
-    own = torch.linalg.vecdot(text, images[image_index])
-    members = images[groups.index[image_index.to(groups.index.device)].to(images.device)]
-    others = torch.linalg.vecdot(text[:, None], members)
-    return (others >= own[:, None] - TIE).sum(dim=1)
+    images, rows, ranks = image_emb.double(), _rows(groups, image_emb), []
+    for text, target in zip(text_emb.double().split(rows), image_index.split(rows), strict=True):
+        own = torch.linalg.vecdot(text, images[target])
+        members = images[groups.index[target.to(groups.index.device)].to(images.device)]
+        others = torch.linalg.vecdot(text[:, None], members)
+        ranks.append((others >= own[:, None] - TIE).sum(dim=1))
+    return torch.cat(ranks)
+
+
+def _rows(groups: SimilarGroups, image_emb: Tensor) -> int:
+    """Captions at once: the larger the groups, the fewer."""
+    return max(1, _NUMBERS // (groups.index.shape[1] * image_emb.shape[1]))

@@ -43,14 +43,19 @@ class WeightedReward:
         return WeightedReward(moved)
 
     def parts(self, tokens: Tensor, image_index: Tensor) -> dict[str, Tensor]:
-        """The unweighted value of each term, each `(B, S)`."""
+        """The unweighted value of each term, each `(B, S)`.
+
+        Whatever precision the captioner trains in: samples of an image differ by less than half
+        precision tells apart. A network in a reward chooses its own, as the text tower does.
+        """
         embed = cache(lambda encoder: encoder(tokens))
-        return {
-            name: reward.score(embed(reward.encoder), image_index)
-            if isinstance(reward, ClipReward)
-            else reward(tokens, image_index)
-            for name, (_, reward) in self.weighted.items()
-        }
+        with torch.autocast(tokens.device.type, enabled=False):
+            return {
+                name: reward.score(embed(reward.encoder), image_index)
+                if isinstance(reward, ClipReward)
+                else reward(tokens, image_index)
+                for name, (_, reward) in self.weighted.items()
+            }
 
     def combine(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum `(B, S)` of values from `parts`."""

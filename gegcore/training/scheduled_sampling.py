@@ -56,5 +56,6 @@ def scheduled_logits(
             total = step_logits.detach().softmax(-1, dtype=torch.float64).cumsum(-1)
             point = numbers[:, t + 1, None] * total[:, -1:]
             own = torch.searchsorted(total, point, right=True)[:, 0]
+            own = own.clamp(max=total.shape[-1] - 1)  # all NaN: a guard says so at the next window
             words = torch.where(coins[:, t + 1] < probability, own, given[:, t + 1])
     return torch.stack(logits, 1).view(images, copies, length, -1)

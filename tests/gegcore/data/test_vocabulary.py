@@ -48,6 +48,13 @@ def test_stored_vocabulary(tmp_path: Path) -> None:
 
 def test_tokens_are_lower_case_words() -> None:
     assert tokenize("A man's T-shirt; 2 dogs!") == ["a", "man's", "t-shirt", "2", "dogs"]
+    assert tokenize("Crème brûlée, cre\u0300me; ночь_日本") == [
+        "crème",
+        "brûlée",
+        "crème",
+        "ночь",
+        "日本",
+    ]
 
 
 def test_vocabulary_files_of_xmodaler(tmp_path: Path) -> None:

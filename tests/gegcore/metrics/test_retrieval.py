@@ -162,14 +162,18 @@ def test_gaps_of_several_captions_per_image(monkeypatch: pytest.MonkeyPatch) -> 
     members = torch.stack([torch.tensor([(i + 1) % 6, (i + 3) % 6]) for i in range(6)])
     groups = SimilarGroups(members, torch.zeros(6, 2))
     whole = caption_gaps(text, image, index, groups)
-    monkeypatch.setattr("gegcore.metrics.distinctiveness._CHUNK", 3)
+    bags = bag_ranks(text, image, index, groups)
+    monkeypatch.setattr("gegcore.metrics.distinctiveness._NUMBERS", 3 * 2 * 8)  # three captions
     chunked = caption_gaps(text, image, index, groups)
+    assert torch.equal(bag_ranks(text, image, index, groups), bags)
     for i in range(10):
         own = group_embedding_gap(text[i], image[index[i]], image[members[index[i]]])
         for got in (whole, chunked):
             torch.testing.assert_close(got.average[i], own.average)
             torch.testing.assert_close(got.minimum[i], own.minimum)
     assert caption_gaps(text[:0], image, index[:0], groups).average.shape == (0,)
+    monkeypatch.setattr("gegcore.metrics.distinctiveness._NUMBERS", 1)  # less than one caption
+    assert torch.equal(bag_ranks(text, image, index, groups), bags)
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,17 @@ def test_mixed_precision_hardly_moves_the_reward(precision: torch.dtype) -> None
     assert float((mixed - exact).abs().max()) < 0.05 * float(exact.std())
 
 
+def test_a_captioner_in_half_precision_is_rewarded_in_full() -> None:
+    """vecdot follows autocast, in which most gaps of an image's samples would be tied."""
+    tokens, index = captions(), torch.arange(IMAGES)
+    terms = {"gap": (1.0, gap_reward()), "er": (1.0, SimilarityReward(encoder(), TABLE.images))}
+    for reward in (WeightedReward(terms), *(each for _, each in terms.values())):
+        exact = reward(tokens, index)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = reward(tokens, index)
+        assert found.dtype == torch.float32 and torch.equal(found, exact)
+
+
 def test_everything_from_a_data_set_in_one_call() -> None:
     tokens, index = captions(), torch.arange(IMAGES)
     reward = GroupEmbeddingGapReward.of_dataset(CLIP, WORLD, WORDS.words, K, "min")

@@ -208,6 +208,16 @@ def test_scheduled_sampling_replaces_word_by_word_and_stops_the_gradient() -> No
     torch.testing.assert_close(given, expected, rtol=0, atol=1e-12)
 
 
+def test_a_broken_model_reaches_the_guard_that_says_so() -> None:
+    """All NaN, searchsorted gives V, which is no word."""
+    model, inputs = small_model("updown", dropout=False), inputs_of()
+    memory = model.encode(Features().batch(range(IMAGES)))
+    with torch.no_grad():
+        next(iter(model.output.parameters())).fill_(torch.nan)
+    coins, numbers = torch.rand(2, *inputs.shape, dtype=torch.float64)
+    assert scheduled_logits(model, memory, inputs, 1.0, coins, numbers).isnan().all()
+
+
 def test_own_words_follow_the_distribution_of_the_step_before() -> None:
     model = small_model("updown", dropout=False)
     memory = model.encode(Features().batch([0]))
