@@ -19,6 +19,8 @@ from bookkit.report.results import Runs
 from gegcore.metrics.uncertainty import RESAMPLES
 from gegcore.training.config import OBJECTIVES
 
+ONE_SEED = "one seed of some captioner decides nothing"
+
 WEIGHTS = 4
 """Weights of a reward, at least, that a comparison at equal CIDEr is read off."""
 
@@ -146,11 +148,11 @@ def _verdict(found: Found) -> tuple[Verdict, str]:
     least, whole = _least(test, count), test.captioners == "each"
     passed = sum(found.agree(e) if whole else found.claimed(e.value) for e in each)
     how = f"{passed} of {plural(count, 'captioner')} on the claimed side"
-    how += " with the whole interval" if whole else ""
+    how += ", whole intervals," if whole else ""
     if count < least:
         return "undecided", f"{how}; {least} must be"
     if found.seeds < 2:
-        return "undecided", f"{how}; one seed decides nothing"
+        return "undecided", f"{how}; {ONE_SEED}"
     if any(math.isnan(effect.low) for effect in each):
         return "undecided", f"{how}; there is no value for every run"
     if found.against(found.mean) or count - sum(map(found.against, each)) < least:

@@ -131,7 +131,7 @@ def told(entry: Judged) -> str:
         *([f"paper: {claim.printed}"] if claim.printed else []),
         *(f"here: {line}" for line in entry.measured.splitlines()),
         *([entry.beside] if entry.beside else []),
-        f"the page: [{title}]({claim.page}.ipynb)",
+        f"the page: [{title}]({claim.page}.html)",
     ]
     return "\n  - ".join([f"- {lines[0]}", *lines[1:]])
 
@@ -148,11 +148,12 @@ def details(judged: Sequence[Judged]) -> pd.DataFrame:
             for model, effect in one.effects.items():
                 mark = f" {KEPT_START}{one.kept[model]}" if one.kept[model] else ""
                 of, over = (number(one.test.metric, value) for value in one.values[model])
-                side = "yes" if one.agree(effect) else "no" if one.against(effect) else "open"
+                side = "other side" if one.against(effect) else "both sides"
+                side = "claimed side" if one.agree(effect) else side
                 name = MODEL_NAMES.get(model, model) + mark
                 shown = f"{over} {ARROW} {of}, {one.said(effect)}"
                 rows.append((entry.claim.id, one.test.metric, name, shown, side))
-    return pd.DataFrame(rows, columns=["claim", "metric", "captioner", "numbers", "claimed side"])
+    return pd.DataFrame(rows, columns=["claim", "metric", "captioner", "numbers", "interval"])
 
 
 def counted(judged: Sequence[Judged]) -> str:

@@ -8,17 +8,22 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from bookkit.report.badge import runs_badge
-from bookkit.report.claims import REWARDED, judge
+from bookkit.report.claims import ONE_SEED, REWARDED, judge
 from bookkit.report.evidence import Found, Judged, counted, plural
 from bookkit.report.example import example
+from bookkit.report.intervals import Effect
 from bookkit.report.ledger import ARROW, load_ledger
 from bookkit.report.page import badge, number, signed
 from bookkit.report.paper import MODEL_NAMES
-from bookkit.report.results import ENOUGH, Runs, short
+from bookkit.report.results import ENOUGH, Runs, control, short
 from gegcore.profiles import Profile
 from gegcore.storage import write_text
+from gegcore.training.config import OBJECTIVES
 
 __all__ = ["badge_html", "front_parts", "short", "write_front_parts"]
+
+NOT_ASKED = "Not asked in the paper"
+"""So begins where a claim is from that is not the paper's."""
 
 COLUMNS = ["CIDEr", "R@1", "R@5", "R@10", "GEG-Avg", "GEG-Min"]
 
@@ -59,34 +64,58 @@ def reward_of(profile: Profile, model: str) -> str:
 
 
 def finding(recall: Judged, cider: Judged) -> str:
-    """R@1 and CIDEr of +SCST+GEG and its control, in the paper and here, and the verdict on R@1."""
+    """R@1 and CIDEr of +SCST+GEG and its control, in the paper and here, and the verdict on R@1.
+
+    Here: of the captioner that the paper's row has, and the mean of all.
+    """
     both = {"R@1": recall, "CIDEr": cider}
     printed = {name: judged.claim.printed.partition(" ")[2] for name, judged in both.items()}
     paper = recall.claim.paper
-    rows = [{"name": "Paper", **printed, "captioners": paper.of.split("+")[0] if paper else ""}]
+    model = paper.of.split("+")[0] if paper else ""
+    rows = [{"name": "Paper", **printed, "captioners": f"{model}, from +SCST"}]
     if recall.found and cider.found:
-        here = {name: _sides(judged.found[0]) for name, judged in both.items()}
+        founds = {name: judged.found[0] for name, judged in both.items()}
+        start = f", from {OBJECTIVES[recall.found[0].test.over].label}"
+        if (key := {shown: key for key, shown in MODEL_NAMES.items()}.get(model)) in (
+            recall.found[0].effects.keys() & cider.found[0].effects.keys()
+        ):
+            here = {n: _sides(f, f.values[key], f.effects[key]) for n, f in founds.items()}
+            rows.append({"name": "Here", **here, "captioners": f"{model}{start}"})
+        here = {n: _sides(f, _mean(f), f.mean) for n, f in founds.items()}
         count = plural(len(recall.found[0].effects), "captioner")
-        rows.append({"name": "Here", **here, "captioners": count})
+        rows.append({"name": "Here", **here, "captioners": f"mean of {count}{start}"})
     said = {"verdict": recall.verdict, "reason": recall.reason}
     return _filled("finding", rows=rows, claim=recall.claim.claim.strip(), **said)
 
 
-def _sides(found: Found) -> str:
-    """Means over captioners: of the control, of +SCST+GEG, and the difference with its interval."""
+def _mean(found: Found) -> tuple[float, float]:
+    """Over captioners, of both sides."""
     of, over = (sum(pair[i] for pair in found.values.values()) / len(found.values) for i in (0, 1))
-    name, mean = found.test.metric, found.mean
-    change = f"{signed(name, mean.value)} [{signed(name, mean.low)}, {signed(name, mean.high)}]"
+    return of, over
+
+
+def _sides(found: Found, values: tuple[float, float], effect: Effect) -> str:
+    """The control and +SCST+GEG, and the difference with its interval."""
+    (of, over), name = values, found.test.metric
+    change = (
+        f"{signed(name, effect.value)} [{signed(name, effect.low)}, {signed(name, effect.high)}]"
+    )
     return f"{number(name, over)} {ARROW} {number(name, of)}\n{change}"
 
 
 def said_of_claims(judged: list[Judged], every: list[Runs]) -> str:
     """How the claims of the ledger came out, and its first, the aim of this book."""
-    first = judged[0]
+    first, *rest = judged
+    added = [entry for entry in rest if entry.claim.where.startswith(NOT_ASKED)]
+    theirs = [entry for entry in rest if entry not in added]
+    waiting = sum(ONE_SEED in entry.reason for entry in judged)
     read = ", ".join(runs.profile.name for runs in every)
+    said = f"The paper: {counted(theirs)} Questions that this book adds: {counted(added)} "
+    if waiting:
+        said += f"{waiting} verdicts wait for a second seed of some captioner. "
     return (
-        f"{counted(judged)} The aim, *{first.claim.claim.strip()}*: **{first.verdict}**. "
-        f"{first.reason}. Read from the stored runs of: {read}. "
+        f"{said}The aim, *{first.claim.claim.strip()}*: **{first.verdict}** ({first.reason}). "
+        f"Read from the stored runs of: {read}. "
         "[Every claim](generated/15_findings.ipynb), with its numbers."
     )
 
@@ -102,9 +131,11 @@ def glance(runs: Runs) -> str:
     model = runs.profile.experiments.models[0]
     found = runs.metrics[runs.metrics["model"] == model]
     images = int(found["n"].max())
+    means = found.pivot_table("value", "label", "metric", sort=False)[COLUMNS]
     return _filled(
         "glance",
-        means=found.pivot_table("value", "label", "metric", sort=False)[COLUMNS],
+        means=means,
+        against=control(means.index),
         number=number,
         model=MODEL_NAMES.get(model, model),
         images=images,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from gegcore.errors import DataError
+from gegcore.metrics.presentation import LOWER, LOWER_IS_BETTER
 
 
 def says(holds: bool, text: str, otherwise: str | None = None) -> str:
@@ -34,10 +35,19 @@ def joined(names: Iterable[object]) -> str:
 
 
 def highest(table: pd.DataFrame) -> str:
-    """A sentence on a table of numbers: which row is highest in which columns. "" of none."""
-    best = table.dropna(axis=1, how="all").idxmax()
-    parts = [
-        f"{' '.join(row) if isinstance(row, tuple) else row} in {joined(columns)}"
-        for row, columns in best.groupby(best, sort=False).groups.items()
-    ]
-    return f"Highest: {'; '.join(parts)}." if parts else ""
+    """A sentence on a table of numbers: which row is highest in which columns. "" of none.
+
+    Of metrics of which lower is better it says which is lowest.
+    """
+    table = table.dropna(axis=1, how="all")
+    low = [name for name in table if str(name).removesuffix(f" {LOWER}") in LOWER_IS_BETTER]
+    ends = {"highest": table.drop(columns=low).idxmax(), "lowest (better)": table[low].idxmin()}
+    said = []
+    for which, best in ends.items():
+        parts = [
+            f"{' '.join(row) if isinstance(row, tuple) else row} in {joined(columns)}"
+            for row, columns in best.groupby(best, sort=False).groups.items()
+        ]
+        said += [f"{which}: {'; '.join(parts)}"] if parts else []
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}." if text else ""

@@ -39,7 +39,7 @@ class ClipReward(nn.Module, ABC):
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
-        """Word ids `(B, S, T)` of captions of images `(B,)` -> `(B, S)` float32, in any autocast."""
+        """Word ids `(B, S, T)`, captions of images `(B,)`, -> `(B, S)` float32 in any autocast."""
         with torch.autocast(tokens.device.type, enabled=False):
             return self.score(self.encoder(tokens), image_index)
 

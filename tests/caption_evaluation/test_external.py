@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from caption_evaluation.external import read_external
+from caption_evaluation.external import check_names, read_external
 from gegcore.cli import main
 from gegcore.errors import DataError
 
@@ -67,6 +67,59 @@ def test_layouts_of_scores(tmp_path: Path, content: Any, name: str) -> None:
 def test_faults_of_scores(tmp_path: Path, content: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read_external(*written(tmp_path, content, "scores.json"), IMAGES)
+
+
+def test_the_option_twice_is_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, {1: "a dog", 2: "a cat"}, "captions.json")
+    for name in ("one", "two"):
+        written(tmp_path, {1: 0.5, 2: 0.25}, f"{name}.json")
+    files = ["captions.json", "--references", "captions.json"]
+    options = [
+        "--external",
+        "one.json",
+        "--external",
+        "two.json",
+        "--no-spice",
+        "-o",
+        "report.json",
+    ]
+    assert main(["evaluate", *files, *options, "--resamples", "50"]) == 0
+    assert {"one", "two"} <= json.loads(Path("report.json").read_text())["metrics"].keys()
+
+
+@pytest.mark.parametrize("name", ["CIDEr", "METEOR", "CHAIR-s", "length", "rank", "similarity"])
+def test_names_of_ours_are_refused_before_anything_is_computed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, {1: "a dog", 2: "a cat"}, "captions.json")
+    written(tmp_path, f"id,{name}\n1,.5\n2,.25\n", "scores.csv")
+    for work in ("read_captions", "find_pictures", "load_clip", "evaluate_captions"):
+        monkeypatch.setattr(f"caption_evaluation.files.{work}", None)
+    files = ["captions.json", "--references", "captions.json", "--images", "."]
+    assert main(["evaluate", *files, "--external", "scores.csv"]) == 1
+    said = capsys.readouterr().err
+    assert f"scores.csv, column '{name}': it is called as gegcore's own" in said
+    assert f"-> rename the column, to 'my {name}' for example" in said
+
+
+def test_names_of_another_file_and_of_a_file_are_refused(tmp_path: Path) -> None:
+    rows, plain = written(tmp_path, ROWS, "rows.json"), written(tmp_path, SCORES, "PAC-S.json")
+    check_names([rows, written(tmp_path, SCORES, "polos.json")])
+    with pytest.raises(DataError, match=r"PAC-S\.json, column 'PAC-S'.*column of .*rows\.json"):
+        check_names([rows, plain])
+    with pytest.raises(DataError, match="column 'PAC-S'"):
+        check_names([plain, plain])
+    with pytest.raises(DataError, match=r"CIDEr\.json, column 'CIDEr'") as caught:
+        check_names([written(tmp_path, SCORES, "CIDEr.json")])
+    assert "its name is the file's" in caught.value.fix
+    items = {"per_item": {key: {"caption": value} for key, value in SCORES.items()}}
+    with pytest.raises(DataError, match="column 'caption'"):
+        check_names([written(tmp_path, items, "items.json")])
 
 
 def test_they_stand_in_the_table_with_intervals_and_files_go_back(

@@ -222,6 +222,15 @@ def test_images_without_instances_are_left_out_if_that_is_allowed(
     assert stored["metrics"]["CHAIR-s"]["value"] == 100  # Nobody marked the man.
 
 
+def test_the_option_twice_is_both_files(evaluate: Evaluate) -> None:
+    for name, images in (("low", range(1, 5)), ("high", range(5, 9))):
+        written(Path(f"{name}.json"), instances({i: ["dog", "person"] for i in images}))
+    options = ["--instances", "low.json", "--instances", "high.json", "-o", "report.json"]
+    assert evaluate("wrong.json", *options) == 0
+    chair = json.loads(Path("report.json").read_text())["metrics"]["CHAIR-s"]
+    assert (chair["value"], chair["n"]) == (0, 8)
+
+
 def test_faults_of_the_option(evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate("right.json", "--instances", "refs.json") == 1
     assert 'refs.json has no list "images"' in capsys.readouterr().err

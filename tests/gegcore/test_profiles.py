@@ -10,7 +10,7 @@ import pytest
 
 from gegcore import profiles
 from gegcore.errors import ConfigError
-from gegcore.profiles import load_profile, profile_names
+from gegcore.profiles import Profile, load_profile, profile_names
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -214,6 +214,61 @@ def test_wrong_settings_of_a_model_are_named(tmp_path: Path, fields: str, named:
         load_profile(str(path))
 
 
+ALIASES = [("m2", "meshed_memory"), ("up_down", "updown"), ("x_lan", "xlan")]
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES)
+@pytest.mark.parametrize("profile", ["standard", "coco"])  # sizes and rates of ours; recipes
+def test_another_name_of_a_captioner_is_the_same_captioner(
+    profile: str, alias: str, name: str
+) -> None:
+    found = load_profile(profile)
+    assert found.sizes(alias) == found.sizes(name)
+    for objective in ("mle", "scst", "scst_geg"):
+        assert found.objective(objective, alias) == found.objective(objective, name)
+        assert found.settings(alias, objective) == found.settings(name, objective)
+        assert found.run(alias, objective, 1) == found.run(name, objective, 1)
+    changed = found.changed(alias, "scst", epochs=7)
+    assert changed == found.changed(name, "scst", epochs=7) != found
+    assert changed.objective("scst", name).epochs == 7
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES)
+def test_a_file_may_call_a_captioner_by_another_name(tmp_path: Path, alias: str, name: str) -> None:
+    """Also on top of a profile that has the usual one: field by field, as under that name."""
+    path = tmp_path / "mine.yaml"
+    text = (
+        "extends: quick\n"
+        "models: {NAME: {region_dropout: 0.3}}\n"
+        "objectives_by_model: {NAME: {mle: {label_smoothing: 0.2}}}\n"
+        "experiments: {models: [transformer, NAME], by_model: {NAME: [scst_er]},"
+        " ablations: {models: [NAME], objectives: [mle_geg]}}\n"
+    )
+    profiles = []
+    for each in (alias, name):
+        path.write_text(text.replace("NAME", each))
+        profiles.append(load_profile(str(path)))
+    assert profiles[0] == profiles[1]
+    sizes = load_profile("quick").sizes(name)
+    assert profiles[0].sizes(alias) == sizes | {"region_dropout": 0.3}
+    assert profiles[0].objective("mle", alias).label_smoothing == 0.2
+    assert {(name, "mle_geg", 1), (name, "scst_er", 1)} <= {*profiles[0].experiments.runs()}
+    fields = profiles[0].model_dump()
+    fields["models"][alias] = fields["models"].pop(name)
+    assert profiles[0] == Profile.model_validate(fields)
+
+
+@pytest.mark.parametrize("field", ["models", "objectives_by_model", "experiments: {by_model"])
+def test_one_captioner_under_two_names_is_refused(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "mine.yaml"
+    end = "}" if "{" in field else ""
+    path.write_text(f"extends: quick\n{field}: {{xlan: {{}}, x_lan: {{}}}}{end}\n")
+    named = field.split("{")[-1]
+    with pytest.raises(ConfigError, match=rf"mine\.yaml, field '{named}': 'xlan'.*two") as caught:
+        load_profile(str(path))
+    assert caught.value.fix == "write all of it under 'xlan'"
+
+
 def test_another_kind_of_data_set_replaces_the_old_one(tmp_path: Path) -> None:
     """Its fields are its own; a change of some fields of the same kind keeps the others."""
     (tmp_path / "theirs_data.py").write_text(
@@ -274,6 +329,17 @@ def test_changed_settings_are_of_one_run_and_have_a_variant() -> None:
         ({"epoch": 2}, "field 'epoch'"),
         ({"epochs": 0}, "field 'epochs'"),
         ({"rewards": {"cider": "much"}}, r"field 'rewards\.cider'"),
+        ({"betas": [1.5, 0.999]}, r"field 'betas\.0'"),
+        ({"betas": [0.9, 1]}, r"field 'betas\.1'"),
+        ({"betas": [-0.1, 0.9]}, r"field 'betas\.0'"),
+        ({"betas": [0.9, float("nan")]}, r"field 'betas\.1'"),
+        ({"clip_value": -1}, "field 'clip_value'"),
+        ({"clip_value": 0}, "field 'clip_value'"),
+        ({"clip_norm": -1}, "field 'clip_norm'"),
+        ({"clip_norm": float("nan")}, "field 'clip_norm'"),
+        ({"baseline": "mean_of_others", "samples": 1}, "field 'baseline'.*1 sample"),
+        ({"start_from": "scst_geg"}, "circle: scst_geg -> scst_geg"),
+        ({"start_from": "scst_goe"}, "unknown objective 'scst_goe'"),
         ({"group_size": 0}, "field 'group_size'"),
         ({"group_size": 500}, "K = 500 images need more than the 500 images of the val split"),
     ],
@@ -299,3 +365,41 @@ def test_changed_settings_name_a_run_of_their_own() -> None:
     assert more.objective("scst_geg", "updown") == smoke.objective("scst_geg", "updown")
     with pytest.raises(ConfigError, match="'mle' has no reward to change"):
         smoke.changed("xlan", "mle", rewards={"cider": 1.0, "geg_avg": 2.0})
+
+
+def test_none_is_a_value_of_what_may_be_none() -> None:
+    quick = load_profile("quick")
+    assert quick.changed("xlan", "scst", epochs=None, until=None) is quick
+    changed = quick.changed("xlan", "scst", clip_value=None, epochs=None)
+    wanted = quick.objective("scst", "xlan").model_copy(update={"clip_value": None})
+    assert changed.objective("scst", "xlan") == wanted and changed.variant
+    assert changed.stages("scst") == ["mle", "scst"]
+    assert quick.changed("xlan", "scst", start_from=None).stages("scst", "xlan") == ["scst"]
+
+
+@pytest.mark.parametrize(
+    ("text", "circle"),
+    [
+        ("objectives: {scst: {start_from: scst}}", "scst -> scst"),
+        ("objectives: {scst: {start_from: scst_geg}}", "scst(_geg)? -> scst(_geg)? -> scst(_geg)?"),
+        ("objectives_by_model: {xlan: {mle: {start_from: scst}}}", "mle -> scst -> mle"),
+        ("objectives_by_model: {xlan: {mle: {start_from: scst_er}}}", "mle -> scst_er -> scst ->"),
+    ],
+)
+def test_objectives_in_a_circle_are_named(tmp_path: Path, text: str, circle: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: quick\n{text}\n")
+    with pytest.raises(ConfigError, match=f"start from each other in a circle: {circle}") as caught:
+        load_profile(str(path))
+    assert "start_from" in caught.value.fix
+
+
+def test_a_circle_that_no_run_of_the_profile_meets_is_found_when_it_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    own = "{loss: self_critical, start_from: %s}"
+    path.write_text(f"extends: quick\nobjectives: {{a: {own % 'b'}, b: {own % 'a'}}}\n")
+    profile = load_profile(str(path))
+    with pytest.raises(ConfigError, match="circle: a -> b -> a"):
+        profile.run("xlan", "a", 1)
+    with pytest.raises(ConfigError, match="circle: b -> a -> b"):
+        profile.stages("b")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -44,6 +45,13 @@ def test_every_page_is_there_and_linked(built: Book) -> None:
         assert page.removeprefix("book/") + ".html" in menu
     for page in RUNS:
         assert page.removeprefix("book/") + ".html" in html_of(built, "book/runs")
+
+
+def test_every_link_inside_the_book_leads_somewhere(built: Book) -> None:
+    """What a cell prints is no source that Sphinx would resolve: such links are to .html."""
+    for page in built.html.rglob("*.html"):
+        for target in re.findall(r"<a\b[^>]*?\bhref=\"([^\"#?:]+)[\"#?]", page.read_text()):
+            assert (page.parent / unquote(target)).exists(), (page.name, target)
 
 
 def test_every_hand_written_page_is_in_the_contents() -> None:

@@ -49,4 +49,4 @@ def test_what_is_not_met_is_really_missing() -> None:
     cited = "\ndoi:" in (ROOT / "CITATION.cff").read_text()
     assert (answer_to("with a DOI?") == "Not met") == (not released and not cited)
     weights = any((ROOT / "results").rglob("*.safetensors"))
-    assert (answer_to("Trained weights?") == "In part") == (not weights)
+    assert (answer_to("trained weights?") == "In part") == (not weights)

@@ -110,7 +110,7 @@ ALLOWED = (
     "Of the pictures that the last caption finds, this is the one whose rank improved most",
     "4 · Learn Captions better than the captioner's own choice",
     "with the greedy caption as baseline they all tend to beat it",
-    "The upper part is computed once for each picture",
+    "The upper part is computed once for each image",
     "The set of captions leads to the pictures of highest score",
     "where all are the same, none is better than another",
     "A method that gains R@1 by giving up CIDEr moves up and to the left.",
@@ -119,7 +119,7 @@ ALLOWED = (
     "Rates of schedule *noam* rise to",
 )
 # Of people, not of the world's annotators.
-PEOPLE = ("Ask five people", "People name what is salient", "A captioner is usually")
+PEOPLE = ("Ask five people",)
 
 
 def prose_of(path: Path) -> str:

@@ -32,6 +32,7 @@ EFFECT = {
     "scst_er": (103.0, 0.4, 0.12, "in a park with a kite"),
     "scst_geg_min": (105.0, 0.45, 0.13, "in a park with red kites"),
     "scst_geg_sole": (17.4, 0.6, 0.2, "with a kite with a kite with a kite"),
+    "identification": (104.0, 0.55, 0.14, "with a red kite in a park"),
 }
 METRICS = ("CIDEr", "R@1", "R@5", "R@10", "BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")
 

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bookkit.report.intervals import Effect, by_family, difference, effects, gain_at, ratio
+from bookkit.report.intervals import (
+    Effect,
+    by_family,
+    difference,
+    effects,
+    gain_at,
+    over_families,
+    ratio,
+)
 from gegcore.errors import DataError
 
 FAMILIES, MEMBERS, TRUTH = 40, 5, 1.0
@@ -103,6 +111,26 @@ def test_sums_by_family_of_the_seeds_that_all_have() -> None:
     )
     assert found.tolist() == [[[6, 3, 3], [4, 2, 1]]]
     assert len(by_family(scores(a=[[1.0]]), [("a", "CIDEr"), ("b", "CIDEr")])) == 0
+
+
+def test_intervals_of_means_are_over_families() -> None:
+    """Images of a family alike: five times fewer independent values, intervals wider by root 5."""
+    hard = np.random.default_rng(0).normal(size=100).repeat(5)
+    about = {"model": "m", "objective": "mle", "seed": 1}
+    images = pd.DataFrame(
+        {"CIDEr": hard, "image_id": np.arange(500), "family": np.arange(500) // 5}
+    )
+    half = 1.96 / np.sqrt(500)
+    row = {**about, "value": hard.mean(), "low": hard.mean() - half, "high": hard.mean() + half}
+    metrics = pd.DataFrame([{**row, "metric": "CIDEr"}, {**row, "metric": "BLEU-4"}])
+    found = over_families(metrics, images.assign(**about)).set_index("metric")
+    width = (found["high"] - found["low"]) / (2 * half)
+    assert width["CIDEr"] == pytest.approx(np.sqrt(5), rel=0.15) and width["BLEU-4"] == 1
+    assert found["low"]["CIDEr"] < hard.mean() < found["high"]["CIDEr"]
+    alone = images.assign(family=images["image_id"], **about)
+    assert over_families(metrics, alone) is metrics  # photographs
+    other = metrics.assign(value=metrics["value"] + 1)  # as CIDEr of another corpus: no such mean
+    assert over_families(other, images.assign(**about)).equals(other)
 
 
 def test_runs_of_different_images_are_refused() -> None:

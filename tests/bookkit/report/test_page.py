@@ -65,6 +65,9 @@ def test_what_a_table_shows_is_said_below_it() -> None:
     assert highest(table.iloc[::-1]) == highest(table)
     assert highest(table.assign(CIDEr=float("nan"))) == "Highest: +SCST+GEG in R@1 and R@5."
     assert highest(table[[]]) == ""
+    low = table.assign(repetition=[*range(len(table))])
+    assert highest(low).endswith(f"; lowest (better): {table.index[0]} in repetition.")
+    assert highest(low[["repetition"]]).startswith(f"Lowest (better): {table.index[0]}")
     several = table.set_index(pd.MultiIndex.from_product([["X-LAN"], table.index]))
     assert highest(several).startswith("Highest: X-LAN +SCST in CIDEr")
     shown = styled(table, "under", reading="a < b").body

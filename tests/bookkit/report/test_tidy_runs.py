@@ -83,7 +83,9 @@ def test_metrics_are_those_of_the_run_folders_in_the_order_of_the_grid(project: 
     for row in runs.metrics.to_dict("records"):
         run = RunFolder.of("smoke", row["model"], row["objective"], row["seed"])
         found = run.metrics()[row["metric"]]
-        assert (row["value"], [row["low"], row["high"]]) == (found["value"], found["ci95"])
+        assert row["value"] == found["value"]
+        if row["metric"] == "BLEU-4":  # no mean over images: the interval is that of the run
+            assert [row["low"], row["high"]] == found["ci95"]
 
 
 def test_means_over_seeds(project: Project) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from gegcore import experiment
 from gegcore.errors import ConfigError
 from gegcore.experiment import run_experiment
 from gegcore.experiment.keys import code_changes
+from gegcore.experiment.train import new_captioner
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
 from gegcore.runs import RunFolder
@@ -58,6 +60,26 @@ def test_changed_settings_never_touch_another_run(trained: tuple[Profile, Materi
     stamp = runs[0].checkpoint.stat().st_mtime_ns
     assert run_experiment(again, MODEL, "scst_geg", 1, materials=materials) == runs[0]
     assert runs[0].checkpoint.stat().st_mtime_ns == stamp
+
+
+def test_another_name_of_a_captioner_is_the_same_run(
+    smoke_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its size, its weights, its folder and what it is called there."""
+    monkeypatch.setattr(experiment, "evaluate", lambda *_: None)
+    profile = load_profile("smoke")
+    materials = Materials.of(profile)
+    both = [new_captioner(materials, name, 3).state_dict() for name in ("m2", "meshed_memory")]
+    assert all(torch.equal(both[0][name], both[1][name]) for name in both[0].keys() | both[1])
+    run = run_experiment(profile, "m2", "mle", 1, materials=materials)
+    assert run.name == "meshed_memory-mle-seed1"
+    assert yaml.safe_load(run.file("config.yaml").read_text())["model"] == "meshed_memory"
+    before = contents(run)
+    capsys.readouterr()
+    for name in ("meshed_memory", "m2"):
+        assert run_experiment(profile, name, "mle", 1, materials=materials) == run
+        assert code_changes(run, profile, name, "mle") == []
+    assert contents(run) == before and "older code" not in capsys.readouterr().err
 
 
 def says(word: int, bonus: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:

@@ -228,12 +228,17 @@ def test_a_changed_setting_is_a_run_beside_the_profiles_own(
 ) -> None:
     own = profile.run(MODEL, "scst_geg", 1)
     before, arguments = contents(own.path), ["run", "--profile", "smoke", "--objective", "scst_geg"]
-    assert main([*arguments, "--set", "rewards.geg_avg=2", "epochs=1"]) == 0
+    settings = ["--set", "rewards.geg_avg=2", "--set", "epochs=1", "clip_value=null"]
+    assert main([*arguments, *settings]) == 0  # the option twice: all of its values
     (other,) = (path for path in own.path.parent.glob(f"{own.name}-*"))
-    settings = yaml.safe_load((other / "config.yaml").read_text())["objective"]
-    assert settings["rewards"] == {"cider": 0.1, "geg_avg": 2}
+    stored = yaml.safe_load((other / "config.yaml").read_text())["objective"]
+    assert stored["rewards"] == {"cider": 0.1, "geg_avg": 2}
+    assert stored["clip_value"] is None
     assert contents(own.path) == before
-    for wrong in ("epochs", "=3", "epochs=[", "samples=0", "select.metric=R@1", "colour=red"):
+    for wrong in (
+        *("epochs", "=3", "epochs=[", "samples=0", "select.metric=R@1", "colour=red"),
+        *("epochs=null", "rewards.cider=null", "colour=null", "start_from=scst_geg"),
+    ):
         assert main([*arguments, "--set", wrong]) == 1
         assert wrong.split("=")[0].split(".")[-1] in capsys.readouterr().err
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from gegcore.cli import main
 from gegcore.errors import DataError
 from gegcore.experiment import run_experiment, train
+from gegcore.experiment.keys import import_key
 from gegcore.experiment.train import FILES
 from gegcore.interop.import_xmodaler import import_xmodaler
 from gegcore.interop.layouts import layout_of
@@ -92,6 +93,16 @@ def test_scst_starts_from_the_imported_run(
     mle = run_experiment(profile, "xlan", "mle", seed=4)  # evaluates it, and does not train
     assert mle.checkpoint.read_bytes() == weights
     assert mle.metrics()["CIDEr"]["n"] == profile.data.test
+
+
+def test_another_name_of_the_captioner_is_the_same_run(
+    profile: Profile, materials: Materials, files: tuple[Path, Path]
+) -> None:
+    run = import_xmodaler(profile, *files, "x_lan", materials=materials)
+    assert run.name == "xlan-mle-seed1"
+    for name in ("xlan", "x_lan"):
+        assert run.training()["import_key"] == import_key(materials, name)
+        assert train(materials, name, "mle", 1) == run
 
 
 def test_an_imported_run_is_never_trained_over(

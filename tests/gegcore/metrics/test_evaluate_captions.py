@@ -20,7 +20,13 @@ from gegcore.errors import ConfigError, DataError
 from gegcore.groups import SimilarGroups
 from gegcore.metrics import spice
 from gegcore.metrics.chair import ImageObjects, chair_metric
-from gegcore.metrics.evaluate import METRICS, Compute, Evaluation, evaluate_captions
+from gegcore.metrics.evaluate import (
+    METRICS,
+    OWN_NAMES,
+    Compute,
+    Evaluation,
+    evaluate_captions,
+)
 from gegcore.metrics.inputs import Judged, MetricInputs, Pictures
 from gegcore.metrics.meteor import Meteor
 from gegcore.metrics.presentation import FAMILIES
@@ -108,6 +114,8 @@ def test_every_metric_has_a_value_and_an_interval(evaluation: Evaluation) -> Non
         low, high = metric["ci95"]
         assert low <= high and metric["n"] == len(HYPOTHESES), name
         assert metric["value"] == pytest.approx(evaluation.statistics[name].value())
+    columns = {name for name in evaluation.per_caption if not name.endswith(" judge")}
+    assert names | columns <= OWN_NAMES
     json.dumps({"metrics": evaluation.metrics, "signature": evaluation.signature}, allow_nan=False)
 
 
@@ -197,6 +205,15 @@ def test_a_metric_more_is_one_function_and_no_metric_is_computed_twice(meteor: M
     assert found.metrics["letters"]["value"] == pytest.approx(found.per_caption["letters"].mean())
     with pytest.raises(ConfigError, match="twice: letters"):
         _evaluate([last_words, last_words])
+
+
+@pytest.mark.parametrize("column", ["rank", "similarity", "length", "caption", "image_id"])
+def test_no_metric_replaces_a_column(column: str, meteor: Meteor) -> None:
+    def other(given: MetricInputs) -> Scores:
+        return Scores({}, {column: np.zeros(len(given.captions))})
+
+    with pytest.raises(ConfigError, match=f"twice: {column}"):
+        _evaluate([other])
 
 
 def test_no_captions(meteor: Meteor) -> None:

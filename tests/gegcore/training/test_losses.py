@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gegcore.decoding import said_mask, sequence_log_probs
+from gegcore.errors import ConfigError
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 from gegcore.training.xe import caption_tensor, cross_entropy, teacher_forcing
 
@@ -83,10 +84,14 @@ def test_baselines() -> None:
 
 @pytest.mark.parametrize("baseline", ["greedy", "mean_of_others"])
 def test_baselines_of_few_samples(baseline: Literal["greedy", "mean_of_others"]) -> None:
-    """A single sample has no others: its baseline is the greedy caption. Two have each other."""
+    """A single sample has no others, and is not silently given another baseline."""
     greedy = torch.tensor([4.0, 1.0])
-    one = self_critical_advantage(torch.tensor([[1.0], [3.0]]), greedy, baseline)
-    assert one.tolist() == [[-3.0], [2.0]]
+    one = torch.tensor([[1.0], [3.0]])
+    assert self_critical_advantage(one, greedy, "greedy").tolist() == [[-3.0], [2.0]]
+    with pytest.raises(ConfigError) as caught:
+        self_critical_advantage(one, greedy, "mean_of_others")
+    assert caught.value.what == "a single sample has no others"
+    assert caught.value.fix == "draw 2 or more, or choose greedy"
     two = self_critical_advantage(torch.tensor([[1.0, 6.0], [3.0, 3.0]]), greedy, baseline)
     expected = {"greedy": [[-3.0, 2.0], [2.0, 2.0]], "mean_of_others": [[-5.0, 5.0], [0.0, 0.0]]}
     assert two.tolist() == expected[baseline]

@@ -17,8 +17,9 @@ from tiny_training import (
 from torch import Tensor
 
 from gegcore.decoding import decode
+from gegcore.errors import ConfigError
 from gegcore.models import ARCHITECTURES
-from gegcore.training.config import OBJECTIVES, ObjectiveConfig, objective_config
+from gegcore.training.config import NULLABLE, OBJECTIVES, ObjectiveConfig, objective_config
 from gegcore.training.objectives import CrossEntropyObjective, Taught
 from gegcore.training.recipes import RECIPES, recipe
 from gegcore.training.schedule import learning_rate
@@ -230,6 +231,22 @@ def test_the_ablations_differ_from_geg_in_their_reward_only() -> None:
         "scst_geg_min": {"rewards"},
         "scst_geg_sole": {"rewards", "select", "guards"},
     }
+
+
+def test_the_mean_of_others_needs_others() -> None:
+    alone = {"baseline": "mean_of_others", "samples": 1}
+    with pytest.raises(
+        ConfigError, match="'scst', field 'baseline': mean_of_others of 1"
+    ) as caught:
+        objective_config("scst", alone)
+    assert caught.value.fix == "set samples to 2 or more, or baseline to greedy"
+    assert objective_config("scst", alone | {"samples": 2}).samples == 2
+    assert objective_config("scst", alone | {"baseline": "greedy"}).samples == 1
+    assert objective_config("mle", alone).samples == 1  # where nothing is sampled
+
+
+def test_what_may_be_none() -> None:
+    assert {"start_from", "scheduled_sampling", "clip_value", "clip_norm", "until"} == NULLABLE
 
 
 def test_noise_is_as_large_as_needed() -> None:
