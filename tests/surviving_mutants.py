@@ -18,7 +18,7 @@ _MUTANT = re.compile(r"^\s*(\S+__mutmut_\d+): (survived|suspicious|no tests)$", 
 
 
 def listed(text: str) -> dict[str, tuple[int, str]]:
-    """Function -> number of known survivors and why they may live, of CONTRIBUTING.md."""
+    """Function -> number of known survivors and why they are acceptable, of CONTRIBUTING.md."""
     return {f"{row[0]}.{row[1]}": (int(row[2]), row[3]) for row in _ROW.findall(text)}
 
 

@@ -21,7 +21,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         *("R@1", "R@5", "R@10", "bag R@1", "GEG-Avg", "GEG-Min", "CLIPScore", "RefCLIPScore"),
     ),
     _JUDGES: (),
-    "Against what people say of similar images": ("CIDErBtw", "DisWordRate"),
+    "Against references of similar images": ("CIDErBtw", "DisWordRate"),
     "Hallucination, by COCO's objects": ("CHAIR-s", "CHAIR-i"),
     "Truth, by the scene graphs": ("fact precision", "detail recall", "facts", "listener R@1"),
     "The words themselves": (
