@@ -56,7 +56,7 @@ def correlation(asked: Correlation, every: Sequence[Runs]) -> tuple[Verdict, str
     verdict: Verdict = "undecided"
     if seeds > 1 and p_value <= CERTAIN:
         verdict = "holds" if found > 0 else "fails"
-    reason = f"exact permutation p = {p_value:.3f}; two seeds and p of {CERTAIN} at most decide"
+    reason = f"exact permutation p = {p_value:.3f}; two seeds and p of at most {CERTAIN} decide"
     measured = f"Spearman's correlation of {' and '.join(asked.metrics)} after {label}: "
     return verdict, reason, (), f"{measured}{found:+.2f}; {rests}; profile {profile}"
 
@@ -82,7 +82,8 @@ def retrievers(asked: Retrievers, every: Sequence[Runs]) -> tuple[Verdict, str, 
     shown = f"CLIP {number('R@1', of)}, {asked.judge} {number('R@1', over)}"
     measured = f"R@1 of annotators' captions: {shown}; {signed('R@1', of - over)} {ends}; "
     measured += f"{sides[0]['n']:,} images; profile {runs.profile.name}"
-    return verdict, "each caption among those of all test images", (), measured
+    reason = "one trained model of each, VSE++ from annotators' captions alone"
+    return verdict, reason, (), measured
 
 
 def last_epoch(asked: LastEpoch, every: Sequence[Runs]) -> tuple[Verdict, str, tuple[()], str]:

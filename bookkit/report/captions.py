@@ -14,11 +14,11 @@ from emoji_scenes.scenes.painter import paint
 from gegcore.data.dataset import CaptionDataset
 from gegcore.groups import SimilarGroups
 
-# Changes of these words alone tell nothing about the picture.
-_LITTLE_WORDS = frozenset(
+LITTLE_WORDS = frozenset(
     {"a", "an", "the", "of", "on", "in", "at", "to", "by", "with", "and", "or", "is", "are"}
     | {"there", "it", "its", "some", "while", "for", "from", "under"}
 )
+"""Stop words: a change of these alone is none in what a caption mentions."""
 
 
 SIDE = 224
@@ -79,7 +79,7 @@ def marked(caption: str, before: str) -> str:
         for word in words[start:end]:
             new = change in ("insert", "replace") and word not in others
             text = html.escape(word)
-            parts.append(f"<b>{text}</b>" if new and word not in _LITTLE_WORDS else text)
+            parts.append(f"<b>{text}</b>" if new and word not in LITTLE_WORDS else text)
     return " ".join(parts)
 
 

@@ -148,7 +148,7 @@ def _verdict(found: Found) -> tuple[Verdict, str]:
     least, whole = _least(test, count), test.captioners == "each"
     passed = sum(found.agree(e) if whole else found.claimed(e.value) for e in each)
     how = f"{passed} of {plural(count, 'captioner')} on the claimed side"
-    how += ", whole intervals," if whole else ""
+    how += " with the whole interval" if whole else ""
     if count < least:
         return "undecided", f"{how}; {least} must be"
     if found.seeds < 2:
