@@ -10,7 +10,14 @@ import pandas as pd
 
 from caption_evaluation.images import ImageId, is_text, matches
 from caption_evaluation.json_file import JsonObject
-from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, Entries, refuse_split, table_entries
+from caption_evaluation.tables import (
+    ID_FIELDS,
+    TEXT_FIELDS,
+    Entries,
+    refuse_split,
+    splits_of,
+    table_entries,
+)
 from gegcore.data.dataset import SPLITS
 from gegcore.data.karpathy import SPLIT_OF, is_karpathy, parse_karpathy
 from gegcore.errors import ConfigError, DataError
@@ -97,7 +104,7 @@ def json_entries(
 
     Args:
         places: of the values of JSON Lines.
-        split: of Karpathy's format, which alone has splits.
+        split: of Karpathy's format, or of a list whose objects have the field `split`.
         wanted: ids of captions, by which is known what Karpathy's images are called in them.
 
     Raises:
@@ -105,16 +112,31 @@ def json_entries(
     """
     if is_karpathy(content):
         return karpathy_entries(path, content, split, wanted)
-    refuse_split(path, split)
     if isinstance(content, list):
         numbered = (
             list(zip(places, content, strict=True)) if places else _numbered("entry", content)
         )
-        return Entries(numbered)
+        return Entries(_of_split(path, numbered, split) if split else numbered)
+    refuse_split(path, split)
     if not isinstance(content, JsonObject):
         what = f"{path} holds {named(content)} at its top level, not a list or an object"
         raise DataError(what, WRITE)
     return next(found for layout in LAYOUTS if (found := layout(path, content)) is not None)
+
+
+def _of_split(path: Path, items: list[tuple[str, Any]], split: str) -> list[tuple[str, Any]]:
+    """Objects whose field `split` says so; once one has this field, all must have it."""
+    fields = [
+        (place, next((v for k, v in item.items() if k.lower() == "split"), None))
+        for place, item in items
+        if isinstance(item, dict)
+    ]
+    if all(value is None for _, value in fields) or len(fields) < len(items):
+        refuse_split(path, split)
+    found = [item for item, of in zip(items, splits_of(path, fields), strict=True) if of == split]
+    if not found:
+        raise DataError(f"{path} has no entry of split '{split}'", "use the whole file")
+    return found
 
 
 def karpathy_entries(

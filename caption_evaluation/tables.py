@@ -146,20 +146,45 @@ def table_entries(path: Path, table: pd.DataFrame, split: str | None = None) -> 
     )
 
 
+class NoSplits(ConfigError):
+    """A split was asked of a file without splits."""
+
+
+def splits_of(path: Path, values: Iterable[tuple[str, Any]]) -> list[str]:
+    """The split of every entry, by its name here or in Karpathy's files, in any case.
+
+    Args:
+        values: where an entry stands ("row 3"), and what it has as its split.
+
+    Raises:
+        DataError: an entry has no split or an unknown one: it would silently belong to none.
+    """
+    found = []
+    for place, value in values:
+        known = SPLIT_OF.get(str(value).strip().lower())
+        if known is None:
+            what = f"{path}, {place}: split {str(value)[:40]!r} is unknown"
+            raise DataError(what, f"give every entry one of: {', '.join(SPLIT_OF)}")
+        found.append(known)
+    return found
+
+
 def _of_split(path: Path, table: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Rows of one split, by its name here or in Karpathy's files."""
-    if "split" not in table:
+    """Rows of one split."""
+    column = next((x for x in table if str(x).strip().lower() == "split"), None)
+    if column is None:
         refuse_split(path, split)
-    rows = table[table["split"].map(SPLIT_OF.get) == split]
+    places = ((f"row {number}", value) for number, value in enumerate(table[column], 1))
+    rows = table[[each == split for each in splits_of(path, places)]]
     if rows.empty:
         raise DataError(f"{path} has no row of split '{split}'", "use the whole file")
     return rows
 
 
 def refuse_split(path: Path, split: str | None) -> None:
-    """Raise ConfigError if a split is asked of a file without splits."""
+    """Raise NoSplits if a split is asked of a file without splits."""
     if split:
-        raise ConfigError(f"{path} has no splits, --split {split}", "leave --split out")
+        raise NoSplits(f"{path} has no splits, --split {split}", "leave --split out")
 
 
 def _columns(names: Iterable[str]) -> tuple[int, int] | None:

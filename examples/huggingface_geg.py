@@ -1,6 +1,6 @@
 """Train a Hugging Face captioner with the GEG reward: a tiny one, from random weights, offline.
 
-Under a minute on a CPU: `pip install "gegcore[examples]"`, `python examples/huggingface_geg.py`.
+Under a minute on a CPU: `pip install ".[examples]"`, then `python examples/huggingface_geg.py`.
 """
 
 import torch

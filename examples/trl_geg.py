@@ -1,6 +1,6 @@
 """GRPO of Hugging Face TRL with the GEG reward: a tiny LLaVA, from random weights, offline.
 
-A minute on an idle CPU: `pip install "gegcore[examples]"`, `python examples/trl_geg.py`.
+A minute on an idle CPU: `pip install ".[examples]"`, then `python examples/trl_geg.py`.
 """
 
 import tempfile

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from caption_evaluation.captions_file import References, read_references
+from caption_evaluation.tables import NoSplits
 from gegcore.data.dataset import SPLITS
-from gegcore.errors import ConfigError, DataError
+from gegcore.errors import DataError
 from photographs.dataset import Captioned, PhotographData, check_once, in_place
 from photographs.pictures import Pictures
 
@@ -67,7 +68,7 @@ class OwnData(PhotographData):
             check_once([image for images in every.values() for image in images], self.source)
             return every[split]
         modified = self.source.stat().st_mtime_ns
-        with suppress(ConfigError):  # it has no splits
+        with suppress(NoSplits):
             named = {name: _read(self.source, modified, name) for name in SPLITS}
             check_once([image for part in named.values() for image in part], self.source)
             return named[split]

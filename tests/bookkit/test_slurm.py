@@ -74,7 +74,7 @@ def test_each_run_is_a_job_with_a_gpu(
     profile = ["--workflow-profile", str(ROOT / "cluster" / "slurm"), "--retries", "0"]
     waits = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1"]
     waits += ["--seconds-between-status-checks", "1"]
-    site = ["--default-resources", "slurm_account=me", "slurm_partition=gpus", "runtime=60"]
+    site = ["--default-resources", "slurm_account=me", "slurm_partition=gpus"]
     command = [sys.executable, "-m", "snakemake", target, *profile, *waits, *site]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
     said = Path(f"{cluster}.out").read_text() if Path(f"{cluster}.out").exists() else ""
@@ -89,3 +89,13 @@ def test_each_run_is_a_job_with_a_gpu(
         assert f"-t {given['runtime']}" in call and f"--mem {given['mem_mb']}" in call
         assert "--gpus=1" in call and f"--cpus-per-task={threads}" in call
         assert "-A me" in call.replace("'", "") and "-p gpus" in call.replace("'", "")
+
+
+def test_every_kind_of_job_has_its_time_and_memory() -> None:
+    """Resources of the command line, as the documented one, replace all defaults of the profile."""
+    config = yaml.safe_load((ROOT / "cluster" / "slurm" / "config.yaml").read_text())
+    rules = {*re.findall(r"^rule (\w+):", (ROOT / "Snakefile").read_text(), re.MULTILINE)}
+    local = {*re.findall(r"^localrules: (\w+)", (ROOT / "Snakefile").read_text(), re.MULTILINE)}
+    assert "default-resources" not in config and rules - local == {"prepare", "page", "train"}
+    assert rules - local == {*config["set-resources"]}
+    assert all({"runtime", "mem_mb"} <= {*each} for each in config["set-resources"].values())

@@ -72,16 +72,38 @@ def test_a_file_of_each_split(corpus: Corpus, tmp_path: Path) -> None:
 
 
 def test_splits_that_a_file_names(corpus: Corpus, tmp_path: Path) -> None:
-    """A table with a column, and Karpathy's JSON."""
-    rows = ["image_id,caption,split"]
+    """A table with a column, JSON Lines or a list with a field, and Karpathy's JSON."""
+    rows = ["image_id,caption,Split"]
     for image in corpus.content["images"]:
         rows += [f"{image['filename']},{s['raw']},{image['split']}" for s in image["sentences"]]
-    table = corpus.folder / "mine.csv"
+    table, listed = corpus.folder / "mine.csv", corpus.folder / "mine.json"
     table.write_text("\n".join(rows))
-    for path in (table, corpus.json):
+    lines = with_splits(corpus)
+    listed.write_text(json.dumps(lines))
+    for path in (table, corpus.json, listed, write(corpus.folder / "mine.jsonl", lines)):
         splits = opened(own(corpus, path), tmp_path)
         assert [len(data.records) for data in splits.values()] == [24, 9, 9]
         assert splits["val"].records[0].file == "0024_square.png"
+
+
+def with_splits(corpus: Corpus) -> list[dict[str, Any]]:
+    split_of = {image["filename"]: image["split"] for image in corpus.content["images"]}
+    return [{**line, "split": split_of[line["image_id"]]} for line in lines_of(corpus)]
+
+
+@pytest.mark.parametrize("value", ["", "dev", None])
+def test_an_entry_of_no_split_belongs_nowhere_silently(
+    corpus: Corpus, tmp_path: Path, value: str | None
+) -> None:
+    lines = with_splits(corpus)
+    lines[2]["split"] = value
+    path = write(corpus.folder / "mine.jsonl", lines)
+    with pytest.raises(DataError, match=r"mine\.jsonl, line 3: split .* is unknown"):
+        own(corpus, path).open("train", tmp_path)
+    table = corpus.folder / "mine.csv"
+    table.write_text(f"image_id,caption,split\n{lines[0]['image_id']},a square,{value or ''}\n")
+    with pytest.raises(DataError, match=r"mine\.csv, row 1: split .* is unknown"):
+        own(corpus, table).open("train", tmp_path)
 
 
 def test_what_is_wrong_with_own_files_is_named(corpus: Corpus, tmp_path: Path) -> None:
