@@ -58,6 +58,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--instances",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         metavar="FILE",
         help="COCO's instances_*.json of the images: adds CHAIR, the share of captions (s) and of "
@@ -107,6 +108,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--external",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         metavar="FILE",
         help="scores that other tools gave to these captions: JSON Lines or a table with an id, or "

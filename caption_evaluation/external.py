@@ -15,10 +15,30 @@ from caption_evaluation.images import ImageId, image_id, matches
 from caption_evaluation.json_file import JsonObject, decoded, parsed_json
 from caption_evaluation.tables import ID_FIELDS, TEXT_FIELDS, is_parquet, parquet_table, text_table
 from gegcore.errors import ConfigError, DataError, some
+from gegcore.metrics.evaluate import OWN_NAMES
 from gegcore.metrics.scores import Scores
 from gegcore.storage import write_text
 
 _FIX = 'write a line a caption, {"image_id": 42, "PAC-S": 0.81}, or a table with such columns'
+
+
+def check_names(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Refuse scores that are called as gegcore's own, or as those of another file.
+
+    Args:
+        files: of scores, with what is in them.
+
+    Raises:
+        DataError: such a name, or as `read_external`.
+    """
+    taken = dict.fromkeys(OWN_NAMES, "gegcore's own")
+    for path, content in files:
+        names = dict.fromkeys(name for _, row in _rows(path, content) for name in row)
+        if twice := [name for name in names if name in taken]:
+            what = f"{path}, column '{twice[0]}': it is called as {taken[twice[0]]}"
+            fix = f"rename the column, to 'my {twice[0]}' for example, or leave it out"
+            raise DataError(what, f"{fix}; in a file {{id: score}} its name is the file's")
+        taken |= dict.fromkeys(names, f"a column of {path}")
 
 
 def read_external(path: Path, content: bytes, images: Sequence[ImageId]) -> Scores:

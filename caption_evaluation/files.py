@@ -14,7 +14,7 @@ import torch
 
 from caption_evaluation.captions_file import read_captions, read_references
 from caption_evaluation.embeddings import EmbeddingCache, embed_pictures, embed_texts
-from caption_evaluation.external import export, read_external
+from caption_evaluation.external import check_names, export, read_external
 from caption_evaluation.groups_file import read_groups
 from caption_evaluation.hints import not_needed, of_texts
 from caption_evaluation.images import ImageId, find_pictures, matches
@@ -140,6 +140,8 @@ def score_files(
     files_of = {first: captions[first], "references": references}
     files_of |= {role: captions[role] for role in others}
     sources = {role: (path, read_file(path)) for role, path in files_of.items()}
+    external = [(path, read_file(path)) for path in settings.external]
+    check_names(external)
     read = [(path, read_captions(path, skips, sources[role][1])) for role, path in captions.items()]
     wanted = dict.fromkeys(chain(*(each for _, each in read)))
     truth = read_references(references, skips, sources["references"][1], settings.split, wanted)
@@ -154,6 +156,7 @@ def score_files(
         pictures = _seen(files, truth.captions, settings, skips)
         kept = set(pictures.image_ids)
         ids = [image for image in ids if image in kept]
+    more += [partial(_given, read_external(*file, ids)) for file in external]
     known = {image: truth.captions[image] for image in ids}
     groups = _word_groups(settings, ids, known)
     texts = {role: {i: each[i] for i in ids} for role, each in zip(captions, said, strict=True)}
@@ -183,15 +186,13 @@ def _evaluated(
     given: MetricInputs, settings: EvaluationSettings, more: Sequence[Compute]
 ) -> Evaluation:
     """All metrics of one captions file; `more` are those beside gegcore's own."""
-    images = list(given.captions)
-    others = [read_external(path, read_file(path), images) for path in settings.external]
     if settings.export:
         export(settings.export, given.captions, given.references)
     given = replace(given, spice=settings.spice, timeout=settings.timeout, keep_going=True)
     why = "pictures were not given, --images DIR"
     return evaluate_captions(
         given,
-        [*more, *(partial(_given, scores) for scores in others)],
+        more,
         seed=settings.seed,
         resamples=settings.resamples,
         no_pictures=why,

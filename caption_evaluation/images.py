@@ -129,7 +129,7 @@ def find_pictures(
         DataError: no such folder, no picture in it; an image has no file, or more than one.
     """
     folder, skips = Path(folder), skips or Skips()
-    files = list(_visible_files(folder))
+    files = list(visible_files(folder))
     pictures = [(name, path) for name, path in files if _SUFFIX.search(name)]
     as_written, as_bare = _Paths(files, str), _Paths(pictures, bare)
     found: dict[ImageId, Path] = {}
@@ -171,8 +171,11 @@ def _of_several_folders(
     return [x for same, long in groups if not all(map(long.endswith, same.values())) for x in same]
 
 
-def _visible_files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Path from `folder` on, and path, of regular files; links are followed last, and once."""
+def visible_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Path from `folder` on, and path, of regular files that are not hidden, in folders below, too.
+
+    Links to folders are followed last, and no folder is entered twice: loops end.
+    """
     pending, entered = [str(folder)], set[str]()
     for start in pending:  # It grows.
         for here, folders, names in os.walk(start):

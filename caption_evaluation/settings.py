@@ -11,6 +11,8 @@ import torch
 from gegcore.errors import ConfigError
 from gegcore.metrics.uncertainty import RESAMPLES, check_numbers
 
+_LONGEST = 10**6  # seconds; the system waits for no more than a few hundred years
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -60,9 +62,16 @@ def check_one(settings: EvaluationSettings, files: int) -> None:
 
 
 def check_settings(settings: EvaluationSettings) -> None:
-    """Refuse numbers as `check_numbers` does, and a device that is not there (ConfigError)."""
+    """Refuse numbers as `check_numbers` does, and a device that is not there.
+
+    Raises:
+        ConfigError: there is such a number, or the device cannot be used.
+    """
     numbers = {"seed": settings.seed, "resamples": settings.resamples, "groups": settings.k}
     check_numbers(numbers | {"batch-size": settings.batch_size}, "--")
+    if settings.timeout is not None and not 0 < settings.timeout <= _LONGEST:
+        what = f"--timeout {settings.timeout:g} is no number of seconds to wait"
+        raise ConfigError(what, f"use more than 0, and at most {_LONGEST:,}")
     try:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError) as error:

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
-from gegcore.array_folder import ArrayFolder, save_arrays, stored_arrays
+from gegcore.array_folder import ArrayFolder, append_rows, save_arrays, stored_arrays
+from gegcore.array_parts import write_parts
 from gegcore.code_digest import code_digest, modules_of
 from gegcore.data.dataset import CaptionDataset, pictures_key
-from gegcore.errors import DataError
-from gegcore.progress import track
+from gegcore.errors import DataError, writing
+from gegcore.progress import bar, track
 from gegcore.storage import digest, need_room
 
 _CHUNK = 256
+"""Rows that are embedded at once. It divides `PART`: no bit depends on what was interrupted."""
+
+_READERS = 8
+"""Threads that read photographs, at most."""
+
 _ARRAYS, _WHAT = ("images", "captions", "caption_image"), "CLIP embeddings"
 
 
 class DualEncoder(Protocol):
     """Embeds pictures and captions in one space: CLIP, VSE++.
 
-    One that prepares pictures of any size and shape by itself says so by `any_size`. One that is
-    put together of several may have `beside(captions, images)`, which is given embeddings of
-    captions and of the image of each `(M, E)` before they are stored.
+    One that prepares pictures of any size and shape by itself says so by `any_size`; if it has
+    `prepare`, that is called before, picture by picture and in several threads, and `encode_images`
+    is given what comes of it `(B, ...)`. One that is put together of several may have
+    `beside(captions, images)`, which is given embeddings of some captions and of the image of each
+    `(m, E)` before they are stored.
     """
 
     name: str
@@ -91,10 +105,12 @@ def embed_dataset(
     """Embed all pictures and captions of a split, or open the table stored in `directory`.
 
     It is opened if it is whole, and the same code of the same CLIP made it from the same captions
-    and pictures; else it is made anew.
+    and pictures; else it is made anew, by one process at a time. What is interrupted goes on: until
+    all is there, `directory` keeps parts of it.
 
     Raises:
         DataError: the split has no images or no captions.
+        StorageError: the disk has no room for all of it: said after the first pictures.
     """
     captions_of = [list(record.captions) for record in dataset.records]
     pictures = pictures_key(dataset)
@@ -104,53 +120,142 @@ def embed_dataset(
         )
     about = {"clip": clip.name, "clip_digest": clip.digest, "captions_digest": digest(captions_of)}
     key = {**about, **pictures, "code": code_digest(__name__, *encoder_modules(clip))}
-    stored = stored_arrays(directory, _ARRAYS, _WHAT, key) if directory is not None else None
-    if stored is not None:
-        return EmbeddingTable._of(stored)
-    texts = list(chain.from_iterable(captions_of))
-    owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
-    rows, label = range(len(dataset.records)), f"CLIP {dataset.split}"
-    captions = _in_chunks(texts, clip.encode_texts, f"{label} captions", directory)
-    images = embed_pictures(clip, dataset, rows, f"{label} images", directory)
-    if beside := getattr(clip, "beside", None):
-        captions = beside(captions, images[owners])
-    table = EmbeddingTable(images, captions, owners, key)
     if directory is None:
-        return table
-    table.save(directory)
+        return _embedded(clip, dataset, captions_of, key)
+    if stored := stored_arrays(directory, _ARRAYS, _WHAT, key):
+        return EmbeddingTable._of(stored)
+    with writing(directory):
+        Path(directory).parent.mkdir(parents=True, exist_ok=True)
+        alone = FileLock(f"{directory}.lock").acquire()
+    with alone:
+        if not stored_arrays(directory, _ARRAYS, _WHAT, key):  # another process was faster
+            _embedded(clip, dataset, captions_of, key, Path(directory)).save(directory)
     return EmbeddingTable.open(directory)
 
 
-def embed_pictures(
+def _embedded(
     clip: DualEncoder,
     dataset: CaptionDataset,
-    rows: Sequence[int],
+    captions_of: Sequence[Sequence[str]],
+    key: Mapping[str, str],
+    place: Path | None = None,
+) -> EmbeddingTable:
+    """The table, not stored; in `place` its parts are, which go when the table is saved there."""
+    texts = list(chain.from_iterable(captions_of))
+    owners = torch.tensor([i for i, captions in enumerate(captions_of) for _ in captions])
+    beside: Callable[[Tensor, Tensor], Tensor] = getattr(clip, "beside", lambda found, _: found)
+
+    def encode(rows: range) -> Iterator[Tensor]:
+        for chunk in _chunks(rows):
+            found = clip.encode_texts(texts[chunk[0] : chunk[-1] + 1]).cpu()
+            yield beside(found, images[owners[chunk[0] : chunk[-1] + 1]])
+
+    rows, table = partial(_rows, f"CLIP {dataset.split}", place, key), len(captions_of) + len(texts)
+    make = partial(_pictures, clip, dataset)
+    images = rows("images", make, len(captions_of), more=len(texts) + table)
+    captions = rows("captions", encode, len(texts), more=table)
+    return EmbeddingTable(images, captions, owners, key)
+
+
+def _rows(
     label: str,
-    directory: Path | str | None = None,
+    place: Path | None,
+    key: Mapping[str, str],
+    name: str,
+    encode: Callable[[range], Iterator[Tensor]],
+    total: int,
+    more: int,
+) -> Tensor:
+    """Embeddings `(total, E)` on the CPU; with a place in parts there, each of which is made once.
+
+    Args:
+        encode: rows -> their embeddings, some after others.
+        more: rows for which there must be room beside these.
+    """
+    label = f"{label} {name}"
+    with bar(total, label, "row") as progress:
+
+        def made(rows: range) -> Iterator[Tensor]:
+            progress.update(rows.start - progress.n)  # beyond the parts that are there
+            for found in encode(rows):
+                progress.update(len(found))
+                yield found.cpu()
+
+        def fill(folder: Path, start: int, stop: int) -> None:
+            for number, found in enumerate(made(range(start, stop))):
+                if not number:  # hours before it is needed
+                    each = found.nbytes // len(found)
+                    need_room(folder, each * (total - start + more), label)
+                append_rows(folder / "rows.npy", found.numpy(), stop - start)
+
+        if place is None:
+            return torch.cat(list(made(range(total))))
+        parts = write_parts(place / name, ("rows",), label, dict(key), total, fill)
+        assert parts is not None  # nobody else has a share
+        return torch.from_numpy(parts.whole("rows"))
+
+
+def embed_pictures(
+    clip: DualEncoder, dataset: CaptionDataset, rows: Sequence[int], label: str
 ) -> Tensor:
     """Embeddings `(B, E)` of the pictures at positions of a data set, on the CPU.
 
-    Args:
-        directory: where they will be stored, which must have room for them.
+    Raises:
+        DataError: a picture cannot be read.
     """
-    pictures_of = dataset.images
-    if getattr(clip, "any_size", False):  # its own preparation crops photographs
-        pictures_of = getattr(dataset, "originals", pictures_of)
-    return _in_chunks(rows, lambda chunk: clip.encode_images(pictures_of(chunk)), label, directory)
+    found = track(_pictures(clip, dataset, rows), label, -(-len(rows) // _CHUNK), delay=2)
+    return torch.cat([embeddings.cpu() for embeddings in found])
+
+
+def _pictures(clip: DualEncoder, dataset: CaptionDataset, rows: Sequence[int]) -> Iterator[Tensor]:
+    """Embeddings of pictures at positions, `_CHUNK` at a time.
+
+    Of a data set that has `originals` they are read, and prepared, by threads while others are
+    embedded: a GPU is faster than one core that decodes. Others need not bear threads.
+    """
+    originals = getattr(dataset, "originals", None)
+    prepare, any_size = getattr(clip, "prepare", None), getattr(clip, "any_size", False)
+    if originals is None:
+        for chunk in _chunks(rows):
+            yield clip.encode_images(dataset.images(chunk))
+        return
+    join: Callable[[list[Any]], Any] = np.concatenate
+
+    def read(row: int) -> Any:
+        if not any_size:
+            return dataset.images([row])
+        picture = originals([row])  # which a preparation of its own crops
+        return prepare(picture) if prepare else picture[0]
+
+    if any_size:
+        join = torch.cat if prepare else list
+    with closing(_ahead(read, rows)) as chunks:
+        for chunk in chunks:
+            yield clip.encode_images(join(chunk))
+
+
+def _ahead(read: Callable[[int], Any], rows: Sequence[int]) -> Generator[list[Any]]:
+    """What `read` gives of `_CHUNK` rows after others; threads read the next ones meanwhile."""
+    cores = torch.get_num_threads()
+    one_each = partial(torch.set_num_threads, 1)
+    pool = ThreadPoolExecutor(min(cores, _READERS), initializer=one_each)
+    try:
+        # Of `open_picture` in several threads: one may restore the filters that another has set.
+        with warnings.catch_warnings():
+            first, *others = _chunks(rows)
+            begun = pool.map(read, first)
+            for following in (*others, ()):
+                now, begun = begun, pool.map(read, following)
+                yield list(now)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(cores)
+
+
+def _chunks(rows: Sequence[int]) -> list[Sequence[int]]:
+    return [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
 
 
 def encoder_modules(encoder: DualEncoder) -> list[str]:
     """Modules whose code embeds; an encoder that is put together names its parts in `parts`."""
     return modules_of(encoder, *getattr(encoder, "parts", ()))
-
-
-def _in_chunks(
-    items: Any, encode: Callable[[Any], Tensor], description: str, directory: Path | str | None
-) -> Tensor:
-    parts = []
-    for start in track(range(0, len(items), _CHUNK), description):
-        parts.append(encode(items[start : start + _CHUNK]).cpu())
-        if not start and directory is not None:  # hours before it is needed
-            size = parts[0].nbytes // len(parts[0]) * len(items)
-            need_room(Path(directory), size, description)
-    return torch.cat(parts)

@@ -8,22 +8,30 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
     field_serializer,
     field_validator,
+    model_validator,
 )
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS, DataSettings
 from gegcore.errors import ConfigError
 from gegcore.models.registry import architecture, canonical
+from gegcore.profile_fields import by_canonical_name, merged, read_fields
 from gegcore.runs import RunFolder
 from gegcore.storage import digest
-from gegcore.training.config import NAME, ObjectiveConfig, Section, objective_config, wrong_field
+from gegcore.training.config import (
+    NAME,
+    NULLABLE,
+    ObjectiveConfig,
+    Section,
+    objective_config,
+    wrong_field,
+)
 from gegcore.training.own_loss import check_loss
 from gegcore.training.recipes import recipe
 
@@ -97,6 +105,11 @@ class Profile(Section):
     experiments: Experiments = Experiments()
     resamples: int = Field(2_000, ge=100, description="bootstrap resamples of a 95 % interval")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_each(cls, fields: Any) -> Any:
+        return by_canonical_name(fields, "profile") if isinstance(fields, dict) else fields
+
     @field_validator("data", mode="before")
     @classmethod
     def _of_its_kind(cls, data: Any) -> Any:
@@ -110,32 +123,47 @@ class Profile(Section):
         """Runs do not depend on where a file lies; what is in it is a part of their keys."""
         return None if path is None else path.name
 
+    def sizes(self, model: str) -> dict[str, Any]:
+        """Fields of a captioner's config; what is not among them is as published."""
+        return self.models.get(canonical(model), {})
+
     def settings(self, model: str, objective: str) -> dict[str, Any]:
         """All settings that decide the weights of a run, those of the runs before it included."""
+        self.stages(objective, model)  # else a circle of them would have no end
         config = self.objective(objective, model)
         fields = {"data", "max_len", "vocabulary" if self.vocabulary else "min_count"}
         if config.sees_pictures:
             fields |= {"clip", "clip_pretrained", "group_size"}
         return {
             **self.model_dump(mode="json", include=fields),
-            "model": [canonical(model), self.models.get(model, {})],
+            "model": [canonical(model), self.sizes(model)],
             "objective": [objective, config.decisive()],
             "start": self.settings(model, config.start_from) if config.start_from else None,
         }
 
     def run(self, model: str, objective: str, seed: int) -> RunFolder:
         """The folder of a run. Where another run has its name, its settings are a part of it."""
-        settings = digest(self.settings(model, objective))
+        model, settings = canonical(model), digest(self.settings(model, objective))
         run = RunFolder.of(self.name, model, objective, seed, self.variant)
         if run.settings in (None, settings):
             return run
         variant = "-".join(filter(None, (self.variant, settings[:8])))
         return RunFolder.of(self.name, model, objective, seed, variant)
 
-    def stages(self, objective: str) -> list[str]:
-        """An objective and those before it, from the first: mle, scst, scst_geg."""
-        before = self.objective(objective).start_from
-        return [*(self.stages(before) if before else []), objective]
+    def stages(self, objective: str, model: str | None = None) -> list[str]:
+        """An objective and those before it, from the first: mle, scst, scst_geg.
+
+        Raises:
+            ConfigError: an objective starts from itself, through others perhaps.
+        """
+        found = [objective]
+        while before := self.objective(found[0], model).start_from:
+            if before in found:
+                circle = " -> ".join([*found[found.index(before) :: -1], before])
+                what = f"objectives start from each other in a circle: {circle}"
+                raise ConfigError(what, "set start_from of one to an objective outside, or to null")
+            found.insert(0, before)
+        return found
 
     def changed(
         self, model: str, objective: str, group_size: int | None = None, **fields: Any
@@ -144,12 +172,12 @@ class Profile(Section):
 
         Args:
             group_size, fields: K, and fields of `ObjectiveConfig`, or `rewards.NAME` for the weight
-                of one reward; None: as it is.
+                of one reward; None: as it is, but for the fields that may be None (`NULLABLE`).
 
         Raises:
             ConfigError: an unknown field, a value out of range, or rewards where there are none.
         """
-        now = self.objective(objective, model)
+        model, now = canonical(model), self.objective(objective, model)
         given: dict[str, Any] = {}
         for field, value in fields.items():
             name, _, reward = field.partition(".")
@@ -158,7 +186,7 @@ class Profile(Section):
                 raise ConfigError(what, "only rewards.NAME has a dot")
             if reward:
                 given[name] = {**given.get(name, now.rewards), reward: value}
-            elif value is not None:
+            elif value is not None or name in NULLABLE:
                 given[name] = value
         wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
         before = now.model_dump(mode="json")
@@ -177,9 +205,10 @@ class Profile(Section):
 
     def objective(self, name: str, model: str | None = None) -> ObjectiveConfig:
         """The paper's settings of an objective under the model's recipe and our own overrides."""
-        published = recipe(model, name) if model and self.recipes == "xmodaler" else {}
+        model = canonical(model or "")
+        published = recipe(model, name) if self.recipes == "xmodaler" else {}
         for_all = self.objectives.get(name, {})
-        for_model = self.objectives_by_model.get(model or "", {}).get(name, {})
+        for_model = self.objectives_by_model.get(model, {}).get(name, {})
         return objective_config(name, {**published, **for_all, **for_model})
 
 
@@ -227,12 +256,7 @@ def _checked(settings: dict[str, Any], where: str) -> Profile:
 
 def _fields(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Content of a profile's file, on top of that of the profile which it says it extends."""
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}", "mend the file") from error
-    if not isinstance(fields, dict):
-        raise ConfigError(f"{path.name} holds no fields", "write it as `field: value`")
+    fields = read_fields(path)
     parent = fields.pop("extends", None)
     if parent is None:
         return fields
@@ -241,22 +265,7 @@ def _fields(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         why = "extends itself" if base and base.is_file() else "there is no such profile"
         what = f"{path.name}, field 'extends': {parent}: {why}"
         raise ConfigError(what, f"use one of: {', '.join(profile_names())}")
-    return _merged(_fields(base, heirs), fields)
-
-
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Nested fields one by one; lists and values are replaced as a whole."""
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            # Rewards are one formula: who writes some of its terms means these terms. And another
-            # kind of data set has other fields.
-            other_kind = value.get("kind", old.get("kind")) != old.get("kind")
-            if key != "rewards" and not other_kind:
-                value = _merged(old, value)
-        result[key] = value
-    return result
+    return merged(_fields(base, heirs), fields)
 
 
 def _check(profile: Profile) -> None:
@@ -271,8 +280,10 @@ def _check(profile: Profile) -> None:
     for model, objectives in by_model.items():
         for name in objectives:
             check_loss(profile.objective(name, model))
+            profile.stages(name, model)
     runs = {(model, objective) for model, objective, _ in grid.runs()}
     for model, name in runs:
+        profile.stages(name, model)
         start = profile.objective(name).start_from
         if start is not None and (model, start) not in runs:
             raise ConfigError(

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
+import hashlib
 import pickle
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +24,15 @@ import numpy as np
 
 from gegcore.errors import DataError, MissingDependencyError
 from gegcore.progress import bar
+from gegcore.storage import digest
 
 _COLUMNS = 6
 _FIX = "get or compute the file again"
+
+_ARRAYS = {".npz", ".npy"}
+
+_PROBES, _PROBED = 1024, 4096
+"""Places of features whose bytes tell them from others, and how many bytes each."""
 
 
 class Stored(NamedTuple):
@@ -64,11 +71,33 @@ class FeatureFile(ABC):
     @abstractmethod
     def _read(self, image: int) -> Stored: ...
 
-    @property
+    @cached_property
     def about(self) -> list[object]:
-        """What tells it from another: names and sizes, for contents may be a hundred gigabytes."""
-        files = [*os.scandir(self.path)] if self.path.is_dir() else [self.path]
-        return [self.path.name, len(files), sum(file.stat().st_size for file in files)]
+        """What tells it from another: names, sizes, and a sample of the bytes.
+
+        All of the content may be a hundred gigabytes. So features that are computed again are
+        noticed, as nearly every byte of theirs is another, but perhaps not a few images that are
+        exchanged for others of the same size. Times of modification would tell those, too, but
+        every copy has new ones; a file or folder that is moved or copied is still the same.
+        """
+        paths = [self.path]
+        if self.path.is_dir():
+            paths = sorted(path for path in self.path.iterdir() if path.suffix in _ARRAYS)
+        sizes = [path.stat().st_size for path in paths]
+        files = digest([[path.name, size] for path, size in zip(paths, sizes, strict=True)])
+        return [self.path.name, files, _sample(paths, sizes)]
+
+
+def _sample(paths: list[Path], sizes: list[int]) -> str:
+    """Digest of the bytes at places that lie evenly over all files, and at the end of the last."""
+    state, total, ends = hashlib.sha256(), sum(sizes), np.cumsum(sizes)
+    for place in np.linspace(0, total - 1, min(_PROBES, total)).round().astype(np.int64):
+        which = int(np.searchsorted(ends, place, side="right"))
+        last = sizes[which] - _PROBED
+        with open(paths[which], "rb") as stream:
+            stream.seek(max(0, min(int(place - ends[which]) + sizes[which], last)))
+            state.update(stream.read(_PROBED))
+    return state.hexdigest()[:16]
 
 
 class ArrayFiles(FeatureFile):

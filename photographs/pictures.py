@@ -8,12 +8,13 @@ import zipfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from caption_evaluation.images import SUFFIXES, ImageId, matches, open_picture
+from caption_evaluation.images import SUFFIXES, ImageId, matches, open_picture, visible_files
 from gegcore.errors import DataError
 
 
@@ -26,7 +27,10 @@ class PictureSource(Protocol):
         """File of each name; without a file: absent."""
 
     def read(self, file: str) -> Image.Image:
-        """One of these files as 8-bit RGB, upright; DataError where it cannot be read."""
+        """One of these files as 8-bit RGB, upright; DataError where it cannot be read.
+
+        Several threads may read at once.
+        """
 
 
 class PictureFiles:
@@ -66,17 +70,17 @@ class Pictures:
                 "put or link the folder or the zip of them there, or set data.images",
             )
         self._zips: dict[str, zipfile.ZipFile] = {}
+        self._reading_zip = Lock()  # zipfile promises nothing to threads
         self._walked: list[str] = []
         if not self.place.is_dir():
             self._zips[""] = _opened(self.place)
             return
-        for at, folders, names in os.walk(self.place, followlinks=True):
-            for name in names:
-                path = os.path.relpath(f"{at}/{name}", self.place)
-                packed = name.lower().endswith(".zip") and not _hidden(path)
-                if packed and name[:-4] not in folders:
-                    self._zips[f"{path}/"] = _opened(self.place / path)
-                self._walked.append(path)
+        for path, file in visible_files(self.place):
+            name = path.lstrip("/")
+            packed = name.lower().endswith(".zip") and not _hidden(name)
+            if packed and not os.path.isdir(file[:-4]):
+                self._zips[f"{name}/"] = _opened(Path(file))
+            self._walked.append(name)
 
     @cached_property
     def files(self) -> list[str]:
@@ -92,8 +96,15 @@ class Pictures:
 
     def find(self, names: Iterable[str]) -> dict[str, str]:
         """File of each name; folders may be missing on one side. Without a file: absent."""
+        asked = list(names)
         known: dict[ImageId, None] = dict.fromkeys(self.files)
-        return {str(name): str(file) for name, file in matches(names, known).items()}
+        found = {str(name): str(file) for name, file in matches(asked, known).items()}
+        # A folder that several links lead to is listed under one of their names only.
+        return found | {name: name for name in asked if name not in found and self._linked(name)}
+
+    def _linked(self, name: str) -> bool:
+        inside = not os.path.isabs(name) and not _hidden(name)
+        return inside and name.lower().endswith(SUFFIXES) and (self.place / name).is_file()
 
     def read(self, file: str) -> Image.Image:
         """One of `files` as 8-bit RGB, upright.
@@ -105,7 +116,8 @@ class Pictures:
         if at is None:
             return open_picture(self.place / file)
         try:
-            stream = io.BytesIO(self._zips[at].read(file.removeprefix(at)))
+            with self._reading_zip:
+                stream = io.BytesIO(self._zips[at].read(file.removeprefix(at)))
         except (KeyError, OSError, RuntimeError, zipfile.BadZipFile) as error:
             what = f"{file} in {self.place} cannot be read: {error}"
             raise DataError(what, "copy or download the zip again") from error

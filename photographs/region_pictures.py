@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tqdm import tqdm
 
 from gegcore.data.dataset import CaptionDataset
 from gegcore.errors import StorageError
@@ -17,28 +19,39 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _LEAST_SIDE = 480
 
 
+def region_files(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """A file of each image's own, `<name>-regions.png`, in folders within this one as in its name.
+
+    Raises:
+        StorageError: one is there already.
+    """
+    files: dict[Path, str] = {}
+    for name in names:
+        apart = Path(name).anchor, ".."
+        parts = [part.replace(":", "-") for part in Path(name).parts if part not in apart]
+        place, stem = folder.joinpath(*parts[:-1]), Path(parts[-1]).stem
+        path, number = place / f"{stem}-regions.png", 2
+        while path in files:  # a.jpg and a.png, x/a.jpg and ../x/a.jpg
+            path, number = place / f"{stem}-regions-{number}.png", number + 1
+        if path.exists():
+            raise StorageError(f"{path} is there already", "give another folder, or move it away")
+        files[path] = name
+    return {name: path for path, name in files.items()}
+
+
 def draw_regions(
     materials: Materials,
     dataset: CaptionDataset,
     rows: Sequence[int],
-    names: Sequence[str],
-    folder: Path,
-) -> list[Path]:
-    """Write `<name>-regions.png` of each image; what is there stays.
-
-    Raises:
-        StorageError: a file of that name is there already, or the folder cannot be written.
-    """
-    paths = [folder / f"{Path(name).stem.replace(':', '-')}-regions.png" for name in names]
-    for path in paths:
-        if path.exists():
-            raise StorageError(f"{path} is there already", "give another folder, or move it away")
+    paths: Sequence[Path],
+) -> None:
+    """Write and name a picture of each image; StorageError where that cannot be written."""
     for row, path in zip(rows, paths, strict=True):
         batch = materials.features_of(dataset, [row])
         drawn = _drawn(_picture(dataset, row), batch.boxes[0][batch.mask[0]].numpy())
         with atomic_write(path, "wb") as stream:
             drawn.save(stream, "png")
-    return paths
+        tqdm.write(f"regions: {path}", file=sys.stderr)
 
 
 def _picture(dataset: CaptionDataset, row: int) -> Image.Image:

@@ -17,7 +17,7 @@ must be in the interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,6 @@ from gegcore.errors import DataError
 from gegcore.metrics.uncertainty import (
     RESAMPLES,
     Statistic,
-    bootstrap,
     percentiles,
     resampled,
 )
@@ -180,15 +179,16 @@ def over_families(metrics: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     shared = [name for name in names if name in scores]
     if scores.empty or not scores["family"].duplicated().any() or not shared:
         return metrics
-    statistics = {}
-    for run, rows in scores.groupby(about):
-        by = rows.groupby("family")[shared]
+    statistics: dict[tuple[Hashable, ...], Statistic] = {}
+    for run, part in scores.groupby(about):
+        by = part.groupby("family")[shared]
         total, count = by.sum(), by.count()
         statistics |= {(*run, name): Statistic.ratio(total[name], count[name]) for name in shared}
-    found = pd.DataFrame(bootstrap(statistics), index=["mean", "low", "high", "families"]).T
-    found = found.rename_axis([*about, "metric"]).reset_index()
+    drawn = resampled(statistics, 0, RESAMPLES)
+    rows = [(*key, each.value(), *percentiles(drawn[key])) for key, each in statistics.items()]
+    found = pd.DataFrame(rows, columns=[*about, "metric", "mean", "low", "high"])
     both = metrics.merge(found, "left", [*about, "metric"], suffixes=("", " wide"))
     same = np.isclose(both["mean"], both["value"], rtol=1e-4, atol=1e-6)
     wide = both[["low wide", "high wide"]].set_axis(["low", "high"], axis=1)
     bounds = wide.where(pd.Series(same), both[["low", "high"]])
-    return metrics.assign(**{name: bounds[name].to_numpy() for name in bounds})
+    return metrics.assign(low=bounds["low"].to_numpy(), high=bounds["high"].to_numpy())

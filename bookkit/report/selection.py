@@ -30,7 +30,7 @@ def gains(runs: Runs, of: str, over: str) -> pd.DataFrame:
 
 def _selected(run: RunFolder) -> float:
     history = run.history().set_index("epoch")
-    return float(history.at[run.training()["best_epoch"], "R@1"])
+    return float(history["R@1"].loc[run.training()["best_epoch"]])
 
 
 def _by_recall(run: RunFolder) -> float:

@@ -28,6 +28,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--set",
         dest="changes",
         nargs="+",
+        action="extend",
         default=[],
         metavar="FIELD=VALUE",
         help="other settings of the objective, for a run in a folder of its own: epochs=3, "
@@ -40,21 +41,26 @@ def _changes(given: list[str]) -> dict[str, Any]:
     """Fields and their new values.
 
     Raises:
-        ConfigError: a text that is no field and value.
+        ConfigError: a text that is no field and value, or a null of a field that has none.
     """
     import yaml
 
     from gegcore.errors import ConfigError
+    from gegcore.training.config import NULLABLE
 
     changes = {}
     for text in given:
-        field, _, value = text.partition("=")
+        field, equals, value = text.partition("=")
+        error = ConfigError(f"--set {text}: no field and value", "for example --set epochs=3")
+        if not field or not equals:
+            raise error
         try:
             changes[field] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            changes[field] = None
-        if not field or changes[field] is None:
-            raise ConfigError(f"--set {text}: no field and value", "for example --set epochs=3")
+        except yaml.YAMLError as cause:
+            raise error from cause
+        if changes[field] is None and field not in NULLABLE:
+            what = f"--set {text}: '{field}' cannot be null"
+            raise ConfigError(what, f"what can be: {', '.join(sorted(NULLABLE))}")
     return changes
 
 

@@ -13,7 +13,7 @@ from gegcore.materials import Materials
 from gegcore.metrics.inputs import Judged
 from gegcore.metrics.java import java_problem
 from gegcore.metrics.spice import spice_problem
-from gegcore.models.registry import architecture
+from gegcore.models.registry import architecture, canonical
 from gegcore.profiles import Profile
 from gegcore.rewards.registry import REWARDS
 from gegcore.runs import TRAINED, RunFolder
@@ -27,7 +27,8 @@ _NO_PART = [
     *("gegcore.training.interrupt", "gegcore.training.monitor"),
 ]
 _SEES_PICTURES = [
-    *("gegcore.clip", "gegcore.gap", "gegcore.metrics.retrieval", "gegcore.rewards.encoder"),
+    *("gegcore.clip", "gegcore.gap", "gegcore.metrics.gaps", "gegcore.metrics.retrieval"),
+    "gegcore.rewards.encoder",
     *("gegcore.rewards.group", "gegcore.word_to_bpe"),
 ]
 
@@ -41,7 +42,7 @@ def training_code(
         own: rewards of the objective that have no importable name.
     """
     config = profile.objective(objective, model)
-    chosen = {f"captioner {model}": architecture(model)}
+    chosen = {f"captioner {canonical(model)}": architecture(model)}
     for name in config.rewards.keys() - {*own}:
         chosen[f"reward {name}"] = registry.find("reward", name, REWARDS)
     if config.loss not in LOSSES:
@@ -109,7 +110,7 @@ def import_key(materials: Materials, model: str) -> dict[str, Any]:
     """All that a checkpoint from elsewhere must fit: no code, for none made it."""
     profile = materials.profile
     return _plain(
-        model=[model, profile.models.get(model, {})],
+        model=[canonical(model), profile.sizes(model)],
         max_len=profile.max_len,
         vocabulary=materials.vocabulary.digest,
         inputs=vars(materials.features["train"].sizes),

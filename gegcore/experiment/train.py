@@ -22,7 +22,7 @@ from gegcore.experiment.objective import build_objective
 from gegcore.experiment.validation import Validator
 from gegcore.materials import STAGES, Materials
 from gegcore.models.captioner import Captioner
-from gegcore.models.registry import architecture, build_captioner
+from gegcore.models.registry import architecture, build_captioner, canonical
 from gegcore.profiles import Profile
 from gegcore.provenance import environment
 from gegcore.rewards.reward import Reward
@@ -59,7 +59,7 @@ def train(
         again: train anew what older code made, or what is damaged; the old run is set aside.
     """
     profile = materials.profile
-    architecture(model_name)
+    architecture(model_name := canonical(model_name))
     config = profile.objective(objective_name, model_name)
     run = profile.run(model_name, objective_name, seed)
     accelerator = accelerator or start_accelerator(materials.device)
@@ -129,7 +129,7 @@ def stage_seed(seed: int, objective_name: str) -> int:
 def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner:
     """A captioner of the profile's size with seeded random weights, on the materials' device."""
     torch.manual_seed(seed)
-    sizes = materials.profile.models.get(model_name, {})
+    sizes = materials.profile.sizes(model_name)
     inputs = materials.features["train"].sizes
     model = build_captioner(model_name, len(materials.vocabulary), inputs, **sizes)
     return model.to(materials.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 from gegcore.clip import WordToBpe
 from gegcore.decoding import decode
 from gegcore.materials import Materials
-from gegcore.metrics.distinctiveness import caption_gaps
+from gegcore.metrics.gaps import caption_gaps
 from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.models.captioner import Captioner
 from gegcore.rewards.cider import CiderD, document_frequency

@@ -18,7 +18,7 @@ from gegcore.experiment.train import FILES
 from gegcore.experiment.validation import Validator
 from gegcore.interop.xmodaler import Checkpoint, read_xmodaler
 from gegcore.materials import Materials
-from gegcore.models.registry import resolve_config
+from gegcore.models.registry import canonical, resolve_config
 from gegcore.profiles import Profile
 from gegcore.provenance import environment
 from gegcore.runs import TRAINED, RunFolder
@@ -63,6 +63,7 @@ def import_xmodaler(
     """
     if objective not in STAGES:
         raise ConfigError(f"no import as {objective}", f"use one of: {', '.join(STAGES)}")
+    model = canonical(model)
     run = profile.run(model, objective, seed)
     if run.path.exists():
         raise DataError(
@@ -126,7 +127,7 @@ def _check_widths(stored: Checkpoint, materials: Materials) -> None:
 def _check_settings(stored: Checkpoint, profile: Profile, model: str) -> None:
     """Dropout and the length of the position table are no part of the weights."""
     theirs = stored.config.model_dump()
-    ours = resolve_config(model, **profile.models.get(model, {})).model_dump()
+    ours = resolve_config(model, **profile.sizes(model)).model_dump()
     differ = {
         name: value
         for name, value in theirs.items()

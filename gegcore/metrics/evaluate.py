@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from gegcore.metrics.clipscore import clipscore_metric
@@ -15,6 +16,7 @@ from gegcore.metrics.inputs import MetricInputs, Pictures
 from gegcore.metrics.judged import judges_metric
 from gegcore.metrics.language import language_metric
 from gegcore.metrics.meteor import start_meteor
+from gegcore.metrics.presentation import FAMILIES
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.spice import spice_metric
 from gegcore.metrics.tokenized import check_captions
@@ -49,6 +51,12 @@ METRICS: tuple[Metric, ...] = (
     Metric(judges_metric),
 )
 """All metrics in the order of the tables; a new one adds one line here, or in a profile."""
+
+COLUMNS = ("image_id", "caption", "rank", "similarity", "objects", "hallucinated")
+"""What `Evaluation.per_caption` has beside metrics."""
+
+OWN_NAMES = frozenset({*COLUMNS, *(name for members in FAMILIES.values() for name in members)})
+"""Metrics and columns of gegcore: no score from elsewhere may be called so."""
 
 _OF_GROUPS = ("clip", "clip_digest", "captions_digest")
 
@@ -94,7 +102,7 @@ def evaluate_captions(
     Raises:
         DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
             them (`MetricInputs.index`).
-        ConfigError: as `check_numbers`, or a metric that is computed twice.
+        ConfigError: as `check_numbers`, or a metric or a column that is computed twice.
         ToolError: a Java program failed, and `given.keep_going` is not set.
 
     Source: paper Sec. 3.3 and Table 2.
@@ -104,7 +112,8 @@ def evaluate_captions(
     if given.pictures is not None:
         _ = given.index  # Ids that do not fit are noticed now, not after the work.
     start_meteor()  # It loads while captions are tokenised and CLIP encodes.
-    scores = Scores({})
+    said = {"image_id": list(given.captions), "caption": list(given.captions.values())}
+    scores = Scores({}, dict.fromkeys(said, np.empty(0)))  # No metric may be called so.
     for compute, of_pictures in [*METRICS, *map(Metric, more)]:
         if of_pictures and given.pictures is None:
             scores |= Scores({}, missing=dict.fromkeys(of_pictures, no_pictures))
@@ -114,8 +123,7 @@ def evaluate_captions(
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
         for name, found in bootstrap(scores.statistics, seed, resamples).items()
     }
-    said = {"image_id": list(given.captions), "caption": list(given.captions.values())}
-    table = pd.DataFrame({**said, **scores.per_caption})
+    table = pd.DataFrame({**scores.per_caption, **said})
     signature = {
         **scores.signature,
         **(_signature(given.pictures) if given.pictures else {}),

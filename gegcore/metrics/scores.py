@@ -42,9 +42,10 @@ class Scores:
         """Both sets of metrics, these first.
 
         Raises:
-            ConfigError: a metric is in both.
+            ConfigError: a metric, or a column of values per caption, is in both.
         """
-        if twice := self.statistics.keys() & other.statistics.keys():
+        columns = self.per_caption.keys() & other.per_caption.keys()
+        if twice := columns | (self.statistics.keys() & other.statistics.keys()):
             raise ConfigError(f"metrics computed twice: {', '.join(sorted(twice))}", "rename one")
         return Scores(
             {**self.statistics, **other.statistics},

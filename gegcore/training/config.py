@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Beta = Annotated[float, Field(ge=0, lt=1)]
 Metric = Literal["CIDEr-D", "R@1", "GEG-Avg"]  # of the validation split
 
 
@@ -88,7 +89,7 @@ class ObjectiveConfig(Section):
     )
 
     learning_rate: float = Field(5e-5, gt=0, description="GEG stage: Sec. 4.1")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="Adam; Sec. 4.1")
+    betas: tuple[_Beta, _Beta] = Field((0.9, 0.999), description="Adam; Sec. 4.1")
     eps: float = Field(1e-8, gt=0, description="Adam; Sec. 4.1")
     schedule: Literal["constant", "cosine", "step", "noam"] = Field(
         "constant", description="after the warm-up; see gegcore.training.schedule"
@@ -96,8 +97,10 @@ class ObjectiveConfig(Section):
     warmup_steps: int = Field(0, ge=0, description="linear warm-up from 0")
     decay: float = Field(0.8, gt=0, le=1, description="factor of schedule 'step' (X-modaler)")
     decay_every: int = Field(3, ge=1, description="epochs between the steps of schedule 'step'")
-    clip_value: float | None = Field(0.1, description="gradient clipping by value (X-modaler)")
-    clip_norm: float | None = Field(None, description="gradient clipping by global norm")
+    clip_value: float | None = Field(
+        0.1, gt=0, description="gradient clipping by value (X-modaler)"
+    )
+    clip_norm: float | None = Field(None, gt=0, description="gradient clipping by global norm")
 
     samples: int = Field(5, ge=1, description="sampled captions per image (X-modaler: 5)")
     sampling: Literal["multinomial", "beam"] = Field(
@@ -147,6 +150,13 @@ class ObjectiveConfig(Section):
         return self.model_dump(mode="json", exclude=others)
 
 
+NULLABLE = frozenset(
+    name
+    for name, field in ObjectiveConfig.model_fields.items()
+    if type(None) in get_args(field.annotation)
+)
+"""Fields that may be None, which means without: no clipping, no earlier stage."""
+
 _OF_RECALL = SelectionRule(metric="R@1")
 _SELECTED = SelectionRule(metric="R@1", least_cider_share=0.9)
 _GEG: dict[str, Any] = {"rewards": {"cider": 0.1, "geg_avg": 10.0}, "select": _SELECTED}
@@ -174,7 +184,7 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         "+SCST+GEG-Min", rewards={"cider": 0.1, "geg_min": 10.0}, select=_SELECTED
     ),
     # No epoch of it keeps its CIDEr (17.4 in Table 3), so R@1 alone selects. It collapses in the
-    # paper too (Table 6), and that is what it is to show.
+    # paper too (Sec. 4.4), and that is what it is to show.
     "scst_geg_sole": _self_critical(
         "+SCST+GEG-sole", rewards={"geg_avg": 10.0}, select=_OF_RECALL, guards="warn"
     ),
@@ -193,7 +203,8 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     """The paper's settings of an objective with some fields overridden, or one of a new name.
 
     Raises:
-        ConfigError: unknown objective or field, a value out of range, or `until` with a cosine.
+        ConfigError: unknown objective or field, a value out of range, `until` with a cosine, or
+            the mean of the other samples where there is one sample.
     """
     overrides = overrides or {}
     if name not in OBJECTIVES and not (re.fullmatch(NAME, name) and "loss" in overrides):
@@ -207,4 +218,8 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     if found.until and found.schedule == "cosine":
         what = f"objective '{name}', field 'until': schedule 'cosine' is made for all its epochs"
         raise ConfigError(what, "choose schedule constant, step or noam, or leave until out")
+    alone = found.samples == 1 and found.loss != "cross_entropy"
+    if alone and found.baseline == "mean_of_others":
+        what = f"objective '{name}', field 'baseline': mean_of_others of 1 sample, which has none"
+        raise ConfigError(what, "set samples to 2 or more, or baseline to greedy")
     return found

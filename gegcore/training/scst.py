@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gegcore.decoding import said_mask
 from gegcore.endings import bad_ending_rate
+from gegcore.errors import ConfigError
 
 Baseline = Literal["greedy", "mean_of_others"]
 
@@ -21,9 +22,14 @@ def self_critical_advantage(samples: Tensor, greedy: Tensor, baseline: Baseline)
         greedy: `(B,)` rewards of the greedy captions, the paper's baseline.
         baseline: "greedy" (Eq. 5) or "mean_of_others": the mean reward of the image's other S - 1
             samples, which is unbiased too.
+
+    Raises:
+        ConfigError: the mean of the others of a single sample.
     """
-    if baseline == "greedy" or samples.shape[1] == 1:
+    if baseline == "greedy":
         return samples - greedy[:, None]
+    if samples.shape[1] == 1:
+        raise ConfigError("a single sample has no others", "draw 2 or more, or choose greedy")
     others = (samples.sum(1, keepdim=True) - samples) / (samples.shape[1] - 1)
     return samples - others
 

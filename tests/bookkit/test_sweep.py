@@ -36,10 +36,10 @@ def test_a_sweep_trains_every_value_from_the_same_start(smoke_home: Path) -> Non
 
     # A second sweep with one more value trains only that one; the profile's own is its own run.
     runs = smoke_home / "runs" / "smoke"
-    before = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.iterdir()}
+    before = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.glob("[!.]*")}
     own = profile.objective("scst_geg").rewards["geg_avg"]
     assert main([*arguments[:-1], str(own), "--to", str(smoke_home / "results")]) == 0
-    after = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.iterdir()}
+    after = {run.name: (run / "training.json").stat().st_mtime_ns for run in runs.glob("[!.]*")}
     assert before.items() < after.items()
     assert after.keys() - before.keys() == {"transformer-scst_geg-seed1"}
 

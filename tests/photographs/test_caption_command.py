@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gegcore.cli import main
-from gegcore.experiment.captioning import load_captioner
+from gegcore.experiment import captioning
+from gegcore.experiment.captioning import gaps_in_split, load_captioner
 from gegcore.experiment.train import train
 from gegcore.experiment.validation import greedy_captions
 from gegcore.gap import group_embedding_gap
 from gegcore.materials import Materials
 from gegcore.profiles import load_profile
+from photographs.region_pictures import region_files
 
 Say = Callable[..., tuple[int, list[str], str]]
 
@@ -88,6 +94,112 @@ def test_a_folder_against_itself_as_a_group(caption: Say) -> None:
     nearness = (images @ images.T).fill_diagonal_(-9)
     for row, near in zip(rows, nearness, strict=True):
         assert row["nearest"] == [f"{n}.png" for n in near.topk(3).indices.tolist()]
+
+
+def test_k_is_of_groups_of_a_split_as_well(caption: Say) -> None:
+    """Fewer than the profile's K, or more: the first so many of the same order."""
+    materials, nearest = Materials.of(load_profile("smoke")), {}
+    assert materials.profile.group_size == 5
+    for k in (2, 5, 9):
+        done, lines, _ = caption("test:4", "test:0", *RUN, "--json", "--k", str(k))
+        nearest[k] = [json.loads(line)["nearest"] for line in lines]
+        assert done == 0 and [len(names) for names in nearest[k]] == [k, k]
+    for two, five, nine in zip(*nearest.values(), strict=True):
+        assert two == five[:2] and five == nine[:5]
+    done, lines, said = caption("test:4", *RUN, "--k", "32")
+    assert done == 1 and not lines and "K = 32 needs more than 32 images" in said
+
+
+def test_every_group_that_is_given_counts(caption: Say) -> None:
+    groups = ["--group", "pictures/0.png", "--group", "pictures/1.png", "pictures/2.png"]
+    done, lines, _ = caption("pictures/3.png", *RUN, "--json", *groups, "--k", "3")
+    assert done == 0 and sorted(json.loads(lines[0])["nearest"]) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_training_image_is_measured_by_what_embeds_its_split() -> None:
+    """A CLIP that has learnt from it rewards through others, whose embeddings are longer."""
+    images = torch.eye(4)[:3]
+    rewarding = SimpleNamespace(encode_texts=lambda texts: torch.eye(4)[: len(texts)])
+    given: Any = SimpleNamespace(
+        clip=SimpleNamespace(rewarding=rewarding),
+        tables={"train": SimpleNamespace(images=images)},
+        groups={"train": SimpleNamespace(index=torch.tensor([[1, 2], [0, 2], [0, 1]]), k=2)},
+    )
+    assert gaps_in_split(given, "train", [0], ["a dog"])[0].similarity == 1.0
+
+
+def _in_batches_of_two(monkeypatch: pytest.MonkeyPatch, stop_at: int = 99) -> None:
+    """Captioning; Ctrl-C comes in a batch."""
+    batches, search = [0], captioning.beam_search
+
+    def stopped(*given: Any) -> Any:
+        if batches[0] == stop_at:
+            raise KeyboardInterrupt
+        batches[0] += 1
+        return search(*given)
+
+    monkeypatch.setattr(captioning, "_AT_ONCE", 2)
+    monkeypatch.setattr(captioning, "beam_search", stopped)
+
+
+def test_what_cannot_be_read_is_left_out_and_counted(
+    home: Path, caption: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In batches with and without readable pictures, in the group as well."""
+    shutil.copytree(home / "pictures", home / "mixed")
+    for row in (1, 2, 3):
+        (home / "mixed" / f"{row}.png").write_bytes(b"\x89PNG, cut off")
+    _in_batches_of_two(monkeypatch)
+    done, lines, said = caption("mixed", *RUN, "--json", "--group", "mixed", "--k", "3")
+    rows = [json.loads(line) for line in lines]
+    assert done == 1 and [row["image_id"] for row in rows] == ["0.png", "4.png", "5.png", "6.png"]
+    assert {*rows[0]["nearest"]} == {"4.png", "5.png", "6.png"}
+    assert said.count("left out: mixed/2.png does not open as a picture") == 1
+    assert said.splitlines()[-2] == "gegcore: pictures left out, as they cannot be read: 3"
+    _, whole, _ = caption("pictures/4.png", *RUN, "--json")
+    assert rows[1]["caption"] == json.loads(whole[0])["caption"]
+    done, lines, said = caption("mixed", *RUN, "--group", "mixed", "--k", "4")
+    assert done == 1 and not lines and "K = 4 pictures needs more than the 3" in said
+    done, lines, said = caption("mixed/2.png", *RUN)
+    assert done == 1 and not lines and "left out" not in said
+    assert "mixed/2.png does not open as a picture" in said
+
+
+def test_ctrl_c_leaves_what_is_said(caption: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_batches_of_two(monkeypatch, stop_at=2)
+    done, lines, said = caption("pictures", *RUN, "--regions", "until")
+    assert done == 130 and [line[:7] for line in lines] == [f"{n}.png: " for n in range(4)]
+    assert said.count("regions: until/") == 4
+
+
+def test_each_picture_has_a_name_of_its_own(home: Path, caption: Say) -> None:
+    """Its path in the folder; as it was given, where two folders have the same. Once each."""
+    for name in ("tree/a/1.png", "tree/b/1.png", "tree/b/1.jpg", "tree/.hidden/1.png"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(home / "pictures" / "1.png").convert("RGB").save(home / name)
+    for name in ("scan.pdf", "arrays.h5", "film.mpg"):
+        (home / "tree" / name).write_bytes(b"no picture")
+    (home / "tree" / "loop").symlink_to(".")
+
+    def names(*arguments: str) -> list[str]:
+        done, lines, _ = caption(*arguments, *RUN, "--json")
+        assert done == 0
+        return [json.loads(line)["image_id"] for line in lines]
+
+    assert names("tree", "--regions", "all") == ["a/1.png", "b/1.jpg", "b/1.png"]
+    drawn = sorted(path.relative_to(home / "all") for path in (home / "all").rglob("*.png"))
+    assert [*map(str, drawn)] == ["a/1-regions.png", "b/1-regions-2.png", "b/1-regions.png"]
+    assert names("tree/a", "tree/b/", "test:3", "test:3") == [
+        *("tree/a/1.png", "tree/b/1.jpg", "tree/b/1.png", "test:3")
+    ]
+    assert names("tree/a/1.png", "tree/a", "./tree/a/1.png", "pictures/2.png") == ["1.png", "2.png"]
+
+
+def test_regions_are_drawn_nowhere_else(tmp_path: Path) -> None:
+    names = ["../x/1.png", "x/1.png", "/x/1.jpg", "../../1.png", "test:12"]
+    files = [*region_files(tmp_path, names).values()]
+    assert len({*files}) == 5 and all(file.is_relative_to(tmp_path) for file in files)
+    assert not any(".." in file.parts for file in files)
 
 
 def test_regions_are_drawn_and_nothing_is_overwritten(home: Path, caption: Say) -> None:

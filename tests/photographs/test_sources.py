@@ -151,6 +151,25 @@ def test_published_counts_and_places() -> None:
     assert sources.SPLITS_ZIP.endswith(".zip")
 
 
+def test_linked_folders_are_read_once_and_loops_end(tmp_path: Path) -> None:
+    """Whatever annotations call a folder that several links lead to, its pictures are found."""
+    (tmp_path / "store").mkdir()
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "store" / "a.png")
+    place = tmp_path / "images"
+    place.mkdir()
+    for link, target in (("train", "../store"), ("val", "../store"), ("loop", ".")):
+        (place / link).symlink_to(target)
+    pictures = Pictures(place)
+    assert pictures.files == ["train/a.png"]
+    names = ["train/a.png", "val/a.png", "other/a.png", "../store/a.png", str(place / "val/a.png")]
+    assert pictures.find(names[:4]) == {"train/a.png": "train/a.png", "val/a.png": "val/a.png"}
+    assert pictures.find(["a.png"]) == {"a.png": "train/a.png"}
+    assert pictures.read("val/a.png").size == (4, 4)
+    (place / "up").symlink_to("..")
+    (tmp_path / "store" / "back").symlink_to(place)
+    assert len(Pictures(place).files) == 1
+
+
 def test_of_a_zip_and_a_folder_of_its_name_the_folder_is_read(tmp_path: Path) -> None:
     colours = {"zip": "red", "folder": "blue"}
     for name, colour in colours.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,68 @@ def test_what_is_wrong_with_files_is_named(corpus: Corpus) -> None:
     np.savez(place / "30.npz", np.zeros(6, np.float32))
     with pytest.raises(DataError, match=r"image 30 has features of shape \(6,\)"):
         store(corpus, {"regions": place})
+
+
+def _other_content(path: Path) -> None:
+    """Of the same size."""
+    for file in path.iterdir() if path.is_dir() else [path]:
+        content = bytearray(file.read_bytes())
+        content[-3] ^= 1
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("form", [npz, tsv, hdf5])
+def test_other_features_of_the_same_size_are_noticed_and_a_copy_is_the_same(
+    corpus: Corpus, form: Callable[[Path], Path]
+) -> None:
+    path = form(corpus.folder)
+    about = open_features(path).about
+    copy = corpus.folder / "copies" / path.name
+    if path.is_dir():
+        shutil.copytree(path, copy, copy_function=shutil.copyfile)
+        (copy / "notes.txt").write_text("are no features")
+    else:
+        copy.parent.mkdir()
+        shutil.copyfile(path, copy)
+    assert open_features(copy).about == about
+    _other_content(copy)
+    assert open_features(copy).about != about
+
+
+def test_features_that_are_computed_again_are_read_again(corpus: Corpus) -> None:
+    """A few bytes of all files; one file of those that are probed is enough."""
+    place = npz(corpus.folder)
+    before = store(corpus, {"regions": place}).digest
+    for image in IDS:
+        rows, boxes = regions_of(image)
+        size = {"image_h": np.array(50), "image_w": np.array(100)}
+        np.savez(place / f"{image}.npz", features=rows + 1, boxes=boxes, cls_prob=rows, **size)
+    again = store(corpus, {"regions": place})
+    assert again.digest != before
+    wanted = torch.from_numpy(regions_of(24)[0][:1] + 1)
+    assert torch.allclose(again.batch([0]).regions[0, :1], wanted, atol=1e-2)
+
+
+def test_a_sample_of_many_files_reaches_from_the_first_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("photographs.feature_files._PROBES", 4)
+    for image in range(100):
+        np.save(tmp_path / f"{image:03d}.npy", np.full(3000, image))
+    about, changed = open_features(tmp_path).about, []
+    for image in range(100):
+        path = tmp_path / f"{image:03d}.npy"
+        content = path.read_bytes()
+        path.write_bytes(bytes(len(content)))
+        if open_features(tmp_path).about != about:
+            changed.append(image)
+        path.write_bytes(content)
+    assert changed == [0, 33, 66, 99] and open_features(tmp_path).about == about
+    (tmp_path / "000.npy").rename(tmp_path / "100.npy")
+    assert open_features(tmp_path).about != about
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert open_features(empty).about
 
 
 def test_other_photographs_have_no_stored_features(corpus: Corpus) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bookkit.report import at_scale
-from bookkit.report.at_scale import OURS, beside_paper, forecast
+from bookkit.report.at_scale import OURS, beside_paper, filled, forecast
 from bookkit.report.calibration import red_flag
 from bookkit.report.paper import paper_table
 from gegcore.profiles import load_profile
@@ -36,13 +36,16 @@ def test_without_runs_every_row_says_what_to_type() -> None:
         assert set(table.index) == set(rows)
         assert table[columns].equals(paper_table(number).loc[table.index, columns])
         assert table[OURS].str.startswith("not run: gegcore run --profile coco --model ").all()
+        assert filled(table) == f"Rows with runs of ours: 0 of {len(rows)}."
     wanted = "not run: gegcore run --profile coco --model xlan --objective scst_geg_sole"
     assert beside_paper(3, COCO, ["R@1"]).loc["X-LAN+SCST+GEG-sole", OURS] == wanted
 
 
 def test_runs_that_are_there_take_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_scale, "runs_on", lambda profile: SomeRuns())
-    ours = beside_paper(2, COCO, ["CIDEr", "R@1", "GEG-Avg"])[OURS]
+    table = beside_paper(2, COCO, ["CIDEr", "R@1", "GEG-Avg"])
+    ours = table[OURS]
+    assert filled(table) == f"Rows with runs of ours: 1 of {len(table)}."
     assert ours["X-LAN+SCST"] == "CIDEr 120.5, R@1 21.0"
     assert ours["X-LAN"].startswith("not run") and ours["X-LAN+SCST+GEG"].startswith("not run")
 
@@ -56,6 +59,8 @@ def test_a_forecast_is_a_row_a_captioner_and_stage() -> None:
     table = forecast(report)
     assert table.loc[("X-LAN", "MLE"), "hours"] == 7.5
     assert pd.isna(table.loc[("X-LAN", "+SCST+GEG"), "hours"])
+    assert table["peak GB of the process so far"].eq(3.0).all()
+    assert forecast({**report, "setting": {"device": "NVIDIA H100"}})["peak GB"].eq(3.0).all()
 
 
 class Run:

@@ -11,7 +11,7 @@ from two_captioners import PLAIN, RICH
 
 from bookkit.study.answers import Answers, preferences, rankings
 from bookkit.study.design import Study
-from bookkit.study.tables import alpha, cells, crossed, outcomes, recalls
+from bookkit.study.tables import alpha, cells, crossed, near_ceiling, outcomes, recalls
 
 KRIPPENDORFF = """
 1 2 3 3 2 1 4 1 2 . . .
@@ -59,6 +59,24 @@ def test_listeners_find_more_with_more_words(listeners: list[Answers], study: St
     shown = cells(found.reset_index())
     assert shown.loc[f"{RICH} minus {PLAIN}", "R@1"].startswith("+")
     assert shown.index.tolist() == [PLAIN, RICH, f"{RICH} minus {PLAIN}"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([44.0, 93.0, 99.0], "R@5, R@10 at least 90 % for every system, so that only R@1 can separate"),
+        ([44.0, 80.0, 89.0], "no R@K is 90 % or more for every system."),
+        ([90.0, 93.0, 99.0], "so that no R@K can separate them."),
+    ],
+)
+def test_recalls_near_100_cannot_separate_systems(values: list[float], said: str) -> None:
+    metrics = dict(zip(("R@1", "R@5", "R@10"), values, strict=True))
+    rows = [
+        {"row": row, "metric": metric, "value": 0.5 if " minus " in row else value + (row == RICH)}
+        for row in (PLAIN, RICH, f"{RICH} minus {PLAIN}")
+        for metric, value in metrics.items()
+    ]
+    assert said in near_ceiling(pd.DataFrame(rows))
 
 
 def test_outcomes_are_per_cent_of_answers(listeners: list[Answers], study: Study) -> None:

@@ -163,7 +163,7 @@ def test_gaps_of_several_captions_per_image(monkeypatch: pytest.MonkeyPatch) -> 
     groups = SimilarGroups(members, torch.zeros(6, 2))
     whole = caption_gaps(text, image, index, groups)
     bags = bag_ranks(text, image, index, groups)
-    monkeypatch.setattr("gegcore.metrics.distinctiveness._NUMBERS", 3 * 2 * 8)  # three captions
+    monkeypatch.setattr("gegcore.metrics.gaps._NUMBERS", 3 * 2 * 8)  # three captions
     chunked = caption_gaps(text, image, index, groups)
     assert torch.equal(bag_ranks(text, image, index, groups), bags)
     for i in range(10):
@@ -172,7 +172,7 @@ def test_gaps_of_several_captions_per_image(monkeypatch: pytest.MonkeyPatch) -> 
             torch.testing.assert_close(got.average[i], own.average)
             torch.testing.assert_close(got.minimum[i], own.minimum)
     assert caption_gaps(text[:0], image, index[:0], groups).average.shape == (0,)
-    monkeypatch.setattr("gegcore.metrics.distinctiveness._NUMBERS", 1)  # less than one caption
+    monkeypatch.setattr("gegcore.metrics.gaps._NUMBERS", 1)  # less than one caption
     assert torch.equal(bag_ranks(text, image, index, groups), bags)
 
 
