@@ -115,11 +115,13 @@ class Runs:
         """Which runs these are, as a sentence."""
         name = self.profile.name
         where = f"runs/{name}" if self.own else f"results/{name}, stored with the code"
-        said = f"{len(self.folders)} runs of profile {name}, read from {where}."
+        there, grid = len(self.folders), len(self.folders) + len(self.missing)
+        count = f"{there} of {grid}" if self.missing else str(there)
+        said = f"{count} runs of profile {name}, read from {where}."
         if self.missing:
-            said += f" Not finished: {some(self.missing)}."
+            said += f" Not finished: {some(self.missing, 3)}."
         if self.older:
-            said += f" Trained by older code than this: {some(self.older)}."
+            said += f" Trained by older code than this: {some(self.older, 3)}."
         if self.unlike:
             said += f" They saw other data than the runs of profile {self.unlike}: compare them"
             said += " with each other only."
