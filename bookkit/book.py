@@ -104,10 +104,14 @@ def _stage(page: Path, target: Path, profile: str, title: str = r"\1", more: str
 
 
 def reading_minutes(notebook: nbformat.NotebookNode) -> int:
-    """Whole minutes: 200 words a minute, and ten seconds for what a cell shows."""
+    """Whole minutes: 200 words a minute, and ten seconds for what else a cell shows."""
     cells = notebook.cells
-    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    shown = sum(bool(cell.outputs) for cell in cells if cell.cell_type == "code")
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    outputs = [cell.outputs for cell in cells if cell.cell_type == "code"]
+    texts += [
+        out.data.get("text/markdown", "") for each in outputs for out in each if "data" in out
+    ]
+    words, shown = sum(len(text.split()) for text in texts), sum(map(bool, outputs))
     return max(1, round(words / 200 + shown / 6))
 
 

@@ -16,15 +16,17 @@ def gains(runs: Runs, of: str, over: str) -> pd.DataFrame:
 
     Returns:
         A row a captioner, means over the seeds that both have: `own rules`, of the epochs that were
-        selected, and `same rule`, of the epochs of highest R@1 that keep `KEPT` of CIDEr-D.
+        selected; `same rule`, of the epochs of highest R@1 that keep `KEPT` of CIDEr-D; and `share`
+        of the CIDEr-D of `over` after the last epoch of both, in per cent.
     """
     rows = []
     for model, _, seed in runs.of_objective(of):
         if (model, over, seed) in runs.folders:
             sides = [runs.folders[model, name, seed] for name in (of, over)]
             own, same = (kept(sides[0]) - kept(sides[1]) for kept in (_selected, _by_recall))
-            rows.append((model, own, same))
-    table = pd.DataFrame(rows, columns=["captioner", "own rules", "same rule"])
+            ends = [run.history()["CIDEr-D"].iloc[-1] for run in sides]
+            rows.append((model, own, same, 100 * ends[0] / ends[1]))
+    table = pd.DataFrame(rows, columns=["captioner", "own rules", "same rule", "share"])
     return table.groupby("captioner", sort=False).mean()
 
 

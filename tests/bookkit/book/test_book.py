@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import nbformat
+from nbformat.v4 import new_output
 import pytest
 from finished_runs import write_records
 from sample_book import CHECKOUT, REVISION, Book, executed, make_project
@@ -86,6 +87,9 @@ def test_minutes_of_reading_are_those_of_words_and_outputs() -> None:
     assert reading_minutes(executed("Title")) == 1
     page.cells += [page.cells[-1]] * 5
     assert reading_minutes(page) == 3
+    told = new_output("display_data", data={"text/markdown": "word " * 400})
+    page.cells[-1].outputs.append(told)
+    assert reading_minutes(page) == 3 + 6 * 2  # one and the same cell, six times
 
 
 def test_a_page_shows_what_it_ran_with_and_not_the_defaults(book: Book) -> None:
