@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import nbformat
-from nbformat.v4 import new_output
 import pytest
 from finished_runs import write_records
+from nbformat.v4 import new_output
 from sample_book import CHECKOUT, REVISION, Book, executed, make_project
 
 from bookkit.book import build_html, copy_mathjax, reading_minutes, stage_pages
