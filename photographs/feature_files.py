@@ -62,14 +62,19 @@ class FeatureFile(ABC):
         try:
             return self._read(image)
         except KeyError as error:
-            what = f"{self.path} has no features of image {image}"
-            raise DataError(what, "give a file of all images of the data set") from error
+            what = f"{self.path} has no features of image {image}: no {self.names_of(image)}"
+            fix = "give features of all images of the data set, by their ids without leading zeros"
+            raise DataError(what, fix) from error
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, binascii.Error) as error:
             what = f"{self.path}: features of image {image} cannot be read: {error}"
             raise DataError(what, _FIX) from error
 
     @abstractmethod
     def _read(self, image: int) -> Stored: ...
+
+    def names_of(self, image: int) -> str:
+        """Under which names features of an image are looked for."""
+        return f"{image}"
 
     @cached_property
     def about(self) -> list[object]:
@@ -103,6 +108,9 @@ def _sample(paths: list[Path], sizes: list[int]) -> str:
 class ArrayFiles(FeatureFile):
     """A folder with a file per image."""
 
+    def names_of(self, image: int) -> str:
+        return f"{image}.npy or {image}.npz"
+
     def _read(self, image: int) -> Stored:
         packed, bare = self.path / f"{image}.npz", self.path / f"{image}.npy"
         if bare.is_file():
@@ -129,6 +137,9 @@ class Tsv(FeatureFile):
                 self._begins[int(name)] = at
                 at += len(line)
                 progress.update(len(line))
+
+    def names_of(self, image: int) -> str:
+        return f"line that begins with {image}"
 
     def _read(self, image: int) -> Stored:
         with open(self.path, "rb") as stream:
@@ -157,6 +168,9 @@ class Hdf5(FeatureFile):
             self._file: Any = h5py.File(path, "r")
         except OSError as error:
             raise DataError(f"{path} is no whole HDF5 file: {error}", _FIX) from error
+
+    def names_of(self, image: int) -> str:
+        return f"{image} or {image}_features"
 
     def _read(self, image: int) -> Stored:
         if str(image) in self._file:

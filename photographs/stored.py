@@ -40,6 +40,7 @@ class StoredFeatures:
     def __init__(self, files: dict[str, FeatureFile], regions: int, mean_first: bool) -> None:
         self.files, self.regions, self.mean_first = files, regions, mean_first
         self.name = f"stored: {', '.join(sorted(files))}"
+        self._first: dict[str, tuple[int, tuple[int, ...]]] = {}
         self.relation_labels = XMODALER_LABELS if "relations" in files else len(RELATIONS)
 
     @property
@@ -83,13 +84,15 @@ class StoredFeatures:
 
     def _regions(self, image: int) -> Stored:
         """Regions and boxes of one image, N at most."""
-        found = self.files["regions"].read(image)
-        rows, boxes = found.rows.astype(np.float32), found.boxes
-        if rows.ndim != 2 or not len(rows):
-            what = f"{self.files['regions'].path}: image {image} has features of shape {rows.shape}"
+        found = self._read("regions", image)
+        if found.rows.ndim != 2 or not len(found.rows):
+            shape = found.rows.shape
+            what = f"{self.files['regions'].path}: image {image} has features of shape {shape}"
             raise DataError(what, "give (regions, width), one region at least")
+        self._same("regions", image, found.rows.shape[1:])
+        rows, boxes = found.rows.astype(np.float32), found.boxes
         if "boxes" in self.files:
-            boxes = self.files["boxes"].read(image).rows
+            boxes = self._read("boxes", image).rows
         if boxes is not None and boxes.shape != (len(rows), 4):
             what = f"image {image} has {len(rows)} regions and boxes of shape {boxes.shape}"
             raise DataError(what, "give four numbers of each region")
@@ -103,6 +106,30 @@ class StoredFeatures:
                 boxes = np.concatenate([around[None], boxes])
         return found._replace(rows=rows, boxes=boxes)
 
+    def _read(self, name: str, image: int) -> Stored:
+        """What a file has of an image; DataError where not all of it is finite numbers."""
+        file = self.files[name]
+        found = file.read(image)
+        for part, array in ((name, found.rows), ("boxes", found.boxes)):
+            if array is None:
+                continue
+            if array.dtype.kind not in "fiub":
+                what = f"{file.path}: {part} of image {image} are of type {array.dtype}"
+                raise DataError(what, "give arrays of numbers")
+            if not np.isfinite(array).all():
+                what = f"{file.path}: {part} of image {image} are NaN or infinite"
+                raise DataError(what, "compute the features of this image again, or drop it")
+        return found
+
+    def _same(self, name: str, image: int, shape: tuple[int, ...]) -> None:
+        """Sizes are those of the image that was read first; DataError where they are not."""
+        first, wanted = self._first.setdefault(name, (image, shape))
+        if shape != wanted:
+            given, known = (str(x[0]) if len(x) == 1 else str(x) for x in (shape, wanted))
+            what = f"{self.files[name].path}: {name} of image {image} have width {given}, those of"
+            fix = "give features of one extractor, all of the same width"
+            raise DataError(f"{what} image {first} have {known}", fix)
+
     def _size(self, found: Stored, dataset: Any, row: int) -> tuple[int, int]:
         """Height and width of an image, from its photograph where boxes need it."""
         if found.boxes is None or found.size is not None:
@@ -113,7 +140,10 @@ class StoredFeatures:
     def _array(self, name: str, ids: Sequence[int]) -> Tensor | None:
         if name not in self.files:
             return None
-        return torch.from_numpy(np.stack([self.files[name].read(image).rows for image in ids]))
+        arrays = [self._read(name, image).rows for image in ids]
+        for image, array in zip(ids, arrays, strict=True):
+            self._same(name, image, array.shape)
+        return torch.from_numpy(np.stack(arrays))
 
     def _relations(
         self, ids: Sequence[int], boxes: Tensor, mask: Tensor, size: Tensor | None

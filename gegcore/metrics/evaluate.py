@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from gegcore.errors import ConfigError, GegError
 from gegcore.metrics.clipscore import clipscore_metric
 from gegcore.metrics.distinctiveness import bag_metric, gap_metric, recall_metric
 from gegcore.metrics.group_words import group_words_metric
@@ -95,14 +98,16 @@ def evaluate_captions(
     """Score one caption per image with every metric that its inputs allow.
 
     Args:
-        more: metrics beside `METRICS`.
+        more: metrics beside `METRICS`; computed first, so that what is wrong with one is known
+            before the work.
         seed, resamples: of the bootstrap.
         no_pictures: why there are none, for `Evaluation.missing`.
 
     Raises:
         DataError: captions that cannot be scored (`check_captions`), or pictures that do not fit
             them (`MetricInputs.index`).
-        ConfigError: as `check_numbers`, or a metric or a column that is computed twice.
+        ConfigError: as `check_numbers`, or a metric or a column that is computed twice; one of
+            `more` fails, or returns what cannot be resampled (`Scores.check`).
         ToolError: a Java program failed, and `given.keep_going` is not set.
 
     Source: paper Sec. 3.3 and Table 2.
@@ -114,15 +119,23 @@ def evaluate_captions(
     start_meteor()  # It loads while captions are tokenised and CLIP encodes.
     said = {"image_id": list(given.captions), "caption": list(given.captions.values())}
     scores = Scores({}, dict.fromkeys(said, np.empty(0)))  # No metric may be called so.
-    for compute, of_pictures in [*METRICS, *map(Metric, more)]:
+    theirs = [_theirs(compute, given) for compute in more]
+    for compute, of_pictures in METRICS:
         if of_pictures and given.pictures is None:
             scores |= Scores({}, missing=dict.fromkeys(of_pictures, no_pictures))
         else:
             scores |= compute(given)
+    for scored in theirs:
+        scores |= scored
+    intervals = bootstrap(scores.statistics, seed, resamples)
     metrics = {
         name: {"value": found.value, "ci95": [found.low, found.high], "n": found.n}
-        for name, found in bootstrap(scores.statistics, seed, resamples).items()
+        for name, found in intervals.items()
     }
+    for name in (name for scored in theirs for name in scored.statistics):
+        if not np.isfinite(intervals[name]).all():
+            fix = "let its `finish` give a number for any sums, such as 0 for 0 / 0"
+            raise ConfigError(f"metric '{name}' is NaN or infinite in some resamples", fix)
     table = pd.DataFrame({**scores.per_caption, **said})
     signature = {
         **scores.signature,
@@ -135,6 +148,26 @@ def evaluate_captions(
     missing = {**scores.missing, **scores.failed}
     statistics = dict(scores.statistics)
     return Evaluation(metrics, table, signature, statistics, missing, tuple(scores.failed))
+
+
+def _theirs(compute: Compute, given: MetricInputs) -> Scores:
+    """What a metric of somebody's returns, checked; its errors are said with its name and line."""
+    function: Any = compute.func if isinstance(compute, partial) else compute
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    label = f"metric '{function.__module__}:{name}'"
+    try:
+        found = compute(given)
+        if not isinstance(found, Scores):
+            raise ConfigError(f"{label} returns a {type(found).__name__}", "return `Scores`")
+        found.check(label, len(given.captions))
+    except GegError:
+        raise
+    except Exception as error:  # whatever their code leads to
+        frames = [x for x in extract_tb(error.__traceback__) if x.filename != __file__]
+        place = f" ({frames[0].filename}, line {frames[0].lineno})" if frames else ""
+        what = f"{label} failed: {type(error).__name__}: {error}{place}"
+        raise ConfigError(what, "mend it, or take it out of `metrics`") from error
+    return found
 
 
 def _signature(pictures: Pictures) -> dict[str, Any]:

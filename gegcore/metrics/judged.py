@@ -20,6 +20,9 @@ from gegcore.metrics.retrieval import retrieval_ranks
 from gegcore.metrics.scores import Scores
 from gegcore.metrics.uncertainty import Statistic
 
+_ROUNDING = 0.01
+"""How far from 1 a length may be: embeddings that were normalised in bfloat16 are closer."""
+
 
 def open_judges(
     judges: Mapping[str, DualEncoder],
@@ -31,11 +34,17 @@ def open_judges(
 
     Args:
         names: of the same labels; embeddings are kept in `folder`, in `judges/NAME/SPLIT`.
+
+    Raises:
+        ConfigError: as `check_judge`.
     """
     judged = {}
     for label, judge in judges.items():
         place = folder / "judges" / registry.file_name(names[label]) / dataset.split
-        judged[label] = Judged(judge, embed_dataset(judge, dataset, place))
+        table = embed_dataset(judge, dataset, place)
+        check_judge(label, "encode_images", table.images)  # before captions are scored for hours
+        check_judge(label, "encode_texts", table.captions)
+        judged[label] = Judged(judge, table)
     return judged
 
 
@@ -54,6 +63,30 @@ def load_judge(name: str, device: torch.device | str = "cpu") -> DualEncoder:
         raise ConfigError(f"judge '{name}' learns from captions", "name it in a profile")
     found: DualEncoder = registry.find("judge", name)(device)
     return found
+
+
+def check_judge(label: str, method: str, found: Tensor) -> None:
+    """Embeddings `(M, E)` that a method of a judge returned; one of length 0 says nothing.
+
+    Without unit length an inner product is no cosine: R@K hardly shows it, gaps are that much
+    larger.
+
+    Raises:
+        ConfigError: they are no table, NaN or infinite, or not L2-normalised.
+    """
+    lengths = torch.linalg.vector_norm(found.float(), dim=-1)
+    off = (lengths != 0) & ((lengths - 1).abs() > _ROUNDING)
+    fix = f"let {method} return torch.nn.functional.normalize(embeddings, dim=-1)"
+    if found.ndim != 2:
+        what = f"of shape {tuple(found.shape)}"
+        fix = f"let {method} return one embedding for each, (M, E)"
+    elif not bool(lengths.isfinite().all()):
+        what, fix = "that are NaN or infinite", "check its weights and what it is given"
+    elif bool(off.any()):
+        what = f"that are not L2-normalised: one has length {float(lengths[off][0]):.3g}"
+    else:
+        return
+    raise ConfigError(f"{method} of judge '{label}' gives embeddings {what}", fix)
 
 
 def judges_metric(given: MetricInputs) -> Scores:
@@ -85,10 +118,13 @@ def judge_scores(
         recall_at: the K of R@K.
 
     Raises:
+        ConfigError: as `check_judge`.
         DataError: what is passed does not fit together.
     """
     text = judge.encode_texts(list(captions)).cpu()
     images = image_emb.cpu()
+    check_judge(label, "encode_images", images)
+    check_judge(label, "encode_texts", text)
     ranks = retrieval_ranks(text, images, image_index).numpy()
     gaps = caption_gaps(text, images, image_index, groups)
     recalls = {f"R@{k} {label}": Statistic.mean(100.0 * (ranks < k)) for k in recall_at}

@@ -38,6 +38,36 @@ class Scores:
         means = {name: Statistic.mean(each) for name, each in values.items()}
         return cls(means, values, signature or {})
 
+    def check(self, label: str, captions: int) -> None:
+        """Refuse what could not be resampled, stored or shown beside other metrics.
+
+        Args:
+            label: whose these are, for errors.
+
+        Raises:
+            ConfigError: a metric or a column has not one value for each caption, a metric is no
+                `Statistic`, or it is NaN or infinite.
+        """
+        for name, found in self.statistics.items():
+            where = f"'{name}' of {label}"
+            if not isinstance(found, Statistic):
+                fix = "give `Statistic.mean(values)`, one value for each caption"
+                raise ConfigError(f"{where} is a {type(found).__name__}", fix)
+            if np.shape(found.parts)[:1] != (captions,) or np.ndim(found.parts) != 2:
+                what = f"{where} has parts {np.shape(found.parts)} of {captions} captions"
+                raise ConfigError(what, "give one row of numbers for each caption, in their order")
+            both = np.asarray(found.finish(np.stack([found.parts.sum(axis=0)] * 2)))
+            if both.shape != (2,):
+                what = f"`finish` of {where} makes {both.shape} of sums (2, P)"
+                raise ConfigError(what, "let it keep leading dimensions: `sums[..., 0]`")
+            if not np.isfinite(both).all():
+                fix = "give a number for every caption, such as 0 where there is nothing to count"
+                raise ConfigError(f"{where} is {both[0]}", fix)
+        for name, column in self.per_caption.items():
+            if np.shape(column) != (captions,):
+                what = f"column '{name}' of {label} has shape {np.shape(column)}"
+                raise ConfigError(what, f"give one value for each of the {captions} captions")
+
     def __or__(self, other: Scores) -> Scores:
         """Both sets of metrics, these first.
 

@@ -11,11 +11,23 @@ from torch import Tensor, nn
 
 from gegcore.clip import ClipModel, WordToBpe, embed_dataset
 from gegcore.data.dataset import CaptionDataset
-from gegcore.errors import ConfigError
+from gegcore.errors import ConfigError, DataError
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import similar_groups
 from gegcore.rewards.encoder import CaptionEncoder
 from gegcore.rewards.inputs import RewardInputs
+
+
+def check_positions(tokens: Tensor, image_index: Tensor | Sequence[int]) -> None:
+    """One position for each image of captions `(B, S, T)`: another number might broadcast.
+
+    Raises:
+        DataError: there is not.
+    """
+    given = image_index.shape if isinstance(image_index, Tensor) else (len(image_index),)
+    if tokens.ndim != 3 or given != tokens.shape[:1]:
+        what = f"captions {tuple(tokens.shape)} but image positions {tuple(given)}"
+        raise DataError(what, "give word ids (B, S, T) and one position for each of the B images")
 
 
 class ClipReward(nn.Module, ABC):
@@ -39,7 +51,12 @@ class ClipReward(nn.Module, ABC):
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, image_index: Tensor) -> Tensor:
-        """Word ids `(B, S, T)`, captions of images `(B,)`, -> `(B, S)` float32 in any autocast."""
+        """Word ids `(B, S, T)`, captions of images `(B,)`, -> `(B, S)` float32 in any autocast.
+
+        Raises:
+            DataError: not one image position for each image.
+        """
+        check_positions(tokens, image_index)
         with torch.autocast(tokens.device.type, enabled=False):
             return self.score(self.encoder(tokens), image_index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -38,10 +39,10 @@ def build_rewards(
         own: name -> reward, of rewards that have no importable name.
 
     Raises:
-        ConfigError: nothing is rewarded, or a name stands for no reward.
+        ConfigError: nothing is rewarded, a name stands for no reward, or one cannot be called.
     """
     terms = {
-        name: (weight, own[name] if name in own else _build(name, given))
+        name: (weight, _callable(name, own[name]) if name in own else _build(name, given))
         for name, weight in weights.items()
         if weight != 0
     }
@@ -55,6 +56,36 @@ def build_rewards(
 
 def _build(name: str, given: RewardInputs) -> Reward:
     found: Any = registry.find("reward", name, REWARDS)
-    if not callable(found):
-        raise ConfigError(f"reward '{name}' cannot be called", "name a function or a class")
-    return found(given) if name in REWARDS or isinstance(found, type) else found
+    if name in REWARDS:
+        return REWARDS[name](given)
+    if not isinstance(found, type):
+        return _callable(name, found)
+    if not _takes(found, given):
+        what = f"reward '{name}' cannot be constructed with the RewardInputs alone"
+        raise ConfigError(what, "give the class `def __init__(self, given)`")
+    return _callable(name, found(given))
+
+
+def _callable(name: str, reward: Any) -> Reward:
+    if not callable(reward):
+        fix = "name a function, or a class with `def __call__(self, tokens, image_index)`"
+        what = f"reward '{name}' cannot be called: it is a {type(reward).__name__}"
+        raise ConfigError(what, fix)
+    if not _takes(reward, None, None):
+        what = f"reward '{name}' cannot be called with word ids and image positions"
+        raise ConfigError(what, "let it take exactly these two: `(tokens, image_index)`")
+    found: Reward = reward
+    return found
+
+
+def _takes(function: Any, *arguments: Any) -> bool:
+    """Whether it can be called with these; of one whose signature is not known: yes."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from gegcore.rewards.group import ClipReward
+from gegcore.errors import ConfigError
+from gegcore.rewards.group import ClipReward, check_positions
 
 
 class Reward(Protocol):
@@ -47,15 +48,21 @@ class WeightedReward:
 
         Whatever precision the captioner trains in: samples of an image differ by less than half
         precision tells apart. A network in a reward chooses its own, as the text tower does.
+
+        Raises:
+            DataError: not one image position for each image.
+            ConfigError: as `check_reward`.
         """
+        check_positions(tokens, image_index)
         embed = cache(lambda encoder: encoder(tokens))
         with torch.autocast(tokens.device.type, enabled=False):
-            return {
+            found = {
                 name: reward.score(embed(reward.encoder), image_index)
                 if isinstance(reward, ClipReward)
                 else reward(tokens, image_index)
                 for name, (_, reward) in self.weighted.items()
             }
+        return {name: check_reward(name, value, tokens) for name, value in found.items()}
 
     def combine(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum `(B, S)` of values from `parts`."""
@@ -64,3 +71,22 @@ class WeightedReward:
 
     def __call__(self, tokens: Tensor, image_index: Tensor) -> Tensor:
         return self.combine(self.parts(tokens, image_index))
+
+
+def check_reward(name: str, value: Any, tokens: Tensor) -> Tensor:
+    """What a reward returned for captions `(B, S, T)`; on a GPU nothing waits for its values.
+
+    Returns: floats `(B, S)`; numbers and truth values that a reward counts become float32.
+
+    Raises:
+        ConfigError: it is no tensor `(B, S)`.
+    """
+    wanted = tuple(tokens.shape[:2])
+    if not isinstance(value, Tensor):
+        given = f"a {type(value).__name__}"
+    elif value.shape != wanted:
+        given = f"a tensor of shape {tuple(value.shape)}"
+    else:
+        return value if value.is_floating_point() else value.float()
+    fix = f"return one number for each caption, here a tensor of shape {wanted}"
+    raise ConfigError(f"reward '{name}' gives {given} for captions {tuple(tokens.shape)}", fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -12,8 +13,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gegcore.data.vocabulary import Vocabulary
 from gegcore.errors import ConfigError, DataError
+from gegcore.rewards.cider import CiderD
 from gegcore.rewards.group import ClipReward
-from gegcore.rewards.reward import Reward, WeightedReward
+from gegcore.rewards.reward import Reward, WeightedReward, check_reward
 
 _POSITIONS = "pass a list of captions and one image position for each"
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -55,7 +57,10 @@ class TextReward:
 
     @torch.no_grad()
     def __call__(
-        self, completions: Sequence[Any], image_index: Sequence[int] | Tensor, **_: Any
+        self,
+        completions: Sequence[Any],
+        image_index: Sequence[int] | Tensor | None = None,
+        **_: Any,
     ) -> Tensor:
         """Score M captions of images at positions `image_index` `(M,)` of the training split.
 
@@ -64,19 +69,11 @@ class TextReward:
                 string or a list of parts of type "text".
 
         Raises:
-            DataError: no captions, one that is neither, or not one position for each.
-            ConfigError: a reward over word ids without a vocabulary.
+            DataError: no captions, one that is neither, not one position for each, or one outside
+                the training split (of positions on a GPU that is not looked at).
+            ConfigError: a reward over word ids without a vocabulary, or as `check_reward`.
         """
-        try:
-            index = torch.as_tensor(image_index, device=self.device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"image positions are no numbers: {error}", _POSITIONS) from error
-        one_each = not isinstance(completions, str) and index.shape == (len(completions),)
-        if not one_each or (len(index) and index.is_floating_point()):
-            given = f"image positions {tuple(index.shape)} of type {index.dtype}"
-            raise DataError(f"{len(completions)} captions but {given}", _POSITIONS)
-        if not len(completions):
-            raise DataError("no captions to score", _POSITIONS)
+        index = self._positions(completions, image_index)
         captions = [_text(caption, row) for row, caption in enumerate(completions)]
         if self.level == "caption":
             return self._score(self.reward, captions, index)
@@ -86,17 +83,45 @@ class TextReward:
         means = scores.new_zeros(len(captions))
         return means.scatter_reduce(0, rows, scores, "mean", include_self=False)
 
-    def _score(self, reward: Reward, captions: Sequence[str], index: Tensor) -> Tensor:
+    def _positions(self, completions: Sequence[Any], image_index: Any) -> Tensor:
+        """Image positions `(M,)` of M completions, checked while the host still has them."""
+        if image_index is None:
+            fix = "add a column image_index to the data set: each row's position in the split"
+            raise DataError("the captions have no image positions", fix)
+        try:
+            index = torch.as_tensor(image_index)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(f"image positions are no numbers: {error}", _POSITIONS) from error
+        one_each = not isinstance(completions, str) and index.shape == (len(completions),)
+        no_position = index.is_floating_point() or index.dtype == torch.bool
+        if not one_each or (len(index) and no_position):
+            given = f"image positions {tuple(index.shape)} of type {index.dtype}"
+            raise DataError(f"{len(completions)} captions but {given}", _POSITIONS)
+        if not len(completions):
+            raise DataError("no captions to score", _POSITIONS)
+        images = _images(self.reward)
+        if index.device.type == "cpu":
+            low, high = int(index.min()), int(index.max())
+            if low < 0 or high >= images:
+                what = f"image position {low if low < 0 else high} is outside the training split"
+                last = f"0 to {images - 1:,.0f}" if math.isfinite(images) else "0 and above"
+                raise DataError(what, f"give positions in the split, {last}, not ids of images")
+        return index.to(self.device, torch.long)
+
+    def _score(
+        self, reward: Reward, captions: Sequence[str], index: Tensor, name: str = ""
+    ) -> Tensor:
         if isinstance(reward, WeightedReward):
             parts = {
-                name: self._score(term, captions, index)
+                name: self._score(term, captions, index, name)
                 for name, (_, term) in reward.weighted.items()
             }
             return reward.combine(parts)
         if isinstance(reward, ClipReward):
             text = reward.encoder.clip.encode_texts(captions)
             return reward.score(text[:, None], index)[:, 0]
-        return reward(self._ids(captions)[:, None], index)[:, 0]
+        tokens = self._ids(captions)[:, None]
+        return check_reward(name or self.__name__, reward(tokens, index), tokens)[:, 0]
 
     def _ids(self, captions: Sequence[str]) -> Tensor:
         """Word ids `(M, T)`, each row ended by a 0."""
@@ -106,6 +131,15 @@ class TextReward:
             )
         rows = [torch.tensor([*self.vocabulary.encode(caption), 0]) for caption in captions]
         return pad_sequence(rows, batch_first=True).to(self.device)
+
+
+def _images(reward: Reward) -> float:
+    """Images that a reward knows; infinite of one that does not say."""
+    if isinstance(reward, WeightedReward):
+        return min((_images(term) for _, term in reward.weighted.values()), default=math.inf)
+    if isinstance(reward, ClipReward):
+        return len(reward.image_embeddings)
+    return len(reward.ref_start) - 1 if isinstance(reward, CiderD) else math.inf
 
 
 def _text(completion: Any, row: int) -> str:

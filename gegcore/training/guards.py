@@ -103,13 +103,21 @@ def first_findings(log: Sequence[Row], checked: Sequence[Rule]) -> list[Finding]
 def not_finite(steps: Sequence[Row], loss_scaling: bool = False) -> tuple[int, str] | None:
     """The first step whose loss or gradient is NaN or infinite: its position, and which it is.
 
+    Where a reward is to blame, and the log has it, it is that reward: `reward/NAME`.
+
     Args:
         loss_scaling: steps whose scaled float16 gradient overflows are skipped to find the scale:
             only the loss counts.
     """
     names = ("loss",) if loss_scaling else ("loss", "grad_norm")
     every = ((position, name) for position in range(len(steps)) for name in names)
-    return next((at for at in every if not math.isfinite(steps[at[0]].get(at[1], 0.0))), None)
+    found = next((at for at in every if not math.isfinite(steps[at[0]].get(at[1], 0.0))), None)
+    if found is None:
+        return None
+    position, name = found
+    rewards = {key: value for key, value in steps[position].items() if key.startswith("reward")}
+    # Terms stand before their sum. Rewards are of words: what else breaks, they stay finite.
+    return position, next((key for key in rewards if not math.isfinite(rewards[key])), name)
 
 
 def _times(metric: str, factor: float) -> Bound:

@@ -151,6 +151,8 @@ class Monitor:
             position, name = bad
             step = progress.step - len(progress.window) + 1 + position
             fix = "lower the learning rate or the reward weights, or use a wider number format"
+            if name.startswith("reward"):
+                fix = "mend what this reward returns: it must be finite for every caption"
             what = f"{name.replace('grad_', 'gradient ')} is {progress.window[position][name]}"
             self._stop(progress, f"the {what} at step {step}", fix)
 

@@ -70,6 +70,13 @@ def test_a_file_and_the_same_image_of_the_split_are_said_alike(home: Path, capti
     assert "similarity" in lines[2] and lines[2].count("test:") == 5
 
 
+def test_a_run_that_is_not_trained_is_named_with_its_command(caption: Say) -> None:
+    done, _, error = caption("test:3", "--profile", "smoke", "--model", "m2", "--objective", "scst")
+    assert done == 1 and "meshed_memory-scst-seed1 is not trained" in error
+    options = "--profile smoke --model meshed_memory --objective scst --seed 1"
+    assert f"run `gegcore run {options}`" in error
+
+
 def test_json_is_what_evaluate_reads(caption: Say) -> None:
     done, lines, _ = caption("test:0", "test:31", *RUN, "--json")
     rows = [json.loads(line) for line in lines]

@@ -57,6 +57,24 @@ def test_one_file_is_divided_by_its_images(corpus: Corpus, tmp_path: Path) -> No
         assert {r.file for r in data.records} <= names[split]
 
 
+def test_too_few_photographs_are_not_more_by_a_limit(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of these `test` is an upper limit: only where it is what cuts, enlarging it may help."""
+    monkeypatch.setenv("GEGCORE_HOME", str(corpus.folder))
+    write(corpus.folder / "mine.jsonl", lines_of(corpus))
+    profile, data = corpus.folder / "mine.yaml", "kind: own, captions: mine.jsonl, images: images"
+    profile.write_text(f"extends: flickr8k\ndata: {{{data}}}\ngroup_size: 40\n")
+    with pytest.raises(ConfigError, match="K = 40 images need more than") as caught:
+        load_profile(str(profile))
+    more = "give the split more images (data.held_out, or splits in the file)"
+    assert caught.value.fix == f"lower group_size, or {more}"
+    profile.write_text(f"extends: flickr8k\ndata: {{{data}, train: 3}}\n")
+    with pytest.raises(ConfigError, match="than the 3 images of the train split") as caught:
+        load_profile(str(profile))
+    assert caught.value.fix == "lower group_size or enlarge data.train"
+
+
 def test_a_file_of_each_split(corpus: Corpus, tmp_path: Path) -> None:
     lines, paths = lines_of(corpus), {}
     for number, split in enumerate(SPLITS):

@@ -264,3 +264,56 @@ def test_a_profile_names_its_parts(corpus: Corpus, monkeypatch: pytest.MonkeyPat
     fields["features"] = {"regions": "up_down"}
     profile = Profile.model_validate({"name": "tiny", "data": fields, "group_size": 2})
     assert Materials.of(profile).extractor.name == "stored: regions"
+
+
+def test_features_that_are_no_numbers_are_named(corpus: Corpus) -> None:
+    place = npz(corpus.folder)
+    rows, boxes = regions_of(30)
+    for value in (np.nan, np.inf):
+        rows[1, 2] = value
+        np.savez(place / "30.npz", features=rows, boxes=boxes)
+        with pytest.raises(DataError, match=r"up_down: regions of image 30 are NaN or infinite"):
+            store(corpus, {"regions": place})
+    boxes[0, 0] = np.nan
+    np.savez(place / "30.npz", features=regions_of(30)[0], boxes=boxes)
+    with pytest.raises(DataError, match=r"up_down: boxes of image 30 are NaN or infinite"):
+        store(corpus, {"regions": place})
+    np.savez(place / "30.npz", np.array([["a", "b"]]))
+    with pytest.raises(DataError, match=r"regions of image 30 are of type <U1"):
+        store(corpus, {"regions": place})
+    np.savez(place / "30.npz", regions_of(30)[0])
+    pooled = corpus.folder / "pooled.pkl"
+    pooled.write_bytes(pickle.dumps({i: np.full(5, np.nan if i == 27 else 1.0) for i in IDS}))
+    with pytest.raises(DataError, match=r"pooled.pkl: pooled of image 27 are NaN"):
+        store(corpus, {"regions": place, "pooled": pooled})
+
+
+@pytest.mark.parametrize("image", [25, 30])
+def test_features_of_another_width_are_named(corpus: Corpus, image: int) -> None:
+    """In the first batch of four, and in a later one."""
+    place = npz(corpus.folder)
+    np.savez(place / f"{image}.npz", np.zeros((2, WIDTH + 1), np.float32))
+    said = rf"up_down: regions of image {image} have width 7, those of image 24 have 6"
+    with pytest.raises(DataError, match=said):
+        store(corpus, {"regions": place})
+    np.savez(place / f"{image}.npz", np.zeros((2, WIDTH), np.float32))
+    pooled = corpus.folder / "pooled.pkl"
+    pooled.write_bytes(pickle.dumps({i: np.ones(4 if i == image else 5) for i in IDS}))
+    with pytest.raises(DataError, match=rf"pooled of image {image} have width 4, .* 24 have 5"):
+        store(corpus, {"regions": place, "pooled": pooled})
+
+
+def test_where_features_of_an_image_were_looked_for_is_said(corpus: Corpus) -> None:
+    place = npz(corpus.folder)
+    for path in list(place.iterdir()):
+        path.rename(place / f"{int(path.stem):012d}.npz")
+    with pytest.raises(DataError, match=r"image 24: no 24\.npy or 24\.npz") as raised:
+        store(corpus, {"regions": place})
+    assert "without leading zeros" in raised.value.fix
+    said = {tsv: "line that begins with 1", hdf5: "1 or 1_features"}
+    for form, names in said.items():
+        with pytest.raises(DataError, match=f"image 1: no {names}"):
+            open_features(form(corpus.folder)).read(1)
+    (corpus.folder / "x.pkl").write_bytes(pickle.dumps({"0001": np.ones(3)}))
+    with pytest.raises(DataError, match="image 1: no 1\n"):
+        open_features(corpus.folder / "x.pkl").read(1)

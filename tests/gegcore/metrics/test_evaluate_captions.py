@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,18 @@ from emoji_scenes.truth import truth_metric
 from gegcore.embeddings import EmbeddingTable
 from gegcore.errors import ConfigError, DataError
 from gegcore.groups import SimilarGroups
-from gegcore.metrics import spice
+from gegcore.metrics import evaluate, judged, spice
 from gegcore.metrics.chair import ImageObjects, chair_metric
 from gegcore.metrics.evaluate import (
     METRICS,
     OWN_NAMES,
     Compute,
     Evaluation,
+    Metric,
     evaluate_captions,
 )
 from gegcore.metrics.inputs import Judged, MetricInputs, Pictures
+from gegcore.metrics.judged import check_judge, judge_scores, open_judges
 from gegcore.metrics.meteor import Meteor
 from gegcore.metrics.presentation import FAMILIES
 from gegcore.metrics.scores import Scores
@@ -242,3 +246,101 @@ def test_broken_clip_is_noticed(meteor: Meteor) -> None:
 
     with pytest.raises(DataError, match="NaN"):
         _evaluate(pictures=replace(_pictures(), clip=Broken()))
+
+
+ONES = np.ones(len(HYPOTHESES))
+
+
+def mine(given: MetricInputs) -> Any:
+    return mine.found  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (0.5, "returns a float"),
+        ({"x": 0.5}, "returns a dict"),
+        (Scores({"x": 0.5}), "'x' of .* is a float"),  # type: ignore[dict-item]
+        (Scores({"x": Statistic.mean(np.nan * ONES)}), "'x' of .* is nan"),
+        (Scores({"x": Statistic.mean(np.inf * ONES)}), "'x' of .* is inf"),
+        (Scores({"x": Statistic.mean(ONES[1:])}), r"'x' of .* has parts \(10, 2\) of 11 captions"),
+        (Scores({"x": Statistic(ONES, np.sum)}), r"'x' of .* has parts \(11,\) of 11"),
+        (Scores({"x": Statistic(ONES[:, None], np.sum)}), r"`finish` of 'x' .* makes \(\)"),
+        (Scores({}, {"x": ONES[1:]}), r"column 'x' of .* has shape \(10,\)"),
+    ],
+)
+def test_what_a_metric_returns_is_checked_at_once(
+    found: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any other metric is computed, and by the name that a profile has for it."""
+    monkeypatch.setattr(evaluate, "METRICS", ())
+    monkeypatch.setattr(evaluate, "start_meteor", lambda: None)
+    monkeypatch.setattr(mine, "found", found, raising=False)
+    with pytest.raises(ConfigError, match=said) as raised:
+        _evaluate([mine])
+    assert f"'{__name__}:mine'" in raised.value.what
+    monkeypatch.setattr(mine, "found", Scores.means({"x": ONES}))
+    assert _evaluate([mine]).metrics["x"]["value"] == 1
+    few = Statistic(np.eye(len(ONES))[:, :1], lambda sums: sums[..., 0] / sums[..., 0])
+    monkeypatch.setattr(mine, "found", Scores({"x": few}))
+    with np.errstate(invalid="ignore"), pytest.raises(ConfigError, match="'x' is NaN .* resamples"):
+        _evaluate([mine])
+
+
+def divides(number: int, given: MetricInputs) -> Scores:
+    return Scores.means({"x": ONES / (number // number)})
+
+
+def test_a_metric_that_fails_is_named_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(given: MetricInputs) -> Scores:
+        raise AssertionError
+
+    monkeypatch.setattr(evaluate, "METRICS", (Metric(never),))
+    monkeypatch.setattr(evaluate, "start_meteor", lambda: None)
+    with pytest.raises(ConfigError, match="modulo by zero") as raised:
+        _evaluate([partial(divides, 0)])
+    line = divides.__code__.co_firstlineno + 1
+    said = f"metric '{__name__}:divides' failed: ZeroDivisionError: "
+    assert raised.value.what.startswith(said) and raised.value.what.endswith(f", line {line})")
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+    def refuses(given: MetricInputs) -> Scores:
+        raise DataError("in words already")
+
+    with pytest.raises(DataError, match=r"^in words already$"):
+        _evaluate([refuses])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: 7 * x, "not L2-normalised: one has length 7"),
+        (lambda x: torch.full_like(x, np.nan), "NaN or infinite"),
+        (lambda x: x[0], r"of shape \(32,\)"),
+    ],
+)
+@pytest.mark.parametrize("side", ["images", "texts"])
+def test_embeddings_of_a_judge_are_checked(side: str, change: Any, said: str) -> None:
+    """Judges are opened before captions are scored."""
+
+    class Judge(LetterClip):
+        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+            found = super().encode_texts(texts)
+            return change(found) if side == "texts" else found
+
+    images = _pictures().table.images
+    images = change(images) if side == "images" else images
+    index, groups = torch.arange(len(IMAGE_IDS)), _groups(len(IMAGE_IDS))
+    with pytest.raises(ConfigError, match=f"encode_{side} of judge 'mine' gives .*{said}"):
+        judge_scores("mine", Judge(), ["a"] * len(index), images, index, groups)
+    table = EmbeddingTable(images, Judge().encode_texts(["a"]), torch.zeros(1).long(), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judged, "embed_dataset", lambda *_: table)
+        with pytest.raises(ConfigError, match=f"encode_{side} of judge 'mine'"):
+            open_judges({"mine": Judge()}, {"mine": "a:b"}, ScenesDataset("val", 1), Path("x"))
+
+
+def test_embeddings_in_half_precision_and_of_nothing_are_those_of_a_judge() -> None:
+    images = _pictures().table.images
+    check_judge("mine", "encode_images", F.normalize(images.bfloat16(), dim=-1))
+    check_judge("mine", "encode_images", torch.cat([images, torch.zeros(1, 32)]))

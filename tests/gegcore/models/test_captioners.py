@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from captioner import MeanGru, Spoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_captioners import INPUTS, NAMES, OF_ITS_LOSS, VOCAB, captions, features, small
@@ -16,7 +20,7 @@ from torch import Tensor
 from gegcore.data.features import FeatureBatch
 from gegcore.decoding import score, sequence_log_probs
 from gegcore.errors import ConfigError
-from gegcore.models import Captioner, build_captioner, shift_right
+from gegcore.models import Captioner, State, build_captioner, shift_right
 
 ATTENDING = [
     name
@@ -268,3 +272,94 @@ def test_prefixes_are_scored_as_whole_captions_are(name: str) -> None:
         found.append([log_probs, *(p.grad for p in model.parameters() if p.grad is not None)])
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+class _NoKeep(State):
+    pass
+
+
+@dataclass
+class _Bare:
+    hidden: Tensor
+
+
+@abstractmethod
+def _missing(self: Any) -> None: ...
+
+
+def _cut(self: Any, tokens: Tensor, state: Any) -> Any:
+    logits, state = MeanGru.step(self, tokens, state)
+    return logits[:, 3:], state
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no step": ({"step": _missing}, "has no step"),
+    "no start, no step": (
+        {"step": _missing, "start": _missing},
+        "has no start and no step",
+    ),
+    "logits only": ({"step": lambda s, t, x: MeanGru.step(s, t, x)[0]}, r"step .* a Tensor of"),
+    "fewer logits": ({"step": _cut}, r"step .* of shape \(2, 20\)\n.*\(2, 23\)"),
+    "no keep": ({"start": lambda s, m, copies=1, max_len=20: _Bare(m.image)}, "start .* a _Bare"),
+    "abstract state": ({"start": lambda s, m, copies=1, max_len=20: _NoKeep()}, "_NoKeep"),
+    "one copy": (
+        {"start": lambda s, m, copies=1, max_len=20: Spoken(m.image)},
+        "cannot say 2 captions of an image: RuntimeError",
+    ),
+    "no copies": ({"start": lambda s, m: Spoken(m.image)}, r"start .* called as start\(memory, c"),
+    "no memory": ({"encode": lambda s, f: f.pooled}, "encode .* gives a Tensor of shape"),
+}
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Captioner]:
+    def build(methods: dict[str, Any]) -> Captioner:
+        found = type("Mine", (MeanGru,), methods)
+        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(Mine=found))
+        return build_captioner("mine:Mine", VOCAB, INPUTS, width=8)
+
+    return build
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_method_of_ones_own_that_is_wrong_is_named(
+    name: str, own: Callable[..., Captioner]
+) -> None:
+    methods, said = WRONG[name]
+    with pytest.raises(ConfigError, match=f"(?s)captioner 'mine:Mine'.*{said}|{said}") as raised:
+        own(methods)
+    assert "'mine:Mine'" in raised.value.what and raised.value.fix
+
+
+def test_trying_a_captioner_out_changes_nothing(own: Callable[..., Captioner]) -> None:
+    """Neither random numbers nor modes nor what it counts."""
+
+    def encode(self: Any, features: FeatureBatch) -> Any:
+        self.calls = getattr(self, "calls", 0) + 1
+        calls.append(int(torch.randint(99, (1,))))
+        return MeanGru.encode(self, features)
+
+    def init(self: Any, *arguments: Any) -> None:
+        MeanGru.__init__(self, *arguments)
+        self.words.eval()
+
+    calls: list[int] = []
+    torch.manual_seed(5)
+    model: Any = own({"encode": encode, "__init__": init})
+    following = torch.rand(3)
+    assert calls and not hasattr(model, "calls")
+    assert model.training and model.gru.training and not model.words.training
+    torch.manual_seed(5)
+    inner = MeanGru(VOCAB, INPUTS, MeanGru.Config(width=8))
+    assert torch.equal(torch.rand(3), following)
+    assert all(
+        torch.equal(a, b) for a, b in zip(inner.parameters(), model.parameters(), strict=True)
+    )
+
+
+def test_a_captioner_of_other_images_is_not_judged_by_these(own: Callable[..., Captioner]) -> None:
+    def encode(self: Any, features: FeatureBatch) -> Any:
+        assert features.mask.shape[1] == 36
+        return MeanGru.encode(self, features)
+
+    assert own({"encode": encode}).vocab_size == VOCAB

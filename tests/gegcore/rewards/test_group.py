@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ import gegcore.clip
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.clip import WordToBpe, embed_dataset, load_clip, similarity
 from gegcore.data.vocabulary import Vocabulary
-from gegcore.errors import ConfigError
+from gegcore.errors import ConfigError, DataError
 from gegcore.groups import similar_groups
 from gegcore.metrics.distinctiveness import caption_gaps
 from gegcore.rewards import (
@@ -27,6 +29,7 @@ from gegcore.rewards import (
     GroupEmbeddingGapReward,
     SimilarityReward,
     WeightedReward,
+    build_rewards,
 )
 
 IMAGES, K = 24, 4
@@ -216,3 +219,89 @@ def test_settings_that_cannot_be_are_named() -> None:
         gap_reward("max")
     with pytest.raises(ConfigError, match=f"groups of {IMAGES - 1} images, embeddings of {IMAGES}"):
         GroupEmbeddingGapReward(encoder(), TABLE.images, GROUPS.index[1:])
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "one an image": (lambda tokens, _: tokens.float().mean((1, 2)), r"of shape \(24,\)"),
+    "scalar": (lambda tokens, _: tokens.float().mean(), r"of shape \(\)"),
+    "one a word": (lambda tokens, _: tokens.float(), r"of shape \(24, 5, 20\)"),
+    "one column": (lambda tokens, _: tokens.float().mean((1, 2))[:, None], r"of shape \(24, 1\)"),
+    "list": (lambda tokens, _: tokens.float().sum(-1).tolist(), "gives a list"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_no_reward_for_each_caption_is_named(name: str) -> None:
+    reward, given = WRONG[name]
+    terms: dict[str, Any] = {"similarity": (1.0, SimilarityReward(encoder(), TABLE.images))}
+    total = WeightedReward({**terms, "mine": (1.0, reward)})
+    with pytest.raises(ConfigError, match=f"reward 'mine' .*{given}") as raised:
+        total(captions(), torch.arange(IMAGES))
+    assert "(24, 5)" in raised.value.fix
+
+
+def test_rewards_that_count_are_numbers_with_a_point() -> None:
+    """Their mean is logged, which whole numbers have none of."""
+    terms: dict[str, Any] = {
+        "length": (0.5, lambda tokens, _: (tokens > 0).sum(-1)),
+        "any": (1.0, lambda tokens, _: (tokens > 0).any(-1)),
+    }
+    tokens, total = captions(), WeightedReward(terms)
+    parts = total.parts(tokens, torch.arange(IMAGES))
+    assert {part.dtype for part in parts.values()} == {torch.float32}
+    length = (tokens > 0).sum(-1)
+    assert torch.equal(total.combine(parts), 0.5 * length + 1.0 * (length > 0))
+
+
+@pytest.mark.parametrize("positions", [torch.arange(1), torch.arange(24)[:, None], [0]])
+def test_image_positions_of_another_number_are_refused(positions: Any) -> None:
+    """One would be taken for all images."""
+    total = WeightedReward({"mine": (1.0, lambda tokens, _: tokens.float().sum(-1))})
+    for reward in (gap_reward(), SimilarityReward(encoder(), TABLE.images), total):
+        with pytest.raises(DataError, match=r"captions \(24, 5, 20\) but image positions \("):
+            reward(captions(), positions)
+    with pytest.raises(DataError, match=r"captions \(24, 20\) but image positions \(24,\)"):
+        gap_reward()(captions()[:, 0], torch.arange(IMAGES))
+
+
+class NoCall:
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+
+class NoInit:
+    def __call__(self, tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        return tokens.sum(-1).float()
+
+
+class Whole(NoInit, NoCall):
+    """As it should be."""
+
+
+def of_tokens(tokens: torch.Tensor) -> torch.Tensor:
+    return tokens.sum(-1).float()
+
+
+@pytest.mark.parametrize(
+    ("own", "what", "fix"),
+    [
+        (NoCall, "reward 'mine:reward' cannot be called: it is a NoCall", "__call__"),
+        (NoInit, "reward 'mine:reward' cannot be constructed", "__init__"),
+        (of_tokens, "reward 'mine:reward' cannot be called with word ids", "image_index"),
+        (3, "reward 'mine:reward' cannot be called: it is a int", "name a function"),
+    ],
+)
+def test_what_cannot_be_called_is_named(
+    own: Any, what: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(reward=own))
+    given: Any = object()
+    with pytest.raises(ConfigError, match=what) as raised:
+        build_rewards({"mine:reward": 1.0}, given)
+    assert fix in raised.value.fix
+    if not isinstance(own, type):  # handed over
+        with pytest.raises(ConfigError, match=what):
+            build_rewards({"mine:reward": 1.0}, given, {"mine:reward": own})
+    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(reward=Whole))
+    built: Any = build_rewards({"mine:reward": 1.0}, given).weighted["mine:reward"][1]
+    assert isinstance(built, Whole) and built.given is given

@@ -211,3 +211,43 @@ def test_sentences_are_put_where_the_reward_is() -> None:
     reward = TextReward(shapes, WORDS, device="meta", level="sentence")
     found = reward(["a dog. a cat.", "a fox"], [0, 1])
     assert found.shape == (2,) and found.device.type == "meta"
+
+
+def plain(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+    return tokens.sum(-1).float()
+
+
+def test_without_a_column_of_positions_it_is_asked_for() -> None:
+    with pytest.raises(DataError, match="no image positions") as raised:
+        TextReward(GAP)(prompts=["Describe it."], completions=STRINGS[:1])
+    assert "column image_index" in raised.value.fix
+
+
+@pytest.mark.parametrize("reward", [GAP, CIDER, SUM, plain], ids=["geg", "cider", "sum", "own"])
+@pytest.mark.parametrize("position", [-1, 12])
+def test_positions_outside_the_split_are_named(reward: Any, position: int) -> None:
+    """A reward of one's own does not say how many images there are."""
+    score = TextReward(reward, WORDS)
+    for positions in ([0, position], torch.tensor([0, position])):
+        if position == 12 and reward is plain:
+            assert score(STRINGS[:2], positions).shape == (2,)
+            continue
+        with pytest.raises(DataError, match=f"position {position} is outside") as raised:
+            score(STRINGS[:2], positions)
+        assert ("0 and above" if reward is plain else "0 to 11") in raised.value.fix
+    assert score(STRINGS[:2], [0, 11]).shape == (2,)
+
+
+def test_a_truth_value_is_no_position() -> None:
+    with pytest.raises(DataError, match=r"image positions \(2,\) of type torch.bool"):
+        TextReward(GAP)(STRINGS[:2], [True, False])
+
+
+def test_what_is_no_reward_for_each_caption_is_named() -> None:
+    def one(tokens: torch.Tensor, image_index: torch.Tensor) -> torch.Tensor:
+        return tokens.float().mean()
+
+    with pytest.raises(ConfigError, match=r"reward 'one' gives a tensor of shape \(\)"):
+        TextReward(one, WORDS, name="one")(STRINGS[:2], [0, 1])
+    with pytest.raises(ConfigError, match="reward 'mine' gives a tensor"):
+        TextReward(WeightedReward({"mine": (1.0, one)}), WORDS)(STRINGS[:2], [0, 1])

@@ -213,3 +213,18 @@ def test_the_first_step_that_is_not_finite_is_found(
     assert (found[0] if found else None) == (bad[0] if bad else None)
     scaled = not_finite(steps, loss_scaling=True)
     assert (scaled is None) == all(map(math.isfinite, losses))
+
+
+@pytest.mark.parametrize(
+    ("rewards", "named"),
+    [
+        ({"reward/cider": 1.0, "reward/mine": math.nan, "reward": math.nan}, "reward/mine"),
+        ({"reward/mine": 1.0, "reward": 1.0, "reward_greedy": math.inf}, "reward_greedy"),
+        ({"reward/mine": 1.0, "reward": 1.0, "reward_greedy": 1.0}, "loss"),
+        ({}, "loss"),
+    ],
+)
+def test_a_reward_that_is_not_finite_is_named(rewards: dict[str, float], named: str) -> None:
+    good = {"loss": 1.0, "grad_norm": 1.0, **dict.fromkeys(rewards, 0.5)}
+    assert not_finite([good, {"loss": math.nan, "grad_norm": 1.0, **rewards}]) == (1, named)
+    assert not_finite([good]) is None
