@@ -28,6 +28,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from gegcore.errors import ConfigError, DataError, GegError, StorageError, writing
+from gegcore.training.config import nearest
 
 PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]
@@ -47,7 +48,9 @@ class BookEngine(NBClientEngine):
         for name in nb.metadata.papermill.get("parameters", {}):
             if name not in known:
                 what = f"notebook {source.name} has no parameter '{name}'"
-                raise ConfigError(what, f"it has: {', '.join(known) or 'none'}")
+                raise ConfigError(
+                    what, f"{nearest(name, known)}it has: {', '.join(known) or 'none'}"
+                )
         nb.metadata["gegcore"] = {"revision": os.environ.get("GEGCORE_REVISION", "")}
         with tempfile.TemporaryDirectory(prefix="gegcore-") as folder:
             # User start-up files would make a run depend on who runs it.

@@ -6,6 +6,7 @@ import difflib
 import logging
 import warnings
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import open_clip
@@ -98,13 +99,14 @@ def build(name: str, source: str, path: Path | None) -> tuple[nn.Module, Any, An
     except GegError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = shorten(str(error), 200, placeholder=" ...")
         if path:
             what = f"{path} does not hold weights of {name}: {reason}"
             raise DataError(what, _FIX) from error
         raise MissingDependencyError(
             f"CLIP weights {source!r} of {name} could not be obtained: {reason}",
-            "download the weights file elsewhere and pass its path as `pretrained`",
+            "download the weights file elsewhere, and give its path: `clip_pretrained` of the "
+            "profile, `--pretrained` of `gegcore evaluate`",
         ) from error
     finally:
         logging.disable(before)
@@ -186,8 +188,9 @@ def text_tower(name: str, offline: bool) -> tuple[Any, dict[str, Any]]:
     try:
         tokenizer = open_clip.get_tokenizer(name, **local)
     except Exception as error:
+        reason = shorten(str(error), 300, placeholder=" ...")
         raise MissingDependencyError(
-            f"the tokenizer of {name} cannot be loaded: {' '.join(str(error).split())[:300]}",
+            f"the tokenizer of {name} cannot be loaded: {reason}",
             "install transformers and sentencepiece, or download its files anew",
         ) from error
     if tower := config.get("hf_model_name"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from itertools import product
 from pathlib import Path
@@ -18,10 +17,17 @@ from pydantic import (
 )
 
 from gegcore import registry
-from gegcore.data.dataset import SPLITS, DataSettings
+from gegcore.data.dataset import DataSettings
 from gegcore.errors import ConfigError
 from gegcore.models.registry import architecture, canonical
-from gegcore.profile_fields import by_canonical_name, merged, read_fields
+from gegcore.profile_fields import (
+    by_canonical_name,
+    check_names,
+    check_splits,
+    check_starts,
+    merged,
+    read_fields,
+)
 from gegcore.runs import RunFolder
 from gegcore.storage import digest
 from gegcore.training.config import (
@@ -29,13 +35,16 @@ from gegcore.training.config import (
     NULLABLE,
     ObjectiveConfig,
     Section,
+    nearest,
     objective_config,
     wrong_field,
 )
 from gegcore.training.own_loss import check_loss
 from gegcore.training.recipes import recipe
 
-CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "config"
+_IN_WHEEL = Path(__file__).with_name("config")
+CONFIG_FOLDER = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).resolve().parents[1] / "config"
+"""Of an installed package, or of a checkout."""
 
 
 class Ablations(Section):
@@ -116,7 +125,11 @@ class Profile(Section):
         if not isinstance(data, dict):
             return data
         kind = data.get("kind", "scenes")
-        return registry.find("dataset", kind).model_validate({**data, "kind": kind})
+        found = registry.find("dataset", kind)
+        try:
+            return found.model_validate({**data, "kind": kind})
+        except ValidationError as error:
+            raise wrong_field(error, f"data of kind '{kind}'", "mend `data`", found) from error
 
     @field_serializer("vocabulary", when_used="json")
     def _without_folder(self, path: Path | None) -> str | None:
@@ -188,8 +201,8 @@ class Profile(Section):
                 given[name] = {**given.get(name, now.rewards), reward: value}
             elif value is not None or name in NULLABLE:
                 given[name] = value
-        wanted = objective_config(objective, {**now.model_dump(), **given}).model_dump(mode="json")
-        before = now.model_dump(mode="json")
+        found = objective_config(objective, now.model_dump() | given, "give another value")
+        wanted, before = found.model_dump(mode="json"), now.model_dump(mode="json")
         new = {name: value for name, value in wanted.items() if value != before.get(name)}
         if "rewards" in new and now.loss == "cross_entropy":
             what = f"objective '{objective}' has no reward to change"
@@ -230,11 +243,11 @@ def load_profile(name: str) -> Profile:
     path = Path(name).expanduser().absolute() if is_path else _shipped(name)
     if path is None or not path.is_file():
         known = profile_names()
-        close = difflib.get_close_matches(Path(name).stem, known, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        fix = f"{hint}profiles: {', '.join(known)}, or a .yaml path"
+        fix = f"{nearest(Path(name).stem, known)}profiles: {', '.join(known)}, or a .yaml path"
         raise ConfigError(f"there is no profile {str(path) if is_path else name!r}", fix)
-    return _checked({"name": path.stem, **_fields(path)}, path.name)
+    profile = _checked({"name": path.stem, **_fields(path)}, path.name)
+    check_names(profile, f"profile {profile.name!r} ({path.name})")
+    return profile
 
 
 def _shipped(name: Any) -> Path | None:
@@ -249,7 +262,8 @@ def _checked(settings: dict[str, Any], where: str) -> Profile:
     except ValidationError as error:
         name = error.errors()[0]["loc"] == ("name",)
         fix = f"mend {where}" + ("; without `name` it is that of the file" if name else "")
-        raise wrong_field(error, f"profile {settings['name']!r} ({where})", fix) from error
+        what = f"profile {settings['name']!r} ({where})"
+        raise wrong_field(error, what, fix, Profile) from error
     _check(profile)
     return profile
 
@@ -281,19 +295,5 @@ def _check(profile: Profile) -> None:
         for name in objectives:
             check_loss(profile.objective(name, model))
             profile.stages(name, model)
-    runs = {(model, objective) for model, objective, _ in grid.runs()}
-    for model, name in runs:
-        profile.stages(name, model)
-        start = profile.objective(name).start_from
-        if start is not None and (model, start) not in runs:
-            raise ConfigError(
-                f"objective '{name}' starts from '{start}', which the profile does not run",
-                f"add '{start}' to experiments.objectives",
-            )
-    for split in SPLITS:
-        k, images = profile.group_size, profile.data.size(split)
-        if k >= images:
-            raise ConfigError(
-                f"groups of K = {k} images need more than the {images} images of the {split} split",
-                f"lower group_size or enlarge data.{split}",
-            )
+    check_starts(profile)
+    check_splits(profile)

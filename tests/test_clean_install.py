@@ -102,6 +102,22 @@ def test_help(installed: Installed) -> None:
     assert "setup-spice" in installed.run("gegcore", "--help")
 
 
+def test_profiles_come_with_it(installed: Installed) -> None:
+    """Also as names to extend; what a profile's data need is another matter."""
+    assert {"quick", "standard", "coco"} <= set(installed.run("gegcore", "profiles").split())
+    (installed.home / "mine.yaml").write_text(
+        "extends: coco\ndata: {kind: 'theirs:Few'}\nexperiments: {ablations: {models: []}}\n"
+    )
+    (installed.home / "theirs.py").write_text(
+        "from gegcore.data.dataset import DataSettings\n"
+        "class Few(DataSettings):\n"
+        "    def size(self, split): return 9\n"
+        "    def open(self, split, folder): raise NotImplementedError\n"
+    )
+    program = "from gegcore.profiles import load_profile as p; print(p('mine.yaml').clip)"
+    assert installed.run("python", "-c", program) == "ViT-B-32-quickgelu\n"
+
+
 def test_evaluate_without_java(installed: Installed) -> None:
     captions = {"1": "a dog runs on the grass", "2": "a man rides a wave", "3": "two cats"}
     references = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
+from bookkit.report.page import signed
 from emoji_scenes.scenes.facts import Atom, atoms_of
 from emoji_scenes.scenes.graph import SceneGraph
 from emoji_scenes.scenes.parse import Fact, facts_of
@@ -23,7 +24,7 @@ KINDS = {
     "activity": "action",
     "relation": "relation",
     "setting": "place",
-    "mood": "time, weather",
+    "mood": "time or weather",
 }
 """Kind of fact, as the world's tables call it -> as pages do."""
 
@@ -79,6 +80,23 @@ def changes(facts: pd.DataFrame, of: str, over: str) -> pd.DataFrame:
         both = mine.merge(other[key].drop_duplicates(), on=key, how="left", indicator="which")
         found.append(both[both["which"] == "left_only"].drop(columns="which").assign(change=change))
     return pd.concat(found, ignore_index=True)
+
+
+def kinds_of_change(change: pd.Series, notes: Mapping[str, str] | None = None) -> str:
+    """`adds most: colour +24.5 (...), action +6.4; removes most: place -7.9`, for a sentence.
+
+    Args:
+        change: kind -> facts in a hundred captions; three kinds each way are named, if they change
+            by one or more.
+        notes: kind -> what more is known of those that are added.
+    """
+    most = change.sort_values(ascending=False, kind="stable")
+    steps = {str(kind): float(x) for kind, x in most.items()}
+    given = {kind: f" ({note})" for kind, note in (notes or {}).items()}
+    more = [f"{k} {signed(k, x)}{given.get(k, '')}" for k, x in steps.items() if x >= 1]
+    fewer = [f"{k} {signed(k, x)}" for k, x in reversed(steps.items()) if x <= -1]
+    up, down = (", ".join(named[:3]) for named in (more, fewer))
+    return f"adds most: {up or 'nothing'}; removes most: {down or 'nothing'}"
 
 
 def _name(fact: Fact) -> str:

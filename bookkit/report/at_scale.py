@@ -14,7 +14,7 @@ from gegcore.errors import DataError
 from gegcore.profiles import Profile
 from gegcore.training.config import OBJECTIVES
 
-OURS = "ours"
+OURS, NOT_RUN = "ours", "not run: "
 
 
 def runs_on(profile: Profile) -> Runs | None:
@@ -46,6 +46,12 @@ def beside_paper(table: int, profile: Profile, metrics: Sequence[str]) -> pd.Dat
     return pd.DataFrame.from_dict(rows, orient="index", columns=[*metrics, OURS])
 
 
+def filled(table: pd.DataFrame) -> str:
+    """A sentence on `beside_paper`: of how many rows there are runs."""
+    there = len(table) - int(table[OURS].str.startswith(NOT_RUN).sum())
+    return f"Rows with runs of ours: {there} of {len(table)}."
+
+
 def _ours(
     means: Mapping[tuple[str, str], Mapping[str, float]],
     model: str,
@@ -55,20 +61,25 @@ def _ours(
 ) -> str:
     found = means.get((model, objective))
     if found is None:
-        return f"not run: gegcore run --profile {profile} --model {model} --objective {objective}"
+        return f"{NOT_RUN}gegcore run --profile {profile} --model {model} --objective {objective}"
     return ", ".join(f"{name} {number(name, found[name])}" for name in metrics if name in found)
 
 
 def forecast(report: Mapping[str, Any]) -> pd.DataFrame:
-    """Of a dry run: a row a captioner and stage, with its hours."""
+    """Of a dry run: a row a captioner and stage, with its hours.
+
+    Without a GPU, memory is that of the process, which never falls from row to row.
+    """
+    device = report.get("setting", {}).get("device", "CPU")
+    memory = "peak GB" if device != "CPU" else "peak GB of the process so far"
     hours = {key: value for runs in report["hours"]["runs"].values() for key, value in runs.items()}
     rows = [
         {
             "captioner": MODEL_NAMES.get(model, model),
             "stage": OBJECTIVES[stage].label,
-            "images a step": found["images per step"],
-            "seconds a step": found["seconds per step"],
-            "GB at most": found["peak GB"],
+            "images per step": found["images per step"],
+            "seconds per step": found["seconds per step"],
+            memory: found["peak GB"],
             "hours": hours.get(f"{model} {stage}"),
         }
         for model, stages in report["measured"].items()

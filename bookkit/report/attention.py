@@ -7,6 +7,7 @@ bookkit.report.attention` has taken from finished runs and stored in `results/at
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import re
 import sys
@@ -14,9 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from safetensors.torch import load_file
 
+from bookkit.report.page import Html, png_address
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.decoding import decode
 from gegcore.errors import DataError, in_words
@@ -102,6 +108,36 @@ def _example(materials: Materials, model: Captioner, position: int) -> Record:
 
 def _rounded(rows: torch.Tensor) -> list[list[float]]:
     return [[round(value, 3) for value in row] for row in rows.double().tolist()]
+
+
+def attention_in_words(example: Record) -> str:
+    """The caption of an example, and the largest weight of a region at each word: an alt text."""
+    shares = zip(example["words"], map(max, example["weights"]), strict=True)
+    listed = ", ".join(f"{word} {share:.0%}" for word, share in shares)
+    return f"“{' '.join(example['words'])}”. Largest weight of a region at each word: {listed}."
+
+
+def sharpest(example: Record) -> str:
+    """A sentence on an example: its caption, and at which word attention is most concentrated."""
+    shares = [max(row) for row in example["weights"]]
+    most, caption = max(shares), " ".join(example["words"])
+    word, mean = example["words"][shares.index(most)], sum(shares) / len(shares)
+    return (
+        f"“{caption}”: attention is most concentrated at “{word}”, {most:.0%} on one region; "
+        f"the mean over words is {mean:.0%}."
+    )
+
+
+def as_png(figure: Figure, alt: str, under: str) -> Html:
+    """A figure of many small images as one PNG; as SVG, each image would be a file of its own."""
+    figure.canvas.draw()
+    pixels = np.asarray(cast(FigureCanvasAgg, figure.canvas).buffer_rgba())[..., :3]
+    plt.close(figure)
+    image = (
+        f'<img src="{png_address(pixels, 255)}" alt="{html.escape(alt, quote=True)}" '
+        f'width="{pixels.shape[1]}" style="max-width:100%;height:auto" class="dark-light">'
+    )
+    return Html(f'{image}<p class="geg-under">{html.escape(under)}</p>')
 
 
 def write_record(folder: Path, record: Record) -> None:

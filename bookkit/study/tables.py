@@ -16,12 +16,16 @@ import numpy as np
 import pandas as pd
 
 from bookkit.report.page import DASH, interval, number, signed
+from bookkit.report.says import joined
 from gegcore.metrics.uncertainty import Interval, percentiles
 
 RECALLS = ("R@1", "R@5", "R@10")
 OUTCOMES = {"win": 1, "tie": 0, "loss": -1}
 MINUS = " minus "
 """In the name of the row of a difference, between a system and the baseline."""
+
+CEILING = 90.0
+"""R@K in per cent; of systems that all reach it, the metric cannot tell which is better."""
 
 _RESAMPLES = 4000
 
@@ -76,6 +80,17 @@ def recalls(rows: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
             made = crossed(rows, measure)._replace(n=int(count))
             found.append({"row": name, "metric": metric, **made._asdict()})
     return pd.DataFrame(found)
+
+
+def near_ceiling(found: pd.DataFrame) -> str:
+    """A sentence on `recalls`: which R@K every system nearly reaches, and which are left."""
+    each = found[~found["row"].str.contains(MINUS, regex=False)].groupby("metric", sort=False)
+    least = each["value"].min()
+    full, room = ([*least.index[side]] for side in (least >= CEILING, least < CEILING))
+    if not full:
+        return f"in no R@K does every system reach {CEILING:.0f} %."
+    left = f"only {joined(room)} can separate them" if room else "no R@K can separate them"
+    return f"every system reaches {CEILING:.0f} % in {joined(full)}, so that {left}."
 
 
 def outcomes(rows: pd.DataFrame) -> pd.DataFrame:

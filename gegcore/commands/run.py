@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 from gegcore.commands.options import Commands, add_profile, say_calibration
+
+if TYPE_CHECKING:
+    from gegcore.profiles import Profile
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("run", help="train and evaluate one experiment")
     add_profile(run)
     run.add_argument("--model", default="transformer")
-    run.add_argument("--objective", required=True, help="e.g. mle, then scst, then scst_geg")
+    run.add_argument(
+        "--objective", required=True, help="e.g. scst_geg; stages before it come first"
+    )
     run.add_argument("--seed", type=int, default=1)
     run.add_argument(
         "--precision",
@@ -64,6 +71,22 @@ def _changes(given: list[str]) -> dict[str, Any]:
     return changes
 
 
+def _changed(profile: Profile, arguments: argparse.Namespace, changes: dict[str, Any]) -> Profile:
+    """The profile with these changes; ConfigError where the objective, or one of them, is wrong."""
+    from gegcore.errors import ConfigError
+    from gegcore.profile_fields import check_names
+
+    profile.stages(arguments.objective, arguments.model)  # which is no fault of the changes
+    if not changes:
+        return profile
+    try:
+        changed = profile.changed(arguments.model, arguments.objective, **changes)
+        check_names(changed, f"profile {profile.name!r}")
+    except ConfigError as error:
+        raise ConfigError(error.what, f"in --set: {error.fix}") from error
+    return changed
+
+
 def _run(arguments: argparse.Namespace) -> None:
     from gegcore.metrics.uncertainty import check_numbers
 
@@ -71,15 +94,21 @@ def _run(arguments: argparse.Namespace) -> None:
     from gegcore.profiles import load_profile
 
     changes = _changes(arguments.changes)
-    profile = load_profile(arguments.profile)
-    profile = profile.changed(arguments.model, arguments.objective, **changes)
+    profile = _changed(load_profile(arguments.profile), arguments, changes)
     from gegcore.experiment import run_experiment
+    from gegcore.experiment.train import before, missing_stages
     from gegcore.training.distributed import finish
 
-    names = arguments.model, arguments.objective, arguments.seed
-    run = run_experiment(profile, *names, precision=arguments.precision, again=arguments.again)
+    model, objective, seed = arguments.model, arguments.objective, arguments.seed
+    for stage in missing_stages(profile, model, objective, seed):
+        if os.environ.get("RANK", "0") == "0":  # of several processes one says it
+            print(f"{objective} starts from {stage}, which is trained first", file=sys.stderr)
+        run_experiment(before(profile), model, stage, seed, precision=arguments.precision)
+    given = {"precision": arguments.precision, "again": arguments.again}
+    run = run_experiment(profile, model, objective, seed, **given)
     if not finish():
         return
+    print(run.path)
     if found := run.calibration():
         say_calibration(found)
     for name, metric in run.metrics().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +16,14 @@ from gegcore.data.dataset import CaptionDataset
 from gegcore.decoding import beam_search
 from gegcore.embeddings import embed_pictures
 from gegcore.errors import ConfigError, DataError
-from gegcore.experiment.train import new_captioner
+from gegcore.experiment.train import new_captioner, run_command
 from gegcore.gap import group_embedding_gap
 from gegcore.groups import similar_groups
 from gegcore.materials import Materials
 from gegcore.models.captioner import Captioner
+from gegcore.models.registry import canonical
 from gegcore.progress import track
+from gegcore.registry import file_name
 from gegcore.runs import TRAINED, RunFolder
 
 _AT_ONCE = 32
@@ -82,6 +85,8 @@ class Gap(NamedTuple):
 
 def load_captioner(materials: Materials, run: RunFolder, model_name: str) -> Captioner:
     """A run's captioner in evaluation mode; raises as `caption_images`."""
+    if not run.file(TRAINED).exists():
+        raise DataError(f"run {run.path} is not trained", _how_to_train(materials, run, model_name))
     run.check(TRAINED)
     model = new_captioner(materials, model_name, seed=0)
     try:
@@ -90,6 +95,15 @@ def load_captioner(materials: Materials, run: RunFolder, model_name: str) -> Cap
         what = f"{run.checkpoint} does not fit {model_name} of profile '{materials.profile.name}'"
         raise DataError(what, "give the profile that the run was trained with") from error
     return model.eval()
+
+
+def _how_to_train(materials: Materials, run: RunFolder, model_name: str) -> str:
+    """By the names in that of the folder; another one's was not made by a command."""
+    model = canonical(model_name)
+    named = re.fullmatch(rf"{re.escape(file_name(model))}-(.+)-seed(\d+)", run.name)
+    if not named:
+        return "give the folder of a trained run: runs/PROFILE/RUN"
+    return f"run `{run_command(materials.profile, model, named[1], named[2])}`"
 
 
 def caption_images(
@@ -103,8 +117,8 @@ def caption_images(
     """The best caption of each image by beam search (`beam` 1: greedily), some images at a time.
 
     Raises:
-        DataError: the run is of another profile.
-        ChecksumError: the run is not trained, or files of it are missing or damaged.
+        DataError: the run is not trained, or of another profile.
+        ChecksumError: files of it are missing or damaged.
     """
     words, longest = materials.vocabulary, materials.profile.max_len
     model = load_captioner(materials, run, model_name)

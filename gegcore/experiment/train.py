@@ -75,6 +75,11 @@ def train(
         accelerator.wait_for_everyone()  # until the main process has the run for itself
         if _is_done(run, materials, model_name, key, again):  # by a process that we waited for
             return run
+        # What cannot be built leaves no folder behind, whose name would be taken.
+        model, validator = new_captioner(materials, model_name, seed), Validator(materials)
+        if start is not None:
+            model.load_state_dict(load_file(start.checkpoint))
+        objective = build_objective(materials, config, own, model)
         accelerator.wait_for_everyone()  # until all have read what the main process now changes
         if accelerator.is_main_process:
             _make_way(run, key)
@@ -86,12 +91,9 @@ def train(
             }
             write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
         accelerator.wait_for_everyone()
-        model, validator = new_captioner(materials, model_name, seed), Validator(materials)
-        if start is not None:
-            model.load_state_dict(load_file(start.checkpoint))
         trainer = Trainer(
             model,
-            build_objective(materials, config, own, model),
+            objective,
             config,
             len(materials.data["train"].records),
             stage_seed(seed, objective_name),
@@ -135,6 +137,24 @@ def new_captioner(materials: Materials, model_name: str, seed: int) -> Captioner
     return model.to(materials.device)
 
 
+def before(profile: Profile) -> Profile:
+    """Changed settings are those of one run: what it starts from is the profile's own."""
+    return profile.model_copy(update={"variant": ""})
+
+
+def missing_stages(profile: Profile, model: str, objective: str, seed: int) -> list[str]:
+    """Objectives whose runs an objective starts from, first to last, and which are not trained."""
+    earlier = profile.stages(objective, model)[:-1]
+    own = before(profile)
+    return [name for name in earlier if not own.run(model, name, seed).file(TRAINED).is_file()]
+
+
+def run_command(profile: Profile, model: str, objective: str, seed: int | str) -> str:
+    """The command line that makes a run."""
+    names = f"--profile {profile.name} --model {model} --objective {objective} --seed {seed}"
+    return f"gegcore run {names}"
+
+
 def start_run(
     profile: Profile, model_name: str, config: ObjectiveConfig, seed: int
 ) -> RunFolder | None:
@@ -146,12 +166,11 @@ def start_run(
     """
     if config.start_from is None:
         return None
-    # Changed settings are those of one run: what it starts from is the profile's own.
-    own = profile.model_copy(update={"variant": ""})
-    start = own.run(model_name, config.start_from, seed)
+    start = before(profile).run(model_name, config.start_from, seed)
     if not start.file(TRAINED).is_file():
         what = f"{config.label} starts from run {start.name}, which is not finished"
-        raise DataError(what, f"run objective '{config.start_from}' with seed {seed} first")
+        command = run_command(profile, model_name, config.start_from, seed)
+        raise DataError(what, f"first run `{command}`")
     start.check(TRAINED)
     return start
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -192,15 +193,46 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
 """The paper's settings (Sec. 4.1; X-modaler for what it leaves open; by model: `recipes.py`)."""
 
 
-def wrong_field(error: ValidationError, where: str, fix: str) -> ConfigError:
-    """The error that names the first field which pydantic refuses."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a misspelt name was to be, as the beginning of a fix; "" where none is like it."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
+
+
+def wrong_field(
+    error: ValidationError, where: str, fix: str, model: type[BaseModel] | None = None
+) -> ConfigError:
+    """The error that names the first field which pydantic refuses.
+
+    Args:
+        model: what was validated; of its fields the nearest to an unknown one is suggested.
+    """
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    return ConfigError(f"{where}, field '{field}': {first['msg']}", fix)
+    *above, field = map(str, first["loc"] or [""])  # none: of all fields together
+    if first["type"] == "extra_forbidden" and model is not None:
+        fix = nearest(field, _fields(model, above)) + fix
+    named = ".".join([*above, field])
+    return ConfigError(f"{where}{named and f', field {named!r}'}: {first['msg']}", fix)
 
 
-def objective_config(name: str, overrides: dict[str, Any] | None = None) -> ObjectiveConfig:
+def _fields(model: type[BaseModel], above: Sequence[str]) -> list[str]:
+    """Names of the fields of a section below others; none where it is no section."""
+    for name in above:
+        annotation = getattr(model.model_fields.get(name), "annotation", None)
+        sections = [x for x in (annotation, *get_args(annotation)) if hasattr(x, "model_fields")]
+        if not sections:
+            return []
+        model = sections[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def objective_config(
+    name: str, overrides: dict[str, Any] | None = None, fix: str = "mend the profile"
+) -> ObjectiveConfig:
     """The paper's settings of an objective with some fields overridden, or one of a new name.
+
+    Args:
+        fix: of a wrong field: where to mend it.
 
     Raises:
         ConfigError: unknown objective or field, a value out of range, `until` with a cosine, or
@@ -208,13 +240,14 @@ def objective_config(name: str, overrides: dict[str, Any] | None = None) -> Obje
     """
     overrides = overrides or {}
     if name not in OBJECTIVES and not (re.fullmatch(NAME, name) and "loss" in overrides):
-        fix = f"use one of: {', '.join(OBJECTIVES)}; or say its `loss` in the profile's objectives"
-        raise ConfigError(f"unknown objective '{name}'", fix)
+        known = f"{nearest(name, OBJECTIVES)}use one of: {', '.join(OBJECTIVES)}"
+        known += "; or say its `loss` in the profile's objectives"
+        raise ConfigError(f"unknown objective '{name}'", known)
     of_paper = OBJECTIVES[name].model_dump() if name in OBJECTIVES else {"label": name}
     try:
         found = ObjectiveConfig.model_validate(of_paper | overrides)
     except ValidationError as error:
-        raise wrong_field(error, f"objective '{name}'", "mend the profile") from error
+        raise wrong_field(error, f"objective '{name}'", fix, ObjectiveConfig) from error
     if found.until and found.schedule == "cosine":
         what = f"objective '{name}', field 'until': schedule 'cosine' is made for all its epochs"
         raise ConfigError(what, "choose schedule constant, step or noam, or leave until out")

@@ -125,7 +125,7 @@ def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> No
     page = tmp_path / "out.ipynb"
     status, said = run(page, "-p", "profil", "smoke")
     assert status == 1
-    assert "tiny.ipynb has no parameter 'profil'\n  -> it has: profile, rate, fail, pause" in said
+    assert "tiny.ipynb has no parameter 'profil'\n  -> did you mean 'profile'? it has: pro" in said
     assert not page.exists()
 
 

@@ -333,6 +333,21 @@ def test_files_of_a_text_tower_that_are_not_here_are_named(
     assert f"{folder} into {weights.parent / 'hub'}" in raised.value.fix
 
 
+def test_weights_that_cannot_be_had_name_field_and_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the reason in whole words."""
+    words = " ".join(f"word{number}" for number in range(100))
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise OSError(f"no network:\n{words}")
+
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", failing)
+    with pytest.raises(MissingDependencyError, match="'openai' of ViT-B-32-quickgelu") as raised:
+        load_clip("ViT-B-32-quickgelu")
+    reason, end = raised.value.what.partition("no network: ")[2].rsplit(" ", 1)
+    assert end == "..." and words.startswith(f"{reason} ")
+    assert "`clip_pretrained`" in raised.value.fix and "`--pretrained`" in raised.value.fix
+
+
 def text_files(folder: Path) -> None:
     """A BERT of Hugging Face with two tiny layers, without weights, and its tokenizer."""
     transformers = pytest.importorskip("transformers", reason="the text tower is transformers'")

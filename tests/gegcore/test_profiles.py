@@ -42,6 +42,7 @@ def test_paper_settings_are_the_defaults() -> None:
             "experiments: {ablations: {models: [xlan], objectives: [scst_er]}}",
             "'scst_er' starts from 'scst'",
         ),
+        ("data: {train: 10, val: 10, test: 10, tset: 3}", "field 'tset'"),
         ("data: [", "not valid YAML"),
     ],
 )
@@ -50,6 +51,92 @@ def test_bad_profiles_are_named(tmp_path: Path, text: str, named: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=named):
         load_profile(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value", "near"),
+    [
+        ("group_sizes: 5", "group_sizes", "", "group_size"),
+        ("experiments: {objectivs: [mle]}", "experiments.objectivs", "", "objectives"),
+        ("data: {trian: 5}", "trian", "", "train"),
+        ("objectives: {mle: {epoch: 1}}", "epoch", "", "epochs"),
+        ("objectives: {scst: {until: {metrc: R@1}}}", "until.metrc", "", "metric"),
+        ("models: {m2: {widht: 64}}", "widht", "", "width"),
+        ("objectives: {scst: {rewards: {cidr: 1}}}", "objectives.scst.rewards", "cidr", "cider"),
+        (
+            "objectives_by_model: {xlan: {scst: {rewards: {cidr: 1}}}}",
+            *("objectives_by_model.xlan.scst.rewards", "cidr", "cider"),
+        ),
+        (
+            'metrics: ["emoji_scenes.truth:truth_metrics"]',
+            *("metrics", "emoji_scenes.truth:truth_metrics", "truth_metric"),
+        ),
+        ("data: {extractor: scene}", "data.extractor", "scene", "scenes"),
+        ("judges: {x: scenes-vs}", "judges.x", "scenes-vs", "scenes-vse"),
+        ("judges: {x: ViT-B-23}", "judges.x", "ViT-B-23", "ViT-B-32"),
+        ("clip: scenes-clp", "clip", "scenes-clp", "scenes-clip"),
+        ("clip: ViT-B-23", "clip", "ViT-B-23", "ViT-B-32"),
+        ("clip: ViT-B-32\nclip_pretrained: opnai", "clip_pretrained", "opnai", "openai"),
+    ],
+)
+def test_a_misspelt_name_or_field_is_refused_with_the_nearest(
+    tmp_path: Path, text: str, field: str, value: str, near: str
+) -> None:
+    """Before anything is computed: of a reward also where no objective of the grid has it."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: smoke\n{text}\n")
+    with pytest.raises(ConfigError, match=rf"field '{re.escape(field)}'.*{value}") as caught:
+        load_profile(str(path))
+    assert f"did you mean '{near}'" in caught.value.fix
+    if value:
+        assert caught.value.what.startswith("profile 'mine' (mine.yaml)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clip: ViT-B-32-quickgelu\nclip_pretrained: openai",
+        "clip: ViT-B-32\nclip_pretrained: not/here/yet.safetensors",
+        "judges: {x: ViT-B-32-quickgelu, y: scenes-clip, z: scenes-vse}",
+        'metrics: ["needy_metric:score"]',
+    ],
+)
+def test_names_that_are_right_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """What they need, a file or a package, may be on another machine."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "needy_metric.py").write_text("import surely_not_installed\n")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: smoke\n{text}\n")
+    assert load_profile(str(path)).name == "mine"
+
+
+def test_a_tag_of_the_other_activation_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: smoke\nclip: ViT-B-32\nclip_pretrained: openai\n")
+    with pytest.raises(ConfigError, match="field 'clip_pretrained'.*QuickGELU") as caught:
+        load_profile(str(path))
+    assert caught.value.fix == "use 'ViT-B-32-quickgelu' with these weights"
+
+
+@pytest.mark.parametrize(
+    ("grid", "captioner", "fix"),
+    [
+        ("{models: [updown]}", "xlan", "add 'xlan' to experiments.models, or set `ablations: {m"),
+        ("{objectives: [mle, scst_geg]}", "lstm_a3", "add 'scst' to experiments.objectives"),
+        ("{by_model: {xlan: [stray]}}", "xlan", "add 'mle_geg' to experiments.by_model.xlan"),
+    ],
+)
+def test_a_start_that_is_not_run_is_said_by_its_cause(
+    tmp_path: Path, grid: str, captioner: str, fix: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    stray = "objectives: {stray: {loss: self_critical, start_from: mle_geg}}"
+    path.write_text(f"extends: coco\n{stray}\nexperiments: {grid}\n")
+    with pytest.raises(ConfigError, match=f"captioner '{captioner}': objective") as caught:
+        load_profile(str(path))
+    assert caught.value.fix.startswith(fix)
 
 
 MINIMAL = "data: {train: 10, val: 10, test: 10}\n"
@@ -347,6 +434,12 @@ def test_changed_settings_are_of_one_run_and_have_a_variant() -> None:
 def test_wrong_changes_are_named(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load_profile("quick").changed("transformer", "scst_geg", **fields)
+
+
+def test_an_unknown_objective_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="unknown objective 'scst_gegg'") as caught:
+        load_profile("quick").objective("scst_gegg")
+    assert caught.value.fix.startswith("did you mean 'scst_geg'? ")
 
 
 def test_stages_are_the_way_from_the_first() -> None:

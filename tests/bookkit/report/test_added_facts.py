@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from bookkit.report.added_facts import changes, stated_facts
+from bookkit.report.added_facts import changes, kinds_of_change, stated_facts
 from emoji_scenes.dataset import ScenesDataset
 from emoji_scenes.scenes.facts import atoms_of
 from emoji_scenes.scenes.graph import SceneGraph
@@ -51,8 +51,16 @@ def test_what_is_added_and_what_is_dropped() -> None:
     found = changes(facts, "scst_geg", "scst_pp")
     kinds = found.groupby("change")["kind"].agg(set)
     assert same.max() == 2  # synonyms are one fact
-    assert kinds["added"] == {"colour", "time, weather"} and kinds["dropped"] == {"colour"}
+    assert kinds["added"] == {"colour", "time or weather"} and kinds["dropped"] == {"colour"}
     assert changes(facts, "scst_geg", "scst_geg").empty
+
+
+def test_kinds_that_change_most_are_named() -> None:
+    change = pd.Series({"object": 0.4, "colour": 24.5, "action": 6.41, "place": -7.9, "size": -1.0})
+    said = kinds_of_change(change, {"colour": "84 % are true", "place": "not asked"})
+    added = "adds most: colour +24.5 (84 % are true), action +6.4"
+    assert said == f"{added}; removes most: place \N{MINUS SIGN}7.9, size \N{MINUS SIGN}1.0"
+    assert kinds_of_change(change[:1]) == "adds most: nothing; removes most: nothing"
 
 
 def test_without_scenes_there_is_no_truth() -> None:

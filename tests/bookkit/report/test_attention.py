@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import json
+import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from finished_runs import write_records
+from PIL import Image
 from safetensors.torch import save_file
 
-from bookkit.report.attention import ATTENDING, attention_record, main, write_record
+from bookkit.report.attention import (
+    ATTENDING,
+    as_png,
+    attention_in_words,
+    attention_record,
+    main,
+    sharpest,
+    write_record,
+)
 from emoji_scenes.scenes.graph import SceneGraph
 from gegcore.errors import DataError
 from gegcore.experiment.train import new_captioner
@@ -80,6 +94,24 @@ def test_what_is_stored_can_be_drawn(path: Path) -> None:
         assert weights.shape == (len(example["words"]), len(example["boxes"]))
         assert torch.allclose(weights.sum(1), torch.ones(len(weights)), atol=0.02)
         assert SceneGraph.from_dict(example["scene"]).image_id == example["image_id"]
+
+
+def test_an_example_in_words() -> None:
+    example = {"words": ["a", "red", "kite"], "weights": [[0.6, 0.4], [0.1, 0.9], [0.5, 0.5]]}
+    listed = "Largest weight of a region at each word: a 60%, red 90%, kite 50%."
+    assert attention_in_words(example) == f"“a red kite”. {listed}"
+    said = "“a red kite”: attention is most concentrated at “red”, 90% on one region;"
+    assert sharpest(example) == f"{said} the mean over words is 67%."
+
+
+def test_a_figure_is_a_picture_with_what_it_shows() -> None:
+    figure, _ = plt.subplots(figsize=(3, 2), dpi=50, facecolor="white")
+    shown = as_png(figure, 'a "red" kite', "most at <red>").body
+    assert not plt.get_fignums()
+    ((png, alt),) = re.findall(r'src="data:image/png;base64,([^"]+)" alt="([^"]*)"', shown)
+    assert html.unescape(alt) == 'a "red" kite' and "most at &lt;red&gt;" in shown
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    assert image.size == (150, 100) and image.getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_all_models_are_shown_on_the_same_pictures() -> None:

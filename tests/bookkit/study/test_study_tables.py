@@ -64,8 +64,11 @@ def test_listeners_find_more_with_more_words(listeners: list[Answers], study: St
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([44.0, 93.0, 99.0], "R@5, R@10 at least 90 % for every system, so that only R@1 can separate"),
-        ([44.0, 80.0, 89.0], "no R@K is 90 % or more for every system."),
+        (
+            [44.0, 93.0, 99.0],
+            "every system reaches 90 % in R@5 and R@10, so that only R@1 can separate them.",
+        ),
+        ([44.0, 80.0, 89.0], "in no R@K does every system reach 90 %."),
         ([90.0, 93.0, 99.0], "so that no R@K can separate them."),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -143,8 +144,63 @@ def test_other_settings_have_a_folder_of_their_own(smoke_home: Path) -> None:
 
 
 def test_start_that_is_missing_is_named(smoke_home: Path) -> None:
-    with pytest.raises(DataError, match="transformer-mle-seed9"):
+    with pytest.raises(DataError, match="transformer-mle-seed9") as caught:
         run_experiment(load_profile("smoke"), "transformer", "scst", seed=9)
+    options = "--profile smoke --model transformer --objective mle --seed 9"
+    assert caught.value.fix == f"first run `gegcore run {options}`"
+
+
+def test_the_command_trains_what_is_missing_before(
+    smoke_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Changes are of the last stage alone; what is finished is not touched, nor scored again."""
+    runs = smoke_home / "runs" / "smoke"
+    options = ["run", "--profile", "smoke", "--seed", "3", "--objective", "scst"]
+    assert main([*options, "--set", "learning_rate=2e-4"]) == 0
+    said = capsys.readouterr()
+    assert "scst starts from mle, which is trained first" in said.err
+    mle, changed = sorted(path for path in runs.iterdir() if path.is_dir())
+    lines = said.out.splitlines()
+    assert mle.name == "transformer-mle-seed3"
+    assert [line[:5] for line in lines[lines.index(str(changed)) :][1:2]] == ["CIDEr"]
+    assert changed.name.startswith("transformer-scst-seed3-")
+    (mle / "metrics.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in mle.iterdir()}
+    assert main([*options, "--again"]) == 0
+    said = capsys.readouterr()
+    assert str(runs / "transformer-scst-seed3") in said.out.splitlines()
+    assert "first" not in said.err
+    assert {path: path.stat().st_mtime_ns for path in mle.iterdir()} == before
+
+
+def test_what_cannot_be_built_takes_no_name(smoke_home: Path) -> None:
+    profile = load_profile("smoke")
+    wrong = profile.model_copy(update={"models": {"transformer": {"widht": 64}}})
+    with pytest.raises(ConfigError, match="widht"):
+        train(Materials.of(wrong), "transformer", "mle", 3)
+    assert not run_folder(smoke_home).exists()
+    assert profile.run("transformer", "mle", 3).path == run_folder(smoke_home)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["epoch=1"], "field 'epoch'.*did you mean 'epochs'"),
+        (["rewards.cidr=1"], "unknown reward 'cidr'.*did you mean 'cider'"),
+        (["epochs=0"], "field 'epochs'.*give another value"),
+    ],
+)
+def test_a_mistake_in_set_is_said_to_be_there(
+    changes: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "--profile", "smoke", "--objective"]
+    assert main([*command, "scst", "--set", *changes]) == 1
+    error = capsys.readouterr().err
+    assert re.search(said, error, re.DOTALL) and "  -> in --set: " in error
+    assert "mend the profile" not in error
+    assert main([*command, "scst_gegg", "--set", *changes]) == 1
+    error = capsys.readouterr().err
+    assert "did you mean 'scst_geg'" in error and "--set" not in error
 
 
 @pytest.mark.parametrize(
