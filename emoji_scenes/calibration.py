@@ -24,9 +24,9 @@ FUNCTION_WORDS = frozenset((
 # fmt: on
 _COLOURS = frozenset((*COLOURS, "brown", "gray", "grey", "golden", "silver", "tan", "beige"))
 
-WORDS = "words a caption"
+WORDS = "words per caption"
 CIDER = "CIDEr-D of one annotator against the others"
-ALONE = "content words that one annotator alone says"
+ALONE = "content words used by one annotator only"
 THERE = 'captions that begin with "there"'
 VARIETY = "different words"
 RECALL = "R@1 of reference captions"
@@ -37,7 +37,7 @@ COCO: dict[str, float] = {
     CIDER: 92,
     ALONE: 0.70,
     "overlap of two annotators' content words (Jaccard)": 0.20,
-    "content words a caption": 5.79,
+    "content words per caption": 5.79,
     "captions with a colour": 0.16,
     THERE: 0.019,
     "entropy of the first two words (bits)": 8.4,

@@ -20,7 +20,7 @@ def shared_errors(first: np.ndarray, second: np.ndarray, listener: np.ndarray) -
     Returns:
         "ranks": correlation of the logarithms of the own pictures' ranks. "ranks, listener fixed":
         their partial correlation. "misses": correlation (phi) of whether the own picture is not
-        the first. "same wrong picture": of the captions that both get wrong, the share in which
+        the first. "same wrong image": of the captions that both get wrong, the share in which
         both retrieve the same picture first. NaN where nothing varies, or nobody errs.
     """
     ranks = [(scores >= np.diag(scores)[:, None]).sum(axis=1) for scores in (first, second)]
@@ -34,5 +34,5 @@ def shared_errors(first: np.ndarray, second: np.ndarray, listener: np.ndarray) -
             "ranks": float(together),
             "ranks, listener fixed": float((together - a * b) / np.sqrt((1 - a**2) * (1 - b**2))),
             "misses": float(np.corrcoef(miss, other)[0, 1]),
-            "same wrong picture": float(same[both].mean()) if both.any() else float("nan"),
+            "same wrong image": float(same[both].mean()) if both.any() else float("nan"),
         }

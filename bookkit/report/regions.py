@@ -33,7 +33,7 @@ def region_panel(scene: SceneGraph, boxes: Sequence[Box], names: Sequence[str]) 
         tint = f"C{i % 6}"
         axes.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=tint, lw=2))
         taken.append(_label(axes, (x0 + x1) / 2, y1, name, tint, taken))
-    return Panel(figure, f"A picture with its regions: {', '.join(names) or 'none'}.")
+    return Panel(figure, f"An image with its regions: {', '.join(names) or 'none'}.")
 
 
 def _label(axes: Axes, x: float, y: float, name: str, tint: str, taken: Sequence[Bbox]) -> Bbox:

@@ -46,12 +46,12 @@ def test_agreement_is_counted_as_it_should_be() -> None:
     same = [["a dog runs on the grass"] * 5, ["two cats sleep on a bed"] * 5]
     found = caption_statistics(same)
     assert found[CIDER] == pytest.approx(1000, abs=0.1)
-    assert found["content words that one annotator alone says"] == 0
+    assert found["content words used by one annotator only"] == 0
     assert found["overlap of two annotators' content words (Jaccard)"] == 1
     different = [["a dog runs", "one brown hound"], ["two cats sleep", "kittens there"]]
     found = caption_statistics(different)
     assert found[CIDER] == 0
-    assert found["content words that one annotator alone says"] == 1
+    assert found["content words used by one annotator only"] == 1
     assert found["entropy of the first two words (bits)"] == 2
     assert found['captions that begin with "there"'] == 0
     assert found["captions with a colour"] == 0.25

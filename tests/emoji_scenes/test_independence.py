@@ -38,14 +38,14 @@ def test_hard_captions_mislead_all_judges_and_the_listener_tells() -> None:
     found = shared_errors(judge(rng, hard), judge(rng, hard), 1 - hard)
     assert found["ranks"] > 0.4 and found["misses"] > 0.2
     assert abs(found["ranks, listener fixed"]) < found["ranks"] / 2
-    assert found["same wrong picture"] < 0.1
+    assert found["same wrong image"] < 0.1
 
 
 def test_errors_that_come_from_a_common_source_remain() -> None:
     rng = np.random.default_rng(3)
     hard, common = rng.random(N), 3 * rng.normal(size=(N, N))
     found = shared_errors(judge(rng, hard, common), judge(rng, hard, common), 1 - hard)
-    assert found["ranks, listener fixed"] > 0.3 and found["same wrong picture"] > 0.3
+    assert found["ranks, listener fixed"] > 0.3 and found["same wrong image"] > 0.3
 
 
 def test_nothing_varies() -> None:
