@@ -161,8 +161,9 @@ def counted(judged: Sequence[Judged]) -> str:
     said = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
     said["guaranteed"] = "are guaranteed by how runs are rewarded or selected"
     each = [entry.verdict for entry in judged]
-    *first, last = (f"{sum(v == name for v in each)} {words}" for name, words in said.items())
-    return f"Of {plural(len(judged), 'claim')}, {', '.join(first)}, and {last}."
+    counts = {words: each.count(name) for name, words in said.items()}
+    shown = [f"{n} {words}" for words, n in counts.items() if n or words in ("hold", "fail")]
+    return f"Of {plural(len(judged), 'claim')}, {', '.join(shown[:-1])} and {shown[-1]}."
 
 
 def plural(count: int, name: str) -> str:

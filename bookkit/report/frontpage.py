@@ -114,7 +114,7 @@ def said_of_claims(judged: list[Judged], every: list[Runs]) -> str:
     if waiting:
         said += f"{waiting} verdicts wait for a second seed of some captioner. "
     return (
-        f"{said}The aim, *{first.claim.claim.strip()}*: **{first.verdict}** ({first.reason}). "
+        f"{said}*{first.claim.claim.strip()}*: **{first.verdict}** ({first.reason}). "
         f"Read from the stored runs of: {read}. "
         "[Every claim](generated/15_findings.ipynb), with its numbers."
     )
