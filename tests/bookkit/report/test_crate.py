@@ -64,7 +64,8 @@ def test_a_run_is_described_as_it_was_made(crate: ROCrate, run: Path) -> None:
     assert (said["profile"], said["model"], said["seed"]) == (
         config["profile"]["name"], config["model"], config["seed"],
     )  # fmt: skip
-    assert run.name == f"{said['model']}-{said['objective']}-seed{said['seed']}"
+    plain = f"{said['model']}-{said['objective']}-seed{said['seed']}"
+    assert run.name == "-".join(filter(None, (plain, config["profile"]["variant"])))
     assert said["objective"] in config["profile"]["objectives"]
     assert said["revision of the training"] == made["trained"]["git_revision"]
     assert said["revision of the evaluation"] == made["evaluated"]["git_revision"]
