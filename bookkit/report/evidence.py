@@ -160,7 +160,7 @@ def counted(judged: Sequence[Judged]) -> str:
     """How many claims hold, fail, are undecided or guaranteed, as a sentence."""
     said = {"holds": "hold", "fails": "fail", "undecided": "are undecided"}
     said["guaranteed"] = "are guaranteed by how runs are rewarded or selected"
-    each = [entry.verdict for entry in judged]
+    each: list[str] = [entry.verdict for entry in judged]
     counts = {words: each.count(name) for name, words in said.items()}
     shown = [f"{n} {words}" for words, n in counts.items() if n or words in ("hold", "fail")]
     return f"Of {plural(len(judged), 'claim')}, {', '.join(shown[:-1])} and {shown[-1]}."

@@ -129,9 +129,15 @@ class Claim(_Section):
 
     @model_validator(mode="after")
     def _one_of(self) -> Claim:
-        kinds = ("tests", "correlation", "retrievers", "last_epoch", "untested")
-        if sum(bool(getattr(self, kind)) for kind in kinds) != 1:
-            raise ValueError(f"claim '{self.id}' needs one of {', '.join(kinds)}")
+        kinds: dict[str, Any] = {
+            "test": self.tests,
+            "correlation": self.correlation,
+            "untested": self.untested,
+        }
+        kinds |= {"retrievers": self.retrievers, "last_epoch": self.last_epoch}
+        if sum(map(bool, kinds.values())) != 1:
+            one_of = ", ".join(f"'{kind}'" for kind in kinds)
+            raise ValueError(f"claim '{self.id}' needs one of {one_of}")
         return self
 
     @property

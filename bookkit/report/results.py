@@ -174,7 +174,9 @@ class Runs:
 
         Of means over images in families of similar ones, the interval is over families.
         """
-        return over_families(self._metrics("metrics.json"), self.scores)
+        rows = self._metrics("metrics.json")
+        lacking = self.own and not all(map(has_values, self.folders.values()))
+        return rows if lacking else over_families(rows, self.scores)
 
     def beam(self, size: int) -> pd.DataFrame:
         """`metrics` of captions found by beam search; no rows if the profile has no such beam."""
@@ -260,6 +262,11 @@ class Runs:
             label = self.profile.objective(name).label
             named.append(({"model": model, "objective": name, "label": label, "seed": seed}, run))
         return named
+
+
+def has_values(run: RunFolder) -> bool:
+    """Whether a run of one's own keeps values of single captions."""
+    return run.file("per_caption.parquet").is_file()
 
 
 def family_of(profile: Profile, images: pd.Series) -> pd.Series:

@@ -143,10 +143,16 @@ def before(profile: Profile) -> Profile:
 
 
 def missing_stages(profile: Profile, model: str, objective: str, seed: int) -> list[str]:
-    """Objectives whose runs an objective starts from, first to last, and which are not trained."""
-    earlier = profile.stages(objective, model)[:-1]
-    own = before(profile)
-    return [name for name in earlier if not own.run(model, name, seed).file(TRAINED).is_file()]
+    """What has to be trained before an objective, first to last.
+
+    What comes before a trained run is not needed: an imported one has nothing before it.
+    """
+    own, missing = before(profile), list[str]()
+    for name in reversed(profile.stages(objective, model)[:-1]):
+        if own.run(model, name, seed).file(TRAINED).is_file():
+            break
+        missing.insert(0, name)
+    return missing
 
 
 def run_command(profile: Profile, model: str, objective: str, seed: int | str) -> str:

@@ -218,7 +218,7 @@ def test_glance_says_what_geg_did(tmp_path: Path, book: Book, monkeypatch: Any) 
         write_json(folder / "metrics.json", {"metrics": metrics})
         write_records(RunFolder(folder), book.profile, "transformer", objective)
     text = glance(Runs.of(book.profile))
-    assert "R@1 from 20.0 to 25.0 (+25%)" in text
+    assert "From +SCST to +SCST+GEG: R@1 20.0 \N{RIGHTWARDS ARROW} 25.0" in text
 
 
 def test_mathjax_is_one_local_file(tmp_path: Path) -> None:
