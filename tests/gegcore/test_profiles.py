@@ -13,6 +13,13 @@ from gegcore.errors import ConfigError
 from gegcore.profiles import Profile, load_profile, profile_names
 
 
+def mine(folder: Path, text: str) -> Path:
+    """A profile of one's own."""
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_shipped_profiles_are_valid(name: str) -> None:
     profile = load_profile(name)
@@ -83,8 +90,7 @@ def test_a_misspelt_name_or_field_is_refused_with_the_nearest(
     tmp_path: Path, text: str, field: str, value: str, near: str
 ) -> None:
     """Before anything is computed: of a reward also where no objective of the grid has it."""
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"extends: smoke\n{text}\n")
+    path = mine(tmp_path, f"extends: smoke\n{text}\n")
     with pytest.raises(ConfigError, match=rf"field '{re.escape(field)}'.*{value}") as caught:
         load_profile(str(path))
     assert f"did you mean '{near}'" in caught.value.fix
@@ -107,14 +113,12 @@ def test_names_that_are_right_are_accepted(
     """What they need, a file or a package, may be on another machine."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "needy_metric.py").write_text("import surely_not_installed\n")
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"extends: smoke\n{text}\n")
+    path = mine(tmp_path, f"extends: smoke\n{text}\n")
     assert load_profile(str(path)).name == "mine"
 
 
 def test_a_tag_of_the_other_activation_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: smoke\nclip: ViT-B-32\nclip_pretrained: openai\n")
+    path = mine(tmp_path, "extends: smoke\nclip: ViT-B-32\nclip_pretrained: openai\n")
     with pytest.raises(ConfigError, match="field 'clip_pretrained'.*QuickGELU") as caught:
         load_profile(str(path))
     assert caught.value.fix == "use 'ViT-B-32-quickgelu' with these weights"
@@ -158,8 +162,7 @@ MINIMAL = "data: {train: 10, val: 10, test: 10}\n"
     ],
 )
 def test_a_name_that_is_no_name_of_a_folder_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"{MINIMAL}{text}\n", encoding="utf-8")
+    path = mine(tmp_path, f"{MINIMAL}{text}\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml.*field 'name'") as caught:
         load_profile(str(path))
     assert caught.value.fix == "mend mine.yaml; without `name` it is that of the file"
@@ -176,8 +179,7 @@ def test_a_name_from_a_files_name_is_held_to_the_same(tmp_path: Path, file: str)
 
 
 def test_a_variant_cannot_lead_out_of_the_runs(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"{MINIMAL}variant: /../../outside\n")
+    path = mine(tmp_path, f"{MINIMAL}variant: /../../outside\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml.*field 'variant'"):
         load_profile(str(path))
 
@@ -209,8 +211,7 @@ def test_a_path_is_that_file_and_a_name_is_no_path(
 
 @pytest.mark.parametrize("parent", ["../quick", "/etc/passwd", "quick.yaml", "[quick]", "7", "''"])
 def test_only_a_name_can_be_extended(tmp_path: Path, parent: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"extends: {parent}\n")
+    path = mine(tmp_path, f"extends: {parent}\n")
     (tmp_path / "quick.yaml").write_text(MINIMAL)
     with pytest.raises(ConfigError, match="field 'extends'.*no such profile"):
         load_profile(str(path))
@@ -242,8 +243,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None
 
 @pytest.mark.parametrize("model", ["../theirs:Net", "a b:Net", "a:b/../../c", "..a:B", "a;b:C"])
 def test_what_a_profile_names_is_a_python_name(tmp_path: Path, model: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"{MINIMAL}experiments: {{models: ['{model}']}}\n")
+    path = mine(tmp_path, f"{MINIMAL}experiments: {{models: ['{model}']}}\n")
     with pytest.raises(ConfigError, match="captioner.*is no package.module:object"):
         load_profile(str(path))
 
@@ -254,13 +254,12 @@ def test_unknown_profile_suggests_a_known_one() -> None:
 
 
 def test_a_profile_can_extend_another(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: quick\ndata: {train: 700}\nobjectives: {mle: {epochs: 2}}\n")
-    mine, quick = load_profile(str(path)), load_profile("quick")
-    assert (mine.name, mine.data.train, mine.data.test) == ("mine", 700, quick.data.test)
-    assert mine.objective("mle").epochs == 2
-    assert mine.objective("mle").learning_rate == quick.objective("mle").learning_rate
-    assert mine.models == quick.models
+    path = mine(tmp_path, "extends: quick\ndata: {train: 700}\nobjectives: {mle: {epochs: 2}}\n")
+    own, quick = load_profile(str(path)), load_profile("quick")
+    assert (own.name, own.data.train, own.data.test) == ("mine", 700, quick.data.test)
+    assert own.objective("mle").epochs == 2
+    assert own.objective("mle").learning_rate == quick.objective("mle").learning_rate
+    assert own.models == quick.models
 
 
 @pytest.mark.parametrize(
@@ -295,8 +294,7 @@ def test_a_model_may_have_settings_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_settings_of_a_model_are_named(tmp_path: Path, fields: str, named: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"extends: quick\nobjectives_by_model: {fields}\n", encoding="utf-8")
+    path = mine(tmp_path, f"extends: quick\nobjectives_by_model: {fields}\n")
     with pytest.raises(ConfigError, match=re.escape(named)):
         load_profile(str(path))
 
@@ -365,8 +363,7 @@ def test_another_kind_of_data_set_replaces_the_old_one(tmp_path: Path) -> None:
         "    def size(self, split): return self.count\n"
         "    def open(self, split, folder): raise NotImplementedError\n"
     )
-    path = tmp_path / "mine.yaml"
-    path.write_text('extends: quick\ndata: {kind: "theirs_data:Few", count: 9}\n', encoding="utf-8")
+    path = mine(tmp_path, 'extends: quick\ndata: {kind: "theirs_data:Few", count: 9}\n')
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(tmp_path)
         profile = load_profile(str(path))
@@ -480,8 +477,7 @@ def test_none_is_a_value_of_what_may_be_none() -> None:
     ],
 )
 def test_objectives_in_a_circle_are_named(tmp_path: Path, text: str, circle: str) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(f"extends: quick\n{text}\n")
+    path = mine(tmp_path, f"extends: quick\n{text}\n")
     with pytest.raises(ConfigError, match=f"start from each other in a circle: {circle}") as caught:
         load_profile(str(path))
     assert "start_from" in caught.value.fix

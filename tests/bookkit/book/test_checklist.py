@@ -50,3 +50,12 @@ def test_what_is_not_met_is_really_missing() -> None:
     assert (answer_to("with a DOI?") == "Not met") == (not released and not cited)
     weights = any((ROOT / "results").rglob("*.safetensors"))
     assert (answer_to("trained weights?") == "In part") == (not weights)
+
+
+def test_sweeps_that_are_missing_are_said_to_be_and_no_others() -> None:
+    names = {path.name for path in (ROOT / "results" / "sweeps").glob("*.json")}
+    weights = "standard-scst_geg-rewards.geg_avg.json" in names
+    facts = any("sampled_facts" in name for name in names)
+    text = re.sub(r"\s+", " ", TEXT)
+    assert ("the sweep of $\\beta$ is not stored yet" in text) == (not weights)
+    assert ("two sweeps are not stored yet" in text) == (not weights and not facts)
