@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> None:
     model, objective, seed = arguments.model, arguments.objective, arguments.seed
     for stage in missing_stages(profile, model, objective, seed):
         if os.environ.get("RANK", "0") == "0":  # of several processes one says it
-            print(f"{objective} starts from {stage}, which is trained first", file=sys.stderr)
+            print(f"{stage}, which {objective} builds on, is trained first", file=sys.stderr)
         run_experiment(before(profile), model, stage, seed, precision=arguments.precision)
     given = {"precision": arguments.precision, "again": arguments.again}
     run = run_experiment(profile, model, objective, seed, **given)

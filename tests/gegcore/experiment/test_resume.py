@@ -158,7 +158,7 @@ def test_the_command_trains_what_is_missing_before(
     options = ["run", "--profile", "smoke", "--seed", "3", "--objective", "scst"]
     assert main([*options, "--set", "learning_rate=2e-4"]) == 0
     said = capsys.readouterr()
-    assert "scst starts from mle, which is trained first" in said.err
+    assert "mle, which scst builds on, is trained first" in said.err
     mle, changed = sorted(path for path in runs.iterdir() if path.is_dir())
     lines = said.out.splitlines()
     assert mle.name == "transformer-mle-seed3"
