@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from bookkit import dag
+from bookkit.experiments import experiments
 from gegcore.profiles import load_profile
 from gegcore.provenance import git_revision
 
@@ -26,7 +27,7 @@ os.environ.setdefault("GEGCORE_REVISION", git_revision())  # goes into each exec
 # A path may hold what `--config` reads as YAML: bookkit.build passes it by the environment.
 NAME = os.environ.get("GEGCORE_PROFILE") or str(config.get("profile", "quick"))
 PROFILE = load_profile(NAME)
-EXPERIMENTS = dag.experiments(PROFILE)
+EXPERIMENTS = experiments(PROFILE)
 A, R = f"artifacts/{PROFILE.name}", f"runs/{PROFILE.name}"
 PAGES, LOGS, READY = f"{A}/pages", f"{A}/logs", f"{A}/ready.txt"
 FINISHED = expand(f"{R}/{{run}}/finished.txt", run=EXPERIMENTS)

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 
 from bookkit.batch import read_notebook
-from bookkit.dag import Experiment, experiments
+from bookkit.experiments import Experiment, experiments
 from bookkit.play.explorer import address, write_explorer
 from bookkit.play.scorer import write_scorer
 from bookkit.report.frontpage import badge_html, short, write_front_parts

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from bookkit import dag
+from bookkit.experiments import experiments
 from bookkit.stale import FINISHED, reopen
 from gegcore.data.dataset import SPLITS
 from gegcore.errors import GegError, StorageError, writing
@@ -70,7 +70,7 @@ def build(
 def room(profile: Profile, cores: int) -> float:
     """Bytes that a build takes from nothing, about: measured on the profiles smoke and quick."""
     images = sum(profile.data.size(split) for split in SPLITS)
-    runs, captioner = len(dag.experiments(profile)), 8e6  # bytes of two million weights
+    runs, captioner = len(experiments(profile)), 8e6  # bytes of two million weights
     # Of an image: features 10 kB, CLIP's and judges' embeddings and annotations the rest. Of a run:
     # checkpoint, captions and page; and where one trains, two states of four times its weights.
     return 150e6 + 15e3 * images + runs * (captioner + 2e6) + min(cores, runs) * 8 * captioner

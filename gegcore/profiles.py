@@ -230,10 +230,12 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 
 
-def load_profile(name: str) -> Profile:
+def load_profile(name: str, look_up: bool = True) -> Profile:
     """Read `config/<name>.yaml`, or exactly the YAML file of a path, and check every field.
 
     A file that says `extends: quick` holds only what differs from that profile of `config/`.
+    Without `look_up` nobody asks whether the rewards, judges and so on that it names are there:
+    for who only wants its settings, not to compute with it.
 
     Raises:
         ConfigError: no such profile, malformed YAML, an unknown name or field, a value out of
@@ -246,7 +248,8 @@ def load_profile(name: str) -> Profile:
         fix = f"{nearest(Path(name).stem, known)}profiles: {', '.join(known)}, or a .yaml path"
         raise ConfigError(f"there is no profile {str(path) if is_path else name!r}", fix)
     profile = _checked({"name": path.stem, **_fields(path)}, path.name)
-    check_names(profile, f"profile {profile.name!r} ({path.name})")
+    if look_up:
+        check_names(profile, f"profile {profile.name!r} ({path.name})")
     return profile
 
 

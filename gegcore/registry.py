@@ -12,7 +12,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from types import MappingProxyType
 from typing import Any
 
@@ -76,6 +78,11 @@ def file_name(name: str) -> str:
 def _look_in_working_directory() -> None:
     if os.getcwd() not in sys.path and "" not in sys.path:  # as `python -m` has it
         sys.path.append(os.getcwd())
+
+
+@cache  # it reads all that is installed; what comes meanwhile counts from the next process
+def entry_points(group: str) -> EntryPoints:
+    return metadata.entry_points(group=group)
 
 
 def _announced(kind: str) -> list[EntryPoint]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from open_clip.loss import ClipLoss, SigLipLoss
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -132,6 +131,8 @@ class PhotoEncoder(nn.Module):
         text = F.normalize(self.encode_text(ids), dim=-1)
         if self.settings.loss == "hinge":
             return hinge_loss(image @ text.T, self.settings.margin, hardest=not warm)
+        from open_clip.loss import ClipLoss, SigLipLoss  # seconds: only where something is trained
+
         scale = self.logit_scale.exp().clamp(max=100.0)
         if self.settings.loss == "sigmoid":
             return SigLipLoss()(image, text, scale, self.logit_bias)

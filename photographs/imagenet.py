@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import timm
 import torch
-from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -58,6 +56,8 @@ def load_network(name: str, fold: bool = True) -> Any:
         MissingDependencyError: its weights are neither here nor can be downloaded.
         ChecksumError: the weights of a package are not the known ones.
     """
+    import timm  # and torchvision: seconds that who only reads this file's names does not wait
+
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
         if name in PACKAGED:
             net: Any = timm.create_model(PACKAGED[name].architecture, pretrained=False)
@@ -72,6 +72,8 @@ def load_network(name: str, fold: bool = True) -> Any:
 
 
 def _of_timm(name: str) -> Any:
+    import timm
+
     if not timm.is_model(name.partition(".")[0]):
         near = difflib.get_close_matches(name.partition(".")[0], [*PACKAGED, *timm.list_models()])
         listed = ", ".join(dict.fromkeys([*near, *PACKAGED]))
@@ -126,6 +128,8 @@ def _load_by_position(net: nn.Module, path: Path) -> None:
 
 def _fold(module: nn.Module) -> None:
     """Replace each convolution and the BatchNorm after it by one convolution with a bias."""
+    from timm.layers import BatchNormAct2d
+
     convolution: str | None = None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Conv2d):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from huggingface_hub import try_to_load_from_cache
-from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor
 
 from gegcore.array_folder import save_arrays, stored_arrays
@@ -64,6 +63,8 @@ for _learner in (trained_clip, trained_siglip, trained_vse):
 
 def _cached_weights() -> str | None:
     """Weights of the paper's CLIP in the cache of the hub."""
+    from open_clip.pretrained import get_pretrained_cfg  # seconds, as in `encoders`
+
     repository = str((get_pretrained_cfg(PAPER_CLIP, "openai") or {}).get("hf_hub", "")).strip("/")
     for file in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
         found = try_to_load_from_cache(repository, file) if repository else None

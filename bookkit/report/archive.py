@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bookkit.dag import experiments
+from bookkit.experiments import experiments
 from bookkit.report.frontier import variants
 from gegcore.errors import DataError
 from gegcore.profiles import Profile

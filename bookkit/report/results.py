@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bookkit.dag import experiments
+from bookkit.experiments import experiments
 from bookkit.report.archive import SCORES
 from bookkit.report.calibration import red_flag
 from bookkit.report.frontier import neighbours, weight

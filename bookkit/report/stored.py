@@ -23,7 +23,7 @@ RunName = tuple[str, str, int]
 
 def profiles_of_config() -> dict[str, Profile]:
     """Profiles of `config/` by the name of their file; the runs of two of one name lie together."""
-    return {stem: load_profile(stem) for stem in profile_names()}
+    return {stem: load_profile(stem, look_up=False) for stem in profile_names()}
 
 
 def stored_runs(profile: Profile) -> dict[RunName, RunFolder]:

@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bookkit import dag
 from bookkit.build import build, end_processes, main, room
+from bookkit.experiments import experiments
 from gegcore.errors import ConfigError, StorageError
 from gegcore.profiles import Profile, load_profile
 
@@ -394,7 +395,7 @@ def test_keys_change_with_what_they_stand_for_and_nothing_else(tmp_path: Path) -
     profile = load_profile("smoke")
     notebook = tmp_path / "03_train.ipynb"
     write_notebook(notebook, "import gegcore.gap")
-    runs = dag.experiments(profile)
+    runs = experiments(profile)
     scst, mle = runs["transformer-scst-seed1"], runs["transformer-mle-seed1"]
     other = {**profile.objectives, "scst": {**profile.objectives["scst"], "learning_rate": 0.5}}
     changed = with_fields(profile, objectives=other)
@@ -489,7 +490,7 @@ def test_code_is_followed_into_every_package(
 
 def test_experiments_of_a_grid_chain_within_a_seed() -> None:
     profile = load_profile("quick")
-    runs = dag.experiments(profile)
+    runs = experiments(profile)
     grid = profile.experiments
     assert len(runs) == len(grid.models) * len(grid.objectives) * len(grid.seeds)
     for seed in grid.seeds:

@@ -14,7 +14,7 @@ import torch
 from finished_runs import write_records
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from bookkit.dag import experiments
+from bookkit.experiments import experiments
 from bookkit.report.captions import group_strip
 from bookkit.report.frontpage import COLUMNS
 from bookkit.report.page import styled

@@ -14,7 +14,7 @@ from nbformat.v4 import new_output
 from sample_book import CHECKOUT, REVISION, Book, executed, make_project
 
 from bookkit.book import build_html, copy_mathjax, reading_minutes, stage_pages
-from bookkit.dag import experiments
+from bookkit.experiments import experiments
 from bookkit.report.frontpage import glance
 from bookkit.report.results import Runs
 from gegcore.errors import ChecksumError, DataError, GegError

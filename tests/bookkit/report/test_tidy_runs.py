@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,9 @@ from synthetic_runs import Project
 from bookkit.report.badge import runs_badge
 from bookkit.report.results import Runs, control, over_seeds
 from bookkit.report.stored import STORED
-from gegcore.errors import DataError
+from gegcore.errors import ConfigError, DataError
 from gegcore.metrics.presentation import families_of
+from gegcore.profiles import CONFIG_FOLDER
 from gegcore.runs import RunFolder
 
 
@@ -60,6 +64,28 @@ def test_a_profile_that_adds_objectives_to_another_reads_the_stored_runs_of_both
     assert list(more.metrics["label"].unique()) == ["MLE", "Stack-Cap"]
     for name in ("standard", "rivals"):
         assert [runs.profile.name for runs in Runs.every(name)] == ["standard"]
+
+
+def test_a_profile_of_config_that_names_nothing_there_harms_no_other(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(CONFIG_FOLDER, tmp_path / "config")
+    mine = tmp_path / "config" / "mine.yaml"
+    mine.write_text("extends: quick\njudges: {other: not_here_yet:judge}\n")
+    monkeypatch.setattr("gegcore.profiles.CONFIG_FOLDER", mine.parent)
+    assert Runs.of("quick").folders
+    with pytest.raises(ConfigError, match="not_here_yet"):
+        Runs.of("mine")
+
+
+def test_reading_results_waits_for_no_package_that_only_computing_needs() -> None:
+    """Seconds on each page."""
+    code = (
+        "import sys; from bookkit.report.results import Runs; Runs.every('quick'); "
+        "sys.exit(str({*sys.modules} & {'open_clip', 'timm', 'papermill', 'nbformat'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "set()"
 
 
 def test_any_subset_of_runs_will_do(project: Project) -> None:
