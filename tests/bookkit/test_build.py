@@ -79,21 +79,46 @@ run.write_record(EVALUATED, {"key": key}, ["metrics.json"])
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: Any) -> Path:
     """A checkout with the real Snakefile, light notebooks, and stand-ins for the heavy rules."""
-    shutil.copy(ROOT / "Snakefile", tmp_path)
+    _environment(monkeypatch)
+    return _checkout(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def _built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = _checkout(tmp_path_factory.mktemp("built"))
+    with pytest.MonkeyPatch.context() as patch:
+        _environment(patch)
+        done = run_build(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def built(_built_once: Path, tmp_path: Path, monkeypatch: Any) -> Path:
+    """The same, built: a copy with its time stamps."""
+    _environment(monkeypatch)
+    return shutil.copytree(_built_once, tmp_path / "project")
+
+
+def _environment(patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("PYTHONPATH", str(ROOT))
+    patch.setenv("GEGCORE_REVISION", "test")
+
+
+def _checkout(folder: Path) -> Path:
+    shutil.copy(ROOT / "Snakefile", folder)
     for name in (
         "_config.yml", "_toc.yml", "book/intro.md", "book/claims.yml", "book/_static/logo.svg",
         "results/quick/metrics.json", "gegcore/gap.py",
     ):  # fmt: skip
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "tiny.yaml").write_text(TINY)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "tiny.yaml").write_text(TINY)
     for name in ("00_start", "04_results"):
-        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", "import gegcore.storage")
-    write_notebook(tmp_path / "notebooks" / "03_train.ipynb", RUN)
-    subprocess.run([sys.executable, "-c", STAND_IN], cwd=tmp_path, check=True)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("GEGCORE_REVISION", "test")
-    return tmp_path
+        write_notebook(folder / "notebooks" / f"{name}.ipynb", "import gegcore.storage")
+    write_notebook(folder / "notebooks" / "03_train.ipynb", RUN)
+    subprocess.run([sys.executable, "-c", STAND_IN], cwd=folder, check=True)
+    return folder
 
 
 def rewrite(path: Path, text: str) -> None:
@@ -116,74 +141,70 @@ def starts(project: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_build_is_complete_ordered_and_idle_when_up_to_date(project: Path) -> None:
-    first = run_build(project)
-    assert first.returncode == 0, first.stdout
-    pages = project / "artifacts" / "tiny" / "pages"
+def test_build_is_complete_ordered_and_idle_when_up_to_date(built: Path) -> None:
+    pages = built / "artifacts" / "tiny" / "pages"
     assert {page.stem for page in pages.glob("*.ipynb")} == {"00_start", "04_results"}
     finished = [
-        (project / "runs/tiny" / f"transformer-{name}-seed1" / "finished.txt").stat().st_mtime
+        (built / "runs/tiny" / f"transformer-{name}-seed1" / "finished.txt").stat().st_mtime
         for name in ("mle", "scst")
     ]
     assert finished == sorted(finished)
-    again = run_build(project)
+    again = run_build(built)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stdout
-    assert set(starts(project).values()) == {1}
+    assert set(starts(built).values()) == {1}
 
     # A changed notebook: its page and the book, nothing else.
-    write_notebook(project / "notebooks" / "00_start.ipynb", "import gegcore.errors")
-    plan = run_build(project, "--dry-run").stdout
+    write_notebook(built / "notebooks" / "00_start.ipynb", "import gegcore.errors")
+    plan = run_build(built, "--dry-run").stdout
     assert "page 00_start" in plan
     assert "training" not in plan
     assert "page 04_results" not in plan
 
     # A run folder that is gone is made again, with all that builds on it.
-    shutil.rmtree(project / "runs/tiny/transformer-scst-seed1")
-    plan = run_build(project, "--dry-run").stdout
+    shutil.rmtree(built / "runs/tiny/transformer-scst-seed1")
+    plan = run_build(built, "--dry-run").stdout
     assert "training transformer-mle-seed1" not in plan
     assert "training transformer-scst-seed1" in plan
     assert "page 04_results" in plan
 
 
 @pytest.mark.slow
-def test_a_damaged_run_is_gone_through_again(project: Path) -> None:
+def test_a_damaged_run_is_gone_through_again(built: Path) -> None:
     """Also where all that was made from it is there."""
-    assert run_build(project).returncode == 0
-    folder = project / "runs" / "tiny" / "transformer-mle-seed1"
+    folder = built / "runs" / "tiny" / "transformer-mle-seed1"
     (folder / "metrics.json").unlink()
-    again = run_build(project)
+    again = run_build(built)
     assert again.returncode == 0 and "transformer-mle-seed1: damaged: metrics.json" in again.stdout
-    assert (folder / "metrics.json").is_file() and set(starts(project).values()) == {2}
+    assert (folder / "metrics.json").is_file() and set(starts(built).values()) == {2}
     shutil.rmtree(folder)
-    assert run_build(project).returncode == 0 and (folder / "finished.txt").is_file()
-    assert "Nothing to be done" in run_build(project).stdout
+    assert run_build(built).returncode == 0 and (folder / "finished.txt").is_file()
+    assert "Nothing to be done" in run_build(built).stdout
 
 
 @pytest.mark.slow
-def test_pages_are_stale_when_what_they_read_has_changed(project: Path) -> None:
-    assert run_build(project).returncode == 0
+def test_pages_are_stale_when_what_they_read_has_changed(built: Path) -> None:
     # The text of a notebook counts, not only when it was written.
-    start = project / "notebooks" / "00_start.ipynb"
+    start = built / "notebooks" / "00_start.ipynb"
     times = start.stat().st_atime, start.stat().st_mtime
     write_notebook(start, "import gegcore.errors")
     os.utime(start, times)
     # Copied with their time stamps, as by `rsync -a` or `tar`.
-    rewrite(project / "results/quick/metrics.json", "other numbers")
-    plan = run_build(project, "--dry-run").stdout
+    rewrite(built / "results/quick/metrics.json", "other numbers")
+    plan = run_build(built, "--dry-run").stdout
     assert "page 00_start" in plan and "page 04_results" in plan and "rendering" in plan
     assert "training" not in plan and "preparing" not in plan
-    rewrite(project / "results/quick/metrics.json", "")
+    rewrite(built / "results/quick/metrics.json", "")
     write_notebook(start, "import gegcore.storage")
     os.utime(start, times)
     for name in ("_toc.yml", "book/intro.md", "book/_static/logo.svg", "gegcore/gap.py"):
-        rewrite(project / name, "# other words")
-        plan = run_build(project, "--dry-run").stdout
+        rewrite(built / name, "# other words")
+        plan = run_build(built, "--dry-run").stdout
         assert "rendering" in plan and "page " not in plan, name
-        rewrite(project / name, "")
-    assert "Nothing to be done" in run_build(project, "--dry-run").stdout
-    rewrite(project / "book/claims.yml", "# other claims")
-    plan = run_build(project, "--dry-run").stdout
+        rewrite(built / name, "")
+    assert "Nothing to be done" in run_build(built, "--dry-run").stdout
+    rewrite(built / "book/claims.yml", "# other claims")
+    plan = run_build(built, "--dry-run").stdout
     assert "page 04_results" in plan and "page 00_start" not in plan
 
 
