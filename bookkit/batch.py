@@ -27,8 +27,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from gegcore.errors import ConfigError, DataError, GegError, StorageError, writing
-from gegcore.training.config import nearest
+from gegcore.errors import ConfigError, DataError, GegError, StorageError, nearest, writing
 
 PARAMETERS_TAG = "parameters"
 _OPTIONS = ["--engine", "bookkit", "--kernel", "python3", "--language", "python"]

@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def some(items: Iterable[str], shown: int | None = SHOWN) -> str:
     every = list(items)
     more = len(every) - len(every[:shown])
     return ", ".join(every[:shown]) + (f" and {more:,} more" if more else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a misspelt name was to be, as the beginning of a fix; "" where none is like it."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
 
 
 class GegError(Exception):

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from gegcore import registry
 from gegcore.data.dataset import SPLITS
-from gegcore.errors import ConfigError, MissingDependencyError
+from gegcore.errors import ConfigError, MissingDependencyError, nearest
 from gegcore.models.registry import architecture, canonical
 from gegcore.rewards.registry import REWARDS
-from gegcore.training.config import nearest, wrong_field
+from gegcore.training.config import wrong_field
 
 if TYPE_CHECKING:
     from gegcore.profiles import Profile

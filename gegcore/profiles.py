@@ -18,7 +18,7 @@ from pydantic import (
 
 from gegcore import registry
 from gegcore.data.dataset import DataSettings
-from gegcore.errors import ConfigError
+from gegcore.errors import ConfigError, nearest
 from gegcore.models.registry import architecture, canonical
 from gegcore.profile_fields import (
     by_canonical_name,
@@ -35,7 +35,6 @@ from gegcore.training.config import (
     NULLABLE,
     ObjectiveConfig,
     Section,
-    nearest,
     objective_config,
     wrong_field,
 )

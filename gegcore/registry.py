@@ -6,7 +6,6 @@ group `gegcore.<kind>` (`[project.entry-points."gegcore.dataset"]`), or `package
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import re
@@ -18,7 +17,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 from types import MappingProxyType
 from typing import Any
 
-from gegcore.errors import ConfigError, MissingDependencyError
+from gegcore.errors import ConfigError, MissingDependencyError, nearest
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -43,10 +42,10 @@ def find(kind: str, name: str, own: Mapping[str, Any] = _NONE) -> Any:
     if name in announced:
         return _imported(kind, announced[name].value)
     known = [*own, *announced]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
     listed = f"there are: {', '.join(known)}; or " if known else ""
-    raise ConfigError(f"unknown {kind} '{name}'", f"{hint}{listed}give package.module:object")
+    raise ConfigError(
+        f"unknown {kind} '{name}'", f"{nearest(name, known)}{listed}give package.module:object"
+    )
 
 
 def learner(kind: str, name: str) -> Any:

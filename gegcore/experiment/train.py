@@ -83,30 +83,28 @@ def train(
         accelerator.wait_for_everyone()  # until all have read what the main process now changes
         if accelerator.is_main_process:
             _make_way(run, key)
-            resolved = {
-                "profile": profile.model_dump(mode="json"),
-                "model": model_name,
-                "objective": {"name": objective_name, **config.model_dump(mode="json")},
-                "seed": seed,
-            }
-            write_text(run.file("config.yaml"), yaml.safe_dump(resolved, sort_keys=False))
+            _write_settings(run, profile, model_name, objective_name, seed)
         accelerator.wait_for_everyone()
+        images, numbers = len(materials.data["train"].records), stage_seed(seed, objective_name)
         trainer = Trainer(
-            model,
-            objective,
-            config,
-            len(materials.data["train"].records),
-            stage_seed(seed, objective_name),
-            validator,
-            run.path,
-            lambda: validator.captions,
-            accelerator,
-        )
+            model, objective, config, images, numbers, validator, run.path,
+            lambda: validator.captions, accelerator,
+        )  # fmt: skip
         trainer.fit()
         if accelerator.is_main_process:
             _finish(run, model_name, key, trainer)
         accelerator.wait_for_everyone()
     return run
+
+
+def _write_settings(
+    run: RunFolder, profile: Profile, model: str, objective: str, seed: int
+) -> None:
+    """`config.yaml`: all that decides a run, with every default."""
+    config = profile.objective(objective, model).model_dump(mode="json")
+    settings: dict[str, Any] = {"profile": profile.model_dump(mode="json"), "model": model}
+    settings |= {"objective": {"name": objective, **config}, "seed": seed}
+    write_text(run.file("config.yaml"), yaml.safe_dump(settings, sort_keys=False))
 
 
 def _finish(run: RunFolder, model_name: str, key: dict[str, Any], trainer: Trainer) -> None:

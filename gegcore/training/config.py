@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -17,7 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
-from gegcore.errors import ConfigError
+from gegcore.errors import ConfigError, nearest
 
 NAME = r"[A-Za-z0-9_-]+"
 """What names of objectives and profiles are made of: they are parts of folders' names."""
@@ -191,12 +190,6 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     ),
 }
 """The paper's settings (Sec. 4.1; X-modaler for what it leaves open; by model: `recipes.py`)."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What a misspelt name was to be, as the beginning of a fix; "" where none is like it."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def wrong_field(
