@@ -246,7 +246,7 @@ def load_profile(name: str, look_up: bool = True) -> Profile:
         known = profile_names()
         fix = f"{nearest(Path(name).stem, known)}profiles: {', '.join(known)}, or a .yaml path"
         raise ConfigError(f"there is no profile {str(path) if is_path else name!r}", fix)
-    profile = _checked({"name": path.stem, **_fields(path)}, path.name)
+    profile = _checked({"name": path.stem, **_fields(path)}, path.name, look_up)
     if look_up:
         check_names(profile, f"profile {profile.name!r} ({path.name})")
     return profile
@@ -257,7 +257,7 @@ def _shipped(name: Any) -> Path | None:
     return CONFIG_FOLDER / f"{name}.yaml" if re.fullmatch(NAME, str(name)) else None
 
 
-def _checked(settings: dict[str, Any], where: str) -> Profile:
+def _checked(settings: dict[str, Any], where: str, look_up: bool = True) -> Profile:
     """A profile of these settings, or the error that names the wrong one."""
     try:
         profile = Profile.model_validate(settings)
@@ -266,7 +266,7 @@ def _checked(settings: dict[str, Any], where: str) -> Profile:
         fix = f"mend {where}" + ("; without `name` it is that of the file" if name else "")
         what = f"profile {settings['name']!r} ({where})"
         raise wrong_field(error, what, fix, Profile) from error
-    _check(profile)
+    _check(profile, look_up)
     return profile
 
 
@@ -284,18 +284,20 @@ def _fields(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     return merged(_fields(base, heirs), fields)
 
 
-def _check(profile: Profile) -> None:
+def _check(profile: Profile, look_up: bool) -> None:
     """What no single field can know."""
     grid, by_model = profile.experiments, profile.objectives_by_model
     named = (*profile.models, *by_model, *grid.models, *grid.ablations.models, *grid.by_model)
     for name in named:
         architecture(name)
     more = (name for names in grid.by_model.values() for name in names)
-    for name in (*profile.objectives, *grid.objectives, *grid.ablations.objectives, *more):
-        check_loss(profile.objective(name))
-    for model, objectives in by_model.items():
-        for name in objectives:
-            check_loss(profile.objective(name, model))
+    every = (*profile.objectives, *grid.objectives, *grid.ablations.objectives, *more)
+    objectives = [profile.objective(name) for name in every]
+    for model, own in by_model.items():
+        objectives += [profile.objective(name, model) for name in own]
+        for name in own:
             profile.stages(name, model)
+    for objective in objectives if look_up else ():
+        check_loss(objective)
     check_starts(profile)
     check_splits(profile)

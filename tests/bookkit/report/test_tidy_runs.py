@@ -71,11 +71,12 @@ def test_a_profile_of_config_that_names_nothing_there_harms_no_other(
 ) -> None:
     shutil.copytree(CONFIG_FOLDER, tmp_path / "config")
     mine = tmp_path / "config" / "mine.yaml"
-    mine.write_text("extends: quick\njudges: {other: not_here_yet:judge}\n")
     monkeypatch.setattr("gegcore.profiles.CONFIG_FOLDER", mine.parent)
-    assert Runs.of("quick").folders
-    with pytest.raises(ConfigError, match="not_here_yet"):
-        Runs.of("mine")
+    for field in ("judges: {other: not_here:judge}", "objectives: {mle: {loss: not_here:Loss}}"):
+        mine.write_text(f"extends: quick\n{field}\n")
+        assert Runs.of("quick").folders
+        with pytest.raises(ConfigError, match="not_here"):
+            Runs.of("mine")
 
 
 def test_reading_results_waits_for_no_package_that_only_computing_needs() -> None:
