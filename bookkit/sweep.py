@@ -3,9 +3,10 @@
     python -m bookkit.sweep --field rewards.geg_avg --values 0.5 1 2 --models transformer updown
     python -m bookkit.sweep --objective scst --field baseline --values greedy mean_of_others
 
-trains each value from the start run of each captioner and seed, and writes what validation said to
-`results/sweeps/<profile>-<objective>-<field>.json`, beside what training itself reported. No test
-picture is read. An interrupted sweep resumes; a value that is done is not trained again.
+trains each value from the start run of each captioner and seed, which is trained first where it is
+missing, and writes what validation said to `results/sweeps/<profile>-<objective>-<field>.json`,
+beside what training itself reported. No test picture is read. An interrupted sweep resumes; a value
+that is done is not trained again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import yaml
 
 from gegcore.errors import ConfigError, DataError, in_words
 from gegcore.experiment import train
+from gegcore.experiment.train import missing_stages
 from gegcore.materials import Materials
 from gegcore.metrics.uncertainty import check_numbers
 from gegcore.profiles import Profile, load_profile
@@ -45,7 +47,10 @@ _KEPT = ("best_epoch", "ended", "history", "seconds", "environment")  # of a run
 def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
     """Where a sweep is kept."""
     if not re.fullmatch(r"[\w.:]+", field):
-        raise ConfigError(f"'{field}' is no field", "name one of the objective, or rewards.NAME")
+        raise ConfigError(
+            f"'{field}' is no field",
+            "name one of the objective, or rewards.NAME or loss_settings.NAME",
+        )
     return folder / "sweeps" / f"{profile}-{objective}-{file_name(field)}.json"
 
 
@@ -82,7 +87,7 @@ def sweep(
     """Train an objective once per value of one of its fields, from the profile's own start runs.
 
     Args:
-        field: of `ObjectiveConfig`, or `rewards.NAME` for the weight of one reward.
+        field: of `ObjectiveConfig`, or a part of one: `rewards.NAME`, `loss_settings.NAME`.
 
     Returns: field, the settings that were the same in all runs of a captioner, and per captioner,
     seed and value the validation history (epoch 0 is the start run), the epoch that was kept, and
@@ -90,7 +95,7 @@ def sweep(
 
     Raises:
         ConfigError: no such field, or a value out of range.
-        DataError: the objective starts from nothing, or a start run is not finished.
+        DataError: the objective starts from nothing.
     """
     materials = materials or Materials.of(profile, start_accelerator().device)
     if profile.objective(objective).start_from is None:
@@ -106,6 +111,8 @@ def sweep(
     }
     entries = []
     for (model, value), seed in itertools.product(changed, seeds):
+        for stage in missing_stages(changed[model, value], model, objective, seed):
+            train(materials, model, stage, seed)
         run = train(materials.under(changed[model, value]), model, objective, seed)
         record = run.training()
         kept = {name: record[name] for name in _KEPT}
@@ -122,10 +129,11 @@ def sweep(
 
 
 def _shared(base: ObjectiveConfig, field: str) -> dict[str, Any]:
-    shared = {k: v for k, v in base.model_dump(mode="json").items() if k != field.split(".")[0]}
-    if "." in field:
-        shared["rewards"] = {k: v for k, v in base.rewards.items() if f"rewards.{k}" != field}
-    return shared
+    settings = base.model_dump(mode="json")
+    name, _, part = field.partition(".")
+    whole = settings.pop(name)
+    rest = {k: v for k, v in whole.items() if k != part} if part else None
+    return settings if rest is None else {**settings, name: rest}
 
 
 def _by_epoch(run: RunFolder) -> list[dict[Hashable, Any]]:

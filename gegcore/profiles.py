@@ -184,7 +184,8 @@ class Profile(Section):
 
         Args:
             group_size, fields: K, and fields of `ObjectiveConfig`, or `rewards.NAME` for the weight
-                of one reward; None: as it is, but for the fields that may be None (`NULLABLE`).
+                of one reward and `loss_settings.NAME` for a setting of a loss of one's own; None:
+                as it is, but for the fields that may be None (`NULLABLE`).
 
         Raises:
             ConfigError: an unknown field, a value out of range, or rewards where there are none.
@@ -192,12 +193,12 @@ class Profile(Section):
         model, now = canonical(model), self.objective(objective, model)
         given: dict[str, Any] = {}
         for field, value in fields.items():
-            name, _, reward = field.partition(".")
-            if reward and name != "rewards":
-                what = f"'{name}' has no field '{reward}'"
-                raise ConfigError(what, "only rewards.NAME has a dot")
-            if reward:
-                given[name] = {**given.get(name, now.rewards), reward: value}
+            name, _, part = field.partition(".")
+            if part and name not in ("rewards", "loss_settings"):
+                what = f"'{name}' has no field '{part}'"
+                raise ConfigError(what, "only rewards.NAME and loss_settings.NAME have a dot")
+            if part:
+                given[name] = {**given.get(name, getattr(now, name)), part: value}
             elif value is not None or name in NULLABLE:
                 given[name] = value
         found = objective_config(objective, now.model_dump() | given, "give another value")

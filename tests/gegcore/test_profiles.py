@@ -433,6 +433,17 @@ def test_wrong_changes_are_named(fields: dict[str, Any], named: str) -> None:
         load_profile("quick").changed("transformer", "scst_geg", **fields)
 
 
+def test_one_setting_of_a_loss_of_ones_own_can_be_changed() -> None:
+    profile = load_profile("rivals")
+    changed = profile.changed("attention", "disc_cap", **{"loss_settings.weight": 3})
+    assert changed.objective("disc_cap", "attention").loss_settings == {"weight": 3}
+    assert profile.objective("disc_cap", "attention").loss_settings == {}
+    with pytest.raises(ConfigError, match="field 'weigth'"):
+        profile.changed("attention", "disc_cap", **{"loss_settings.weigth": 3})
+    with pytest.raises(ConfigError, match="no settings of its own"):
+        profile.changed("attention", "mle", **{"loss_settings.weight": 3})
+
+
 def test_an_unknown_objective_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown objective 'scst_gegg'") as caught:
         load_profile("quick").objective("scst_gegg")
