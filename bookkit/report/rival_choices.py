@@ -154,7 +154,7 @@ def table(profile: Profile, sweeps: Sweeps) -> pd.DataFrame:
     for choice in CHOICES:
         said = choice.says(sweeps)
         rows[choice.setting] = {
-            "tried": ", ".join(f"{value:g}" for value in choice.values),
+            "values": ", ".join(f"{value:g}" for value in choice.values),
             "the rule says": "no sweep stored" if said is None else f"{said:g}",
             "used": f"{choice.used(profile):g}",
         }
