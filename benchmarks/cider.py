@@ -6,7 +6,6 @@ One run, one table; see ``benchmarks/README.md``.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import platform
 import statistics
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.dictionary_cider import DictionaryCiderD
 from gegcore.rewards.cider import CiderD, cider_d
+from gegcore.storage import write_json
 
 IMAGES, SAMPLES, REFERENCES = 50, 6, 5  # 300 captions: five samples and the greedy one, each image
 SHORTEST, LONGEST, STEPS = 8, 14, 20
@@ -181,7 +181,7 @@ def main() -> None:
     print(f"mean score {scores[BASELINE].mean():.3f}, largest difference {worst:.1e}")
     if args.json:
         result = {"setting": setting, "difference": worst, "rows": table, "runs": seconds}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ One run, one table; see ``benchmarks/README.md``.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -24,6 +23,7 @@ from gegcore.models.captioner import END, MAX_LENGTH
 from gegcore.models.transformer import Transformer, TransformerConfig
 from gegcore.models.transformer_decoder import KeyValueState
 from gegcore.profiles import load_profile
+from gegcore.storage import write_json
 
 REGIONS, REGION_WIDTH, VOCABULARY = 12, 256, 722  # of the quick profile's test split
 SAMPLES, BEAM = 5, 3
@@ -255,7 +255,7 @@ def main() -> None:
     print(f"beams: {share:.2%} of the captions equal those of re-running the prefix")
     if args.json:
         result = {"setting": setting, "equal_beams": share, "rows": table, "runs": seconds}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from caption_evaluation.files import EvaluationSettings, evaluate_files
 from emoji_scenes.dataset import ScenesDataset
 from gegcore.metrics.java import java_executable
 from gegcore.metrics.meteor import shared_meteor
+from gegcore.storage import write_json
 
 PEER = "pycocoevalcap: 7 metrics of language"
 _PAINTED_AT_ONCE = 100
@@ -233,7 +234,7 @@ def main() -> None:
     print(f"largest difference to pycocoevalcap {worst:.1e}")
     if args.json:
         result = {"setting": setting, "difference": worst, "rows": rows, "phases": parts}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":

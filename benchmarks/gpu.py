@@ -12,7 +12,6 @@ dropped as captions differ and end, with constant shapes, and with these and a c
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -45,6 +44,7 @@ from gegcore.models.captioner import MAX_LENGTH
 from gegcore.provenance import git_revision
 from gegcore.rewards import CiderD, GroupEmbeddingGapReward
 from gegcore.rewards.encoder import CaptionEncoder
+from gegcore.storage import write_json
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 from gegcore.training.xe import cross_entropy, teacher_forcing
 
@@ -315,9 +315,8 @@ def main() -> None:
     ]
     show(rows)
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
         report = {"setting": setting, "rows": rows}
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, report)
 
 
 if __name__ == "__main__":

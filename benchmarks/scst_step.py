@@ -7,7 +7,6 @@ published size, ten pictures of 36 regions, five samples each and the greedy cap
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -33,6 +32,7 @@ from gegcore.models import Captioner
 from gegcore.models.captioner import MAX_LENGTH
 from gegcore.models.transformer import Transformer
 from gegcore.rewards import CiderD
+from gegcore.storage import write_json
 from gegcore.training.scst import self_critical_advantage, self_critical_loss
 
 IMAGES = 10
@@ -175,7 +175,7 @@ def main() -> None:
         print(f"{row['scheme']:20}{row['seconds']:7.2f} s {row['faster']:6.1f} x   {phases}")
     if args.json:
         result = {"setting": setting, "rows": table, "runs": taken}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":

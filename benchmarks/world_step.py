@@ -28,6 +28,7 @@ from safetensors.torch import load_file
 from gegcore.experiment.train import train
 from gegcore.materials import Materials
 from gegcore.profiles import Profile, load_profile
+from gegcore.storage import write_json
 
 ROOT = Path(__file__).parents[1]
 PEER = "c3f7709"
@@ -225,7 +226,7 @@ def main() -> None:
     if args.json:
         taken = {model: one["taken"] for model, one in found.items()}
         result = {"setting": setting, "rows": table, "agreement": same, "runs": taken}
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":
