@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
-import torch
-from safetensors.torch import save
-
 from gegcore.errors import FREE_ROOM, DataError, StorageError, writing
+
+if TYPE_CHECKING:
+    import torch
 
 _TEMPORARY = ".part"
 
@@ -96,6 +96,8 @@ def save_safetensors(
     path: Path | str, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write tensors atomically in safetensors format."""
+    from safetensors.torch import save  # and torch: seconds that no `--help` waits for
+
     ready = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     with atomic_write(path, "wb") as stream:
         stream.write(save(ready, metadata=dict(metadata or {})))

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import signal
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -44,6 +45,14 @@ ANNOUNCED = {
     "late": "def add(commands):\n    commands.add_parser('late').set_defaults(function=_late)\n"
     "def _late(_):\n    import surely_not_installed",
 }
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    """Nor does that of commands of our other packages."""
+    code = (
+        "import sys; from gegcore.cli import _parser; _parser(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_broken_command_of_another_package_harms_no_other(
