@@ -105,7 +105,7 @@ class Choice(NamedTuple):
 
 CHOICES = (
     Choice(
-        setting="Disc-Cap, weight of the contrastive loss",
+        setting="Disc-Cap: contrastive loss",
         model="attention",
         objective="disc_cap",
         field="loss_settings.weight",
@@ -113,7 +113,7 @@ CHOICES = (
         rule=largest_that_keeps,
     ),
     Choice(
-        setting="CIDErBtw-Cap, weight of CIDErBtw",
+        setting="CIDErBtw-Cap: CIDErBtw",
         model="transformer",
         objective="ciderbtw_cap",
         field="rewards.rivals.ciderbtw_cap:CiderBetween",
@@ -121,7 +121,7 @@ CHOICES = (
         rule=largest_that_keeps,
     ),
     Choice(
-        setting="Gdis-Cap, weight of distinctive words",
+        setting="Gdis-Cap: distinctive words",
         model="rivals.gdis_cap:GdisCap",
         objective="gdis_cap",
         field="rewards.rivals.gdis_cap:DistinctiveWords",
@@ -129,7 +129,7 @@ CHOICES = (
         rule=largest_that_keeps,
     ),
     Choice(
-        setting="DiCO, learning rate",
+        setting="DiCO: learning rate",
         model="transformer",
         objective="dico",
         field="learning_rate",
@@ -137,7 +137,7 @@ CHOICES = (
         rule=most_distinctive,
     ),
     Choice(
-        setting="ours, weight of the anchor",
+        setting="ours: anchor",
         model="transformer",
         objective=OURS,
         field="loss_settings.kl",
