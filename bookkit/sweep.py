@@ -131,7 +131,7 @@ def sweep(
 def _shared(base: ObjectiveConfig, field: str) -> dict[str, Any]:
     settings = base.model_dump(mode="json")
     name, _, part = field.partition(".")
-    whole = settings.pop(name)
+    whole = settings.pop(name, {})  # no settings of a loss: none are written
     rest = {k: v for k, v in whole.items() if k != part} if part else None
     return settings if rest is None else {**settings, name: rest}
 

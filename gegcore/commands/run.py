@@ -39,7 +39,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default=[],
         metavar="FIELD=VALUE",
         help="other settings of the objective, for a run in a folder of its own: epochs=3, "
-        "rewards.geg_avg=2",
+        "rewards.geg_avg=2, loss_settings.weight=0.1",
     )
     run.set_defaults(function=_run)
 

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from bookkit.sweep import main as sweep
 from gegcore.cli import main
 from gegcore.errors import ConfigError
 from gegcore.experiment import train
 from gegcore.experiment.keys import training_code
 from gegcore.materials import Materials
+from gegcore.profile_fields import read_fields
 from gegcore.profiles import Profile, load_profile
+from gegcore.storage import read_json
 from gegcore.training.config import OBJECTIVES, ObjectiveConfig
 
 BOLD = 'objectives: {bold: {loss: "examples.loss:EntropyBonus", start_from: mle, epochs: 1%s}}'
@@ -74,9 +77,18 @@ def test_what_is_wrong_is_said_when_the_profile_is_read(
 def test_the_command_runs_it(smoke_home: Path) -> None:
     path = smoke_home / "mine.yaml"
     path.write_text("extends: smoke\nname: smoke\n" + BOLD % "")
-    for objective in ("mle", "bold"):
-        assert main(["run", "--profile", str(path), "--objective", objective]) == 0
+    asked = ["--profile", str(path), "--objective", "bold"]
+    assert main(["run", *asked]) == 0
     assert (smoke_home / "runs/smoke/transformer-bold-seed1/metrics.json").is_file()
+    field = "loss_settings.weight"
+    assert main(["run", *asked, "--set", f"{field}=0.1"]) == 0
+    (other,) = (smoke_home / "runs/smoke").glob("transformer-bold-seed1-*/config.yaml")
+    assert read_fields(other)["objective"]["loss_settings"] == {"weight": 0.1}
+    to = ["--field", field, "--values", "0.05", "0.1", "--to", str(smoke_home)]
+    assert sweep([*asked, *to]) == 0
+    kept = read_json(smoke_home / f"sweeps/smoke-bold-{field}.json")
+    assert [entry["value"] for entry in kept["entries"]] == [0.05, 0.1]
+    assert kept["shared"]["transformer"]["loss_settings"] == {}
 
 
 def test_the_bonus_pays_for_entropy() -> None:
