@@ -67,28 +67,9 @@ def decode(
     """
     if samples < 0 or samples + greedy == 0:
         raise ConfigError(f"nothing to decode: samples={samples}", "set greedy=True or samples>0")
-    if not 0 < temperature < math.inf:
-        what = f"temperature={temperature} is not positive and finite"
-        raise ConfigError(what, "use greedy=True instead of 0")
-    if top_k < 0:
-        raise ConfigError(f"top_k={top_k} is negative", "use a number of words, or 0 for all")
-    if not 0 < top_p <= 1:
-        fix = "use a share of the probability such as 0.9, or 1 for all words"
-        raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
+    _check(temperature, top_k, top_p)
     memory = features if isinstance(features, Memory) else model.encode(features)
-    expected, device = (
-        (memory.batch_size, samples, max(max_len, 0)),
-        next(model.parameters()).device,
-    )
-    if noise is None:
-        source = device if generator is None else generator.device
-        noise = torch.rand(expected, dtype=torch.float64, generator=generator, device=source)
-        noise = noise.to(device)
-    elif noise.shape != expected:
-        raise ConfigError(
-            f"noise of shape {tuple(noise.shape)} for (images, samples, max_len) = {expected}",
-            "draw it with torch.rand(images, samples, max_len, dtype=torch.float64)",
-        )
+    numbers = _numbers(model, (memory.batch_size, samples, max(max_len, 0)), generator, noise)
 
     def say(captions: Captions, logits: Tensor, t: int) -> None:
         words, said = [], []
@@ -100,14 +81,44 @@ def decode(
         if samples:
             row = captions.row[:, int(greedy) :]
             p = truncate(p if temperature == 1 else policy(logits / temperature), top_k, top_p)
-            words.append(_draw(p, row, noise[captions.image(), :, t]))
+            words.append(_draw(p, row, numbers[captions.image(), :, t]))
             said.append(p[row, words[-1]].log())
         captions.append(torch.cat(words, 1), torch.cat(said, 1), t)
 
     copies = samples + greedy
     if in_place is None:
-        in_place = step is not None or noise.is_cuda
+        in_place = step is not None or numbers.is_cuda
     return grow(model, memory, copies, max_len, forbid, no_repeat_ngram, say, in_place, step)
+
+
+def _check(temperature: float, top_k: int, top_p: float) -> None:
+    if not 0 < temperature < math.inf:
+        what = f"temperature={temperature} is not positive and finite"
+        raise ConfigError(what, "use greedy=True instead of 0")
+    if top_k < 0:
+        raise ConfigError(f"top_k={top_k} is negative", "use a number of words, or 0 for all")
+    if not 0 < top_p <= 1:
+        fix = "use a share of the probability such as 0.9, or 1 for all words"
+        raise ConfigError(f"top_p={top_p} is not in (0, 1]", fix)
+
+
+def _numbers(
+    model: Captioner,
+    shape: tuple[int, int, int],
+    generator: torch.Generator | None,
+    noise: Tensor | None,
+) -> Tensor:
+    """What the draws are made from, `(B, samples, max_len)` float64 in [0, 1), on the device."""
+    if noise is None:
+        device = next(model.parameters()).device
+        source = device if generator is None else generator.device
+        return torch.rand(shape, dtype=torch.float64, generator=generator, device=source).to(device)
+    if noise.shape != shape:
+        raise ConfigError(
+            f"noise of shape {tuple(noise.shape)} for (images, samples, max_len) = {shape}",
+            "draw it with torch.rand(images, samples, max_len, dtype=torch.float64)",
+        )
+    return noise
 
 
 def _draw(p: Tensor, row: Tensor, numbers: Tensor) -> Tensor:
