@@ -39,15 +39,23 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    option = evaluate.add_argument
-    option(
+    evaluate.add_argument(
         "captions",
         type=Path,
         nargs="+",
         metavar="CAPTIONS",
         help="a file of captions; of several, or of a folder of them, one table compares all",
     )
-    option("--references", type=Path, required=True, metavar="FILE")
+    for add_options in (_input, _report, _clip, _other_tools):
+        add_options(evaluate)
+    evaluate.set_defaults(function=_evaluate)
+
+
+def _input(evaluate: argparse.ArgumentParser) -> None:
+    option = evaluate.add_argument_group("input").add_argument
+    option(
+        "--references", type=Path, required=True, metavar="FILE", help="several captions an image"
+    )
     option(
         "--split",
         choices=("train", "val", "test"),
@@ -65,6 +73,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "named objects (i) where neither this file nor a reference has the object",
     )
     option("--compare", type=Path, metavar="FILE", help="other captions of the same images")
+    option("--skip-bad", action="store_true", help="leave bad input out, and list it")
+
+
+def _report(evaluate: argparse.ArgumentParser) -> None:
+    option = evaluate.add_argument_group("report and intervals").add_argument
     option(
         *("-o", "--output"),
         type=Path,
@@ -73,6 +86,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="REPORT",
         help="write a report, .json, .csv, .md or .html (several times, too; replaces a report)",
     )
+    option("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    option("--resamples", type=int, default=2000, help="of the bootstrap (default: 2000)")
+
+
+def _clip(evaluate: argparse.ArgumentParser) -> None:
+    option = evaluate.add_argument_group("CLIP and similar images").add_argument
     option(
         "--clip",
         default="ViT-B-32-quickgelu",
@@ -80,6 +99,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="open_clip architecture, or scenes-clip (default: ViT-B-32-quickgelu, the paper's)",
     )
     option("--pretrained", metavar="TAG|PATH", help="its weights (default: openai, or the shipped)")
+    option("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
+    option("--batch-size", type=int, help="pictures in CLIP at once")
+    option("--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)")
     option(
         "--groups",
         default="5",
@@ -93,11 +115,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default="clip",
         help="what finds their groups: CLIP in the pictures (default), or CIDEr in the references",
     )
-    option("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
-    option("--resamples", type=int, default=2000, help="default: 2000")
-    option("--device", default="cpu", help="of CLIP, e.g. cuda (default: cpu)")
-    option("--batch-size", type=int, help="pictures in CLIP at once")
-    option("--cache", type=Path, metavar="DIR", help="of embeddings (default: the user's cache)")
+
+
+def _other_tools(evaluate: argparse.ArgumentParser) -> None:
+    option = evaluate.add_argument_group("metrics of other tools").add_argument
+    option(
+        "--no-spice",
+        dest="spice",
+        action="store_false",
+        help="leave out SPICE: minutes for new captions",
+    )
     option(
         "--timeout",
         type=float,
@@ -117,14 +144,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     option(
         "--export", type=Path, metavar="DIR", help="write captions and references for such tools"
     )
-    option("--skip-bad", action="store_true", help="leave bad input out, and list it")
-    option(
-        "--no-spice",
-        dest="spice",
-        action="store_false",
-        help="leave out SPICE: minutes for new captions",
-    )
-    evaluate.set_defaults(function=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
