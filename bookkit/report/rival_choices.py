@@ -65,7 +65,7 @@ class Choice(NamedTuple):
 
     Attributes:
         values: those that were written down, beside weight 0 where a rule compares with it.
-        rule: None: `anchor_by_rule`, which compares with another sweep.
+        rule: of this sweep, and of those of `beside`, by objective and field.
     """
 
     setting: str
@@ -73,8 +73,9 @@ class Choice(NamedTuple):
     objective: str
     field: str
     values: tuple[float, ...]
-    rule: Callable[[Sweep], float] | None
+    rule: Callable[..., float]
     seeds: tuple[int, ...] = (11,)
+    beside: tuple[tuple[str, str], ...] = ()
 
     @property
     def command(self) -> str:
@@ -87,12 +88,8 @@ class Choice(NamedTuple):
 
     def says(self, sweeps: Sweeps) -> float | None:
         """What the rule says; None as long as a sweep is not stored. ValueError as the rules."""
-        sweep, plain = sweeps.get((self.objective, self.field)), sweeps.get((START, "epochs"))
-        if sweep is None:
-            return None
-        if self.rule:
-            return self.rule(sweep)
-        return anchor_by_rule(sweep, plain) if plain else None
+        wanted = (self.objective, self.field), *self.beside
+        return self.rule(*map(sweeps.get, wanted)) if sweeps.keys() >= {*wanted} else None
 
     def used(self, profile: Profile) -> float:
         """What a profile has."""
@@ -142,8 +139,9 @@ CHOICES = (
         objective=OURS,
         field="loss_settings.kl",
         values=(0, 0.01, 0.02, 0.05),
-        rule=None,
+        rule=anchor_by_rule,
         seeds=(11, 12),
+        beside=((START, "epochs"),),
     ),
 )
 
@@ -152,10 +150,12 @@ def table(profile: Profile, sweeps: Sweeps) -> pd.DataFrame:
     """A row a setting: what was tried, what the rule says, and what the profile has."""
     rows = {}
     for choice in CHOICES:
-        said = choice.says(sweeps)
-        rows[choice.setting] = {
-            "values": ", ".join(f"{value:g}" for value in choice.values),
-            "the rule says": "no sweep stored" if said is None else f"{said:g}",
-            "used": f"{choice.used(profile):g}",
-        }
+        try:
+            said = choice.says(sweeps)
+            says = "no sweep stored" if said is None else f"{said:g}"
+        except ValueError as error:
+            says = str(error)
+        values = ", ".join(f"{value:g}" for value in choice.values)
+        used = f"{choice.used(profile):g}"
+        rows[choice.setting] = {"values": values, "the rule says": says, "used": used}
     return pd.DataFrame.from_dict(rows, "index")

@@ -77,13 +77,19 @@ def test_the_profile_has_what_the_rule_says(choice: Choice) -> None:
 
 
 def test_a_table_says_which_rule_has_no_sweep_and_which_was_not_followed() -> None:
-    """The command of a choice makes the sweep that it reads."""
-    choice = CHOICES[0]
-    sweeps = {(choice.objective, choice.field): made((0, 9.0, 0), (1, 8.9, 0), (3, 8.2, 0))}
+    choice, other, *_, anchor = CHOICES
+    sweeps = {
+        (choice.objective, choice.field): made((0, 9.0, 0), (1, 8.9, 0), (3, 8.2, 0)),
+        (other.objective, other.field): made((0, 9.0, 0), (-0.1, 8.0, 0)),
+        (anchor.objective, anchor.field): made((0, 9.0, 0)),
+    }
     rows = table(RIVALS, sweeps)
     assert len(rows) == len(CHOICES)
     assert rows.loc[choice.setting, ["the rule says", "used"]].tolist() == ["3", "1"]
-    assert (rows["the rule says"] == "no sweep stored").sum() == len(CHOICES) - 1
+    assert rows.loc[other.setting, "the rule says"].startswith("no weight keeps 90 %")
+    assert (rows["the rule says"] == "no sweep stored").sum() == len(CHOICES) - 2
+    sweeps["scst_pp", "epochs"] = made((4, 9.0, 0))
+    assert table(RIVALS, sweeps).loc[anchor.setting, "the rule says"] == "0"
 
 
 def test_the_command_of_a_choice_makes_its_sweep(
