@@ -6,7 +6,7 @@
 trains each value from the start run of each captioner and seed, which is trained first where it is
 missing, and writes what validation said to `results/sweeps/<profile>-<objective>-<field>.json`,
 beside what training itself reported. No test picture is read. An interrupted sweep resumes; a value
-that is done is not trained again.
+that is done is not trained again. What the file has of other captioners, seeds and values stays.
 """
 
 from __future__ import annotations
@@ -54,25 +54,39 @@ def sweep_file(folder: Path, profile: str, objective: str, field: str) -> Path:
     return folder / "sweeps" / f"{profile}-{objective}-{file_name(field)}.json"
 
 
-def refuse_loss(
-    path: Path, models: Sequence[str], seeds: Sequence[int], values: Sequence[Any]
-) -> None:
-    """Before the work: what is kept there must be part of what will be.
+def kept_at(path: Path) -> dict[str, Any]:
+    """Before the work: what is kept there, to which it will add, if anything.
 
     Raises:
-        DataError: it has another model, seed or value; or it cannot be written.
+        DataError: it cannot be read, or not be written.
     """
-    if path.exists():
-        wanted = {"model": models, "seed": seeds, "value": values}
-        entries = read_json(path)["entries"]
-        if any(entry.get(name) not in few for entry in entries for name, few in wanted.items()):
-            what = f"{path} keeps a sweep of another model, seed or value"
-            raise DataError(what, "add what it has, or keep this one elsewhere: --to FOLDER")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         what = f"{path.parent}: {error.strerror}"
         raise DataError(what, "name another folder: --to FOLDER") from error
+    return dict(read_json(path)) if path.exists() else {"entries": [], "shared": {}}
+
+
+def check_same(
+    before: dict[str, Any], path: Path, profile: Profile, models: Sequence[str], objective: str
+) -> None:
+    """DataError if what is kept of one of these captioners had other settings."""
+    for model in models:
+        now = _shared(profile.objective(objective, model), before.get("field", ""))
+        if before["shared"].get(model, now) != now:
+            what = f"{path} keeps a sweep of {model} with other settings"
+            raise DataError(what, "move it away, or keep this one elsewhere: --to FOLDER")
+
+
+def joined(before: Sequence[Any], found: Sequence[Any]) -> list[Any]:
+    """Entries of an earlier sweep and of this one, which replaces those of the same runs."""
+
+    def key(entry: dict[str, Any]) -> str:
+        return str([entry[name] for name in ("model", "seed", "value")])
+
+    new = {key(entry): entry for entry in found}
+    return [*(new.pop(key(entry), entry) for entry in before), *new.values()]
 
 
 def sweep(
@@ -164,9 +178,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     profile = load_profile(parsed.profile)
     profile.objective(parsed.objective)  # The path is made of its name.
     path = sweep_file(parsed.to, profile.name, parsed.objective, parsed.field)
-    refuse_loss(path, parsed.models, parsed.seeds, values)
+    before = kept_at(path)
+    check_same(before, path, profile, parsed.models, parsed.objective)
     found = sweep(profile, parsed.models, parsed.objective, parsed.field, values, parsed.seeds)
-    write_json(path, found)
+    shared, entries = (
+        before["shared"] | found["shared"],
+        joined(before["entries"], found["entries"]),
+    )
+    write_json(path, {**found, "shared": shared, "entries": entries})
     print(f"{len(found['entries'])} runs kept in {path}")
 
 

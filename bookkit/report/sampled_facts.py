@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from bookkit.report.added_facts import truth_of
 from bookkit.report.stored import STORED
-from bookkit.sweep import refuse_loss
+from bookkit.sweep import joined, kept_at
 from emoji_scenes.scenes.parse import facts_of
 from gegcore.decoding import decode
 from gegcore.errors import DataError, in_words
@@ -127,8 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     profile = load_profile(parsed.profile)
     path = _file(profile, parsed.to)
-    refuse_loss(path, parsed.models, parsed.seeds, parsed.epochs)
-    entries = tried(profile, parsed.models, parsed.epochs, parsed.seeds)
+    before = kept_at(path)["entries"]
+    found = tried(profile, parsed.models, parsed.epochs, parsed.seeds)
+    entries = joined(before, found)
     write_json(path, {"entries": entries, "environment": environment()})
     print(f"{len(entries)} runs kept in {path}")
 

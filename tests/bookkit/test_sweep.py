@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from full_disk import files_end_at
 
 from bookkit.report.sweeps import read_sweeps
-from bookkit.sweep import main, refuse_loss, sweep, sweep_file
+from bookkit.sweep import _shared, main, sweep, sweep_file
 from gegcore.errors import ConfigError, DataError
 from gegcore.materials import Materials
-from gegcore.profiles import load_profile
+from gegcore.profiles import Profile, load_profile
 from gegcore.storage import read_json, write_json
 
 
@@ -88,7 +89,8 @@ def test_a_full_disk_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked = ["--profile", "smoke", "--field", "epochs", "--values", "1", "--to", str(tmp_path)]
-    monkeypatch.setattr("bookkit.sweep.sweep", lambda *_: {"entries": ["x" * 9000]})
+    large = {"entries": [{"model": "x" * 9000, "seed": 1, "value": 1}], "shared": {}}
+    monkeypatch.setattr("bookkit.sweep.sweep", lambda *_: large)
     with files_end_at(5000):
         assert main(asked) == 1
     said = capsys.readouterr().err
@@ -96,18 +98,34 @@ def test_a_full_disk_is_no_traceback(
     assert main(asked) == 0
 
 
-def test_a_sweep_that_is_kept_is_not_lost(tmp_path: Path) -> None:
-    path = tmp_path / "sweeps" / "quick-scst-epochs.json"
-    both = ["transformer", "xlan"]
-    refuse_loss(path, both, [1], [1, 2])
-    write_json(path, {"entries": [{"model": "xlan", "seed": 1, "value": 1}]})
-    refuse_loss(path, both, [1, 2], [1, 2])
-    for models, seeds, values in ((both, [1], [2]), (["updown"], [1], [1]), (both, [2], [1])):
-        with pytest.raises(DataError, match="another model, seed or value"):
-            refuse_loss(path, models, seeds, values)
+def test_a_sweep_adds_to_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trained(profile: Profile, models: list[str], *rest: Any) -> dict[str, Any]:
+        (objective, field, values, seeds) = rest
+        tried = itertools.product(models, values, seeds)
+        entries = [{"model": m, "value": v, "seed": s, "at": next(count)} for m, v, s in tried]
+        shared = {m: _shared(profile.objective(objective, m), field) for m in models}
+        return {"field": field, "shared": shared, "entries": entries}
+
+    count = itertools.count()
+    monkeypatch.setattr("bookkit.sweep.sweep", trained)
+    asked = ["--objective", "scst", "--field", "samples", "--to", str(tmp_path)]
+    assert main([*asked, "--values", "2", "3"]) == 0
+    assert main([*asked, "--values", "3", "4", "--models", "transformer", "xlan"]) == 0
+    kept = read_json(sweep_file(tmp_path, "quick", "scst", "samples"))
+    tried = [(e["model"], e["value"], e["at"]) for e in kept["entries"]]
+    assert tried[:3] == [("transformer", 2, 0), ("transformer", 3, 2), ("transformer", 4, 3)]
+    assert tried[3:] == [("xlan", 3, 4), ("xlan", 4, 5)]
+    assert {*kept["shared"]} == {"transformer", "xlan"}
+
+    mine = tmp_path / "quick.yaml"
+    mine.write_text("extends: quick\nobjectives: {scst: {learning_rate: 2.0e-4}}\n")
+    assert main([*asked, "--values", "2", "--profile", str(mine)]) == 1
+    assert "keeps a sweep of transformer with other settings" in capsys.readouterr().err
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file"):
-        refuse_loss(tmp_path / "file" / "x.json", ["transformer"], [1], [1])
+    assert main([*asked[:-1], str(tmp_path / "file"), "--values", "2"]) == 1
+    assert "file" in capsys.readouterr().err
 
 
 def test_a_sweeps_file_is_in_its_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from bookkit.report import sampled_facts as module
@@ -52,7 +53,8 @@ def test_epochs_of_mle_are_tried_and_kept(
     assert validation["value"].tolist() == [1, 2] and {"CIDEr-D", "R@1"} <= set(validation)
     assert validation["epoch"].tolist() == [1, 2]
     assert set(facts["value"]) == {1, 2} and facts["true"].between(0, 100).all()
-    assert main([*command, "1"]) == 1  # It would lose the other.
-    assert "keeps a sweep of another" in capsys.readouterr().err
+    assert main([*command, "1"]) == 0  # The other stays.
+    assert "2 runs kept" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(read_tried(load_profile("smoke"), target)[1], facts)
     with pytest.raises(DataError, match="is not stored"):
         read_tried(load_profile("smoke"), smoke_home)
